@@ -1,0 +1,55 @@
+# Everything a developer or a user of a checkout does, one word each: `make help`.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format lab-up lab-down lab-status lab-env screenshots clean
+
+help: ## What each target does
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv with everything that running, testing and checking need
+
+$(STAMP): pyproject.toml packaging/bootstrap.sh
+	@PYTHON=$(PYTHON) sh packaging/bootstrap.sh $(VENV)
+	@touch $@
+
+run: $(STAMP) ## Open the TUI: on your own hosts, else on a lab of real ones, else on the demo
+	@$(BIN)/python -m tests.lab.run
+
+test: $(STAMP) ## Install what the tests need, run every rung that can run, end with a table of rungs
+	@sh packaging/test-packages.sh
+	@$(BIN)/python -m pytest tests
+
+check: $(STAMP) ## Format, lint, types, import directions: what every commit passes
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy tests
+	@$(BIN)/lint-imports --verbose --no-cache | tail -n 20
+
+format: $(STAMP) ## Let ruff format and mend what it can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lab-up: $(STAMP) ## Start two LXD daemons and one Incus daemon in network namespaces, with containers
+	@sh packaging/test-packages.sh
+	@$(BIN)/python -m tests.lab up
+
+lab-down: $(STAMP) ## Remove the lab: containers, daemons, namespaces, mounts, files
+	@$(BIN)/python -m tests.lab down
+
+lab-status: $(STAMP) ## What of the lab runs
+	@$(BIN)/python -m tests.lab status
+
+lab-env: $(STAMP) ## Print the shell lines that point lxtui, lxc and incus at the lab
+	@$(BIN)/python -m tests.lab env
+
+screenshots: $(STAMP) ## Draw screenshots/*.svg and *.png from the real program on the lab
+	@$(BIN)/python -m tests.lab.screenshots
+
+clean: ## Remove what make made in this checkout (not the lab: make lab-down)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
