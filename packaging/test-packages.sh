@@ -1,0 +1,147 @@
+#!/bin/sh
+# Installs what the lab (real LXD and Incus daemons) and the tests need, as root on Debian 12 or 13
+# or Ubuntu; elsewhere it says what is missing and leaves the rungs to skip. Exits 0 in both cases:
+# a machine without LXD can still run most rungs.
+#
+# Twice is once: when everything is there it asks dpkg one question and ends.
+# The machine's own apt sources stay as they are. Where Incus is only in the backports suite
+# (Debian 12), apt gets a private list of sources, derived from the machine's own mirror.
+# No daemon is started: the lab starts its own, each in its own directory and network namespace.
+set -eu
+
+TOOLS="acl attr busybox-static dnsmasq-base fuse3 htop iproute2 nftables openssl procps rsync
+squashfs-tools tmux uidmap"
+LXD="lxd lxd-client lxcfs"
+INCUS="incus-base incus-client lxcfs"
+
+say() { echo "test-packages: $*" >&2; }
+
+missing_of() { # the packages among the arguments that are not installed, one line
+    # One question for all of them: dpkg-query lists what it knows and complains about the rest.
+    have=$(dpkg-query -W -f '${binary:Package}=${db:Status-Status}\n' "$@" 2>/dev/null || true)
+    for package; do
+        printf '%s\n' "$have" | grep -q "^$package\(:[a-z0-9]*\)\{0,1\}=installed$" || printf '%s ' "$package"
+    done
+}
+
+id= codename=
+if [ -r /etc/os-release ]; then
+    id=$(. /etc/os-release && echo "${ID:-}")
+    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+fi
+
+if ! command -v dpkg-query >/dev/null || { [ "$id" != debian ] && [ "$id" != ubuntu ]; }; then
+    for tool in lxd lxc incus dnsmasq ip fusermount3 busybox rsync; do
+        command -v "$tool" >/dev/null || say "not found: $tool"
+    done
+    say "only Debian and Ubuntu are installed for here; rungs that need what is missing will skip"
+    exit 0
+fi
+
+case $id in
+    # Ubuntu's lxd package fetches a snap, whose daemon starts itself and cannot be one of three.
+    ubuntu) wanted="$TOOLS $INCUS"
+        command -v lxd >/dev/null || say "Ubuntu has LXD only as a snap; the lab will do without LXD" ;;
+    *) wanted="$TOOLS $LXD $INCUS" ;;
+esac
+
+# shellcheck disable=SC2086  # a list of words is meant
+missing=$(missing_of $wanted)
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+    say "missing, and only root can install: $missing"
+    exit 0
+fi
+
+work=$(mktemp -d)
+policy=/usr/sbin/policy-rc.d
+ours= saved=
+cleanup() {
+    [ -z "$ours" ] || rm -f "$policy"
+    [ -z "$saved" ] || mv "$saved" "$policy"
+    rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Packages start their service at installation unless this program forbids it (101).
+if [ -e "$policy" ] && grep -q '^# lxtui: until test-packages.sh ends$' "$policy"; then
+    rm -f "$policy" # left by a run that was killed
+fi
+if ! [ -x "$policy" ]; then
+    ours=yes
+elif "$policy" lxd start >/dev/null 2>&1 || [ $? != 101 ]; then
+    mv "$policy" "$policy.lxtui-saved"
+    saved=$policy.lxtui-saved ours=yes
+fi
+if [ -n "$ours" ]; then
+    printf '#!/bin/sh\n# lxtui: until test-packages.sh ends\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+apt_options=
+
+candidate() { # has apt any version of $1 to offer
+    # shellcheck disable=SC2086  # options are words
+    apt-cache $apt_options policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
+}
+
+say "updating apt's lists"
+apt-get update -qq || say "apt-get update failed; trying with the lists at hand"
+
+# The suite of backports from the machine's own mirror, seen by these calls only.
+need_backports=
+for package in $missing; do candidate "$package" || need_backports=yes; done
+if [ -n "$need_backports" ] && [ "$id" = debian ] && [ -n "$codename" ]; then
+    mkdir -p "$work/parts" "$work/lists/partial"
+    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    signed=
+    [ ! -r "$keyring" ] || signed="[signed-by=$keyring] "
+    apt-get indextargets --format '$(TARGET_OF) $(SITE) $(CODENAME) $(COMPONENT)' |
+        sort -u | while read -r target uri suite component; do
+            [ "$target $component" = "deb main" ] || continue
+            case $suite in
+                "$codename") echo "deb $signed$uri $suite main"
+                    echo "deb $signed$uri $codename-backports main" ;;
+                "$codename"-updates | "$codename"-security) echo "deb $signed$uri $suite main" ;;
+            esac
+        done >"$work/sources.list"
+    # What is already downloaded need not be fetched again.
+    cp -a /var/lib/apt/lists/*_* "$work/lists/" 2>/dev/null || true
+    chown -R _apt: "$work/lists/partial" 2>/dev/null || true
+    chmod 755 "$work" "$work/lists"
+    apt_options="-o Dir::Etc::SourceList=$work/sources.list -o Dir::Etc::SourceParts=$work/parts
+        -o Dir::State::lists=$work/lists -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
+    say "looking in $codename-backports"
+    # shellcheck disable=SC2086  # options are words
+    apt-get $apt_options update -qq || say "no $codename-backports on this machine's mirror"
+fi
+
+install=
+for package in $missing; do
+    if candidate "$package"; then
+        install="$install $package"
+    else
+        say "NOT AVAILABLE from this machine's apt: $package (rungs that need it will skip)"
+    fi
+done
+
+if [ -n "$install" ]; then
+    say "installing$install"
+    # shellcheck disable=SC2086  # options and packages are words
+    if ! apt-get $apt_options install -y -qq --no-install-recommends $install >"$work/log" 2>&1; then
+        tail -n 20 "$work/log" >&2
+        say "INSTALLATION FAILED (above); one by one:"
+        for package in $install; do
+            apt-get $apt_options install -y -qq --no-install-recommends "$package" \
+                >"$work/log" 2>&1 || say "FAILED: $package: $(tail -n 1 "$work/log")"
+        done
+    fi
+    if [ -d /run/systemd/system ]; then
+        say "their services were not started now; systemd will start them at the next boot unless disabled"
+    fi
+fi
+exit 0
