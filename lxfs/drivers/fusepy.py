@@ -1,0 +1,165 @@
+"""The tree through libfuse 3, by way of mfusepy.
+
+Role: paths in, errnos out; nothing about files, cgroups or callers is decided here.
+Boundary: the only importer of mfusepy.
+Threading: libfuse calls from a bounded pool of its own threads; the tree takes any number.
+"""
+
+import errno
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from lxfs.errors import UserError
+from lxfs.tree import Tree
+
+# mfusepy would otherwise take libfuse 2 where both are installed.
+os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
+try:
+    import mfusepy  # type: ignore[import-untyped]  # it ships no py.typed
+except OSError as error:  # not ImportError: the module is there, the library is not
+    raise UserError(f"libfuse 3 is missing ({error}): install the package fuse3") from error
+
+_log = logging.getLogger(__name__)
+
+_ATTRIBUTE_SECONDS = 0.5
+_QUIET_SECONDS = 60.0
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class _Complaints:
+    """Says each thing once a minute: a container can read a broken file in a loop."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, float] = {}
+
+    def due(self, message: str) -> bool:
+        now = time.monotonic()
+        if now - self._said.get(message, -_QUIET_SECONDS) < _QUIET_SECONDS:
+            return False
+        if len(self._said) > 1000:  # noqa: PLR2004 - any bound will do
+            self._said.clear()
+        self._said[message] = now
+        return True
+
+
+_complaints = _Complaints()
+
+
+def _answered(operation: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Let ``OSError`` through as its errno; log anything else and answer EIO."""
+
+    @wraps(operation)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return operation(*args, **kwargs)
+        except OSError as error:
+            if error.errno == errno.EIO and _complaints.due(str(error)):
+                _log.warning("%s: %s", operation.__name__, error)
+            if error.errno is None:
+                raise OSError(errno.EIO, str(error)) from error
+            raise
+        except Exception as error:
+            if _complaints.due(repr(error)):
+                _log.exception("%s%r failed", operation.__name__, args[1:])
+            raise OSError(errno.EIO, os.strerror(errno.EIO)) from error
+
+    return guarded
+
+
+class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
+    """FUSE operations over a tree; what is not here (poll, write...) libfuse answers ENOSYS.
+
+    That matters for poll: an answered poll that waits would hold up the host's suspend.
+    """
+
+    use_ns = True
+
+    def __init__(self, tree: Tree, ready: Callable[[], None]) -> None:
+        self._tree = tree
+        self._ready = ready
+        self._since = time.time_ns()
+
+    def init(self, path: str) -> None:  # noqa: ARG002 - the library's signature
+        """Tell whoever waits that the kernel has accepted the mount."""
+        self._ready()
+
+    @_answered
+    def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:  # noqa: ARG002
+        """Return stat(2)'s fields; all times are that of the mount."""
+        attributes = self._tree.attributes(path)
+        return {
+            "st_mode": attributes.mode,
+            "st_size": attributes.size,
+            "st_nlink": attributes.links,
+            "st_atime": self._since,
+            "st_mtime": self._since,
+            "st_ctime": self._since,
+        }
+
+    @_answered
+    def readdir(self, path: str, fh: int) -> list[tuple[str, int, int]]:  # noqa: ARG002
+        """Return names with their types, which readers of d_type count CPUs by."""
+        base = path.rstrip("/")
+        names = [
+            (name, self._tree.attributes(f"{base}/{name}").mode)
+            for name in self._tree.listing(path)
+        ]
+        here = self._tree.attributes(path).mode
+        return [(name, mode, 0) for name, mode in [(".", here), ("..", here), *names]]
+
+    @_answered
+    def open(self, path: str, flags: int) -> int:
+        """Return a handle for the calling process."""
+        _uid, _gid, pid = mfusepy.fuse_get_context()
+        return self._tree.open(path, flags, pid)
+
+    @_answered
+    def read(self, path: str, size: int, offset: int, fh: int) -> bytes:  # noqa: ARG002
+        """Return bytes of the handle's text."""
+        return self._tree.read(fh, size, offset)
+
+    @_answered
+    def release(self, path: str, fh: int) -> int:  # noqa: ARG002
+        """Forget the handle."""
+        self._tree.release(fh)
+        return 0
+
+
+def serve(tree: Tree, mountpoint: str, ready: Callable[[], None]) -> None:
+    """Mount the tree on a directory and serve it until it is unmounted or a signal ends it.
+
+    ``ready`` is called when the kernel has accepted the mount; requests are answered from then
+    on. SIGTERM, SIGINT and SIGHUP unmount. Raises ``UserError`` when the mount fails; libfuse has
+    then said on stderr why.
+    """
+    # libfuse takes over a signal only from its default; Python and our parents may have it.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        mfusepy.FUSE(
+            operations=_Operations(tree, ready),
+            mountpoint=mountpoint,
+            foreground=True,
+            fsname="lxfs",
+            subtype="lxfs",
+            allow_other=True,
+            default_permissions=True,
+            ro=True,
+            noexec=True,
+            nosuid=True,
+            nodev=True,
+            direct_io=True,
+            attr_timeout=_ATTRIBUTE_SECONDS,
+            entry_timeout=_ATTRIBUTE_SECONDS,
+        )
+    except RuntimeError as error:
+        raise UserError(f"mounting on {mountpoint} failed (libfuse status {error})") from error
+    finally:
+        tree.close()

@@ -1,0 +1,216 @@
+"""``lxfs mount`` and ``lxfs umount``: checks, the daemon, the pid file.
+
+Role: everything around the driver's loop. What is wrong is found before anything is done.
+Boundary: raises ``UserError``; prints nothing.
+Threading: forks, so it runs before any thread is started.
+"""
+
+import atexit
+import contextlib
+import errno
+import logging
+import logging.handlers
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from lxfs import parse, syscalls
+from lxfs.errors import UserError
+from lxfs.sources.host import Host
+from lxfs.tree import Tree, World
+
+FSTYPE = "fuse.lxfs"
+_DEVICE = Path("/dev/fuse")
+_SYSLOG = Path("/dev/log")
+_READY = b"\0ready"
+
+
+def mounted_on(directory: str, host: Host) -> parse.Mount | None:
+    """Return the uppermost mount on a directory."""
+    mounts = [mount for mount in host.mounts() if mount.point == directory]
+    return mounts[-1] if mounts else None
+
+
+def check_can_serve() -> None:
+    """Raise ``UserError`` where no FUSE mount can be made at all."""
+    if os.geteuid() != 0:
+        raise UserError("lxfs must be root: it serves other users' processes; try sudo")
+    try:
+        os.close(os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        raise UserError(
+            f"{_DEVICE} cannot be opened ({error.strerror}): load the module with"
+            " 'modprobe fuse', or give this container the device"
+        ) from error
+    # Its import finds libfuse, or says what to install.
+    import lxfs.drivers.fusepy  # noqa: F401, PLC0415
+
+
+def check_mountpoint(directory: str, host: Host) -> str:
+    """Return the real path of a directory that can be mounted on. Raises ``UserError``."""
+    real = os.path.realpath(directory)
+    there = mounted_on(real, host)
+    if there is not None and there.fstype == FSTYPE:
+        raise UserError(f"lxfs is already mounted on {real}: 'lxfs umount {real}' ends it")
+    if there is not None:
+        raise UserError(f"{real} is busy: {there.source} ({there.fstype}) is mounted on it")
+    try:
+        mode = Path(real).stat().st_mode
+        if not stat.S_ISDIR(mode):
+            raise UserError(f"{real} is not a directory: give one to mount on")
+        if any(Path(real).iterdir()):
+            raise UserError(f"{real} is not empty and would be hidden: give an empty directory")
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            raise UserError(f"{real} does not exist: make it with 'mkdir -p {real}'") from error
+        raise UserError(f"{real} cannot be used: {error.strerror}") from error
+    return real
+
+
+def make_tree(*, cpus_by_quota: bool) -> Tree:
+    """Return the tree over this host. Raises ``UserError`` where there is nothing to read."""
+    try:
+        return Tree(World.of(Host(), cpus_by_quota=cpus_by_quota))
+    except OSError as error:
+        raise UserError(f"the kernel's files cannot be read: {error}") from error
+
+
+def mount(directory: str, *, foreground: bool, pidfile: str | None, cpus_by_quota: bool) -> None:
+    """Serve the view on a directory; unless ``foreground``, return when the mount answers.
+
+    Raises ``UserError`` with nothing left behind.
+    """
+    check_can_serve()
+    real = check_mountpoint(directory, Host())
+    pid_path = Path(pidfile).absolute() if pidfile is not None else None
+    if pid_path is not None and not pid_path.parent.is_dir():
+        raise UserError(f"{pid_path.parent} does not exist: the pid file needs a directory")
+    if foreground:
+        logging.basicConfig(format="lxfs: %(message)s", level=logging.INFO)
+        _serve(real, pid_path, cpus_by_quota=cpus_by_quota, ready=lambda: None)
+        return
+    reports = _fork_daemon()
+    if reports is not None:
+        _await_daemon(reports, real)
+        return
+
+    def ready() -> None:
+        os.write(2, _READY)
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 2)
+        os.close(null)
+
+    status = 1
+    try:
+        _log_to_syslog()
+        _serve(real, pid_path, cpus_by_quota=cpus_by_quota, ready=ready)
+        status = 0
+    except UserError as error:
+        os.write(2, f"{error}\n".encode())
+    except BaseException:
+        logging.getLogger(__name__).exception("the daemon failed")
+        raise
+    finally:
+        logging.shutdown()
+        # The forked copy must not go back into its caller's code.
+        os._exit(status)
+
+
+def _serve(
+    directory: str, pidfile: Path | None, *, cpus_by_quota: bool, ready: Callable[[], None]
+) -> None:
+    from lxfs.drivers.fusepy import serve  # noqa: PLC0415 - needs libfuse, found missing earlier
+
+    tree = make_tree(cpus_by_quota=cpus_by_quota)
+    written = False
+
+    def mounted() -> None:
+        nonlocal written
+        if pidfile is not None:
+            pidfile.write_text(f"{os.getpid()}\n")
+            written = True
+        ready()
+
+    try:
+        serve(tree, directory, mounted)
+    finally:
+        if written and pidfile is not None:
+            pidfile.unlink(missing_ok=True)
+
+
+def _fork_daemon() -> int | None:
+    """Fork twice; return the report pipe in the parent and ``None`` in the daemon.
+
+    The daemon's stderr is the pipe until its mount answers, so that libfuse's own complaints
+    reach the user; everything else inherited is closed.
+    """
+    reading, writing = os.pipe()
+    if (child := os.fork()) > 0:
+        os.close(writing)
+        os.waitpid(child, 0)
+        return reading
+    os.setsid()
+    if os.fork() > 0:
+        os._exit(0)
+    os.chdir("/")
+    os.umask(0o022)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(null, descriptor)
+    os.dup2(writing, 2)
+    highest = os.sysconf("SC_OPEN_MAX")
+    os.closerange(3, highest)
+    atexit.unregister(logging.shutdown)
+    return None
+
+
+def _await_daemon(reports: int, directory: str) -> None:
+    text = b""
+    with open(reports, "rb", buffering=0) as pipe:
+        while chunk := pipe.read(4096):
+            text += chunk
+    if not text.endswith(_READY):
+        said = text.decode(errors="replace").strip().splitlines()
+        raise UserError("; ".join(said) or f"the daemon for {directory} ended without a word")
+    # Answered means answered: the first request goes through the whole driver.
+    try:
+        Path(directory, "proc").stat()
+    except OSError as error:
+        raise UserError(f"the mount on {directory} does not answer: {error.strerror}") from error
+
+
+def _log_to_syslog() -> None:
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.handlers.clear()
+    handler: logging.Handler = logging.NullHandler()
+    if _SYSLOG.exists():
+        with contextlib.suppress(OSError):
+            handler = logging.handlers.SysLogHandler(
+                str(_SYSLOG), logging.handlers.SysLogHandler.LOG_DAEMON
+            )
+            handler.setFormatter(logging.Formatter(f"lxfs[{os.getpid()}]: %(message)s"))
+    root.addHandler(handler)
+
+
+def umount(directory: str) -> None:
+    """Take a view off a directory; its process ends by itself. Raises ``UserError``."""
+    if os.geteuid() != 0:
+        raise UserError("lxfs must be root to unmount; try sudo")
+    # Not resolve(strict): a mount whose process was killed answers no stat.
+    real = os.path.realpath(directory)
+    there = mounted_on(real, Host())
+    if there is None:
+        raise UserError(f"nothing is mounted on {real}")
+    if there.fstype != FSTYPE:
+        raise UserError(f"{real} is not an lxfs mount but {there.source} ({there.fstype})")
+    try:
+        syscalls.umount(real)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise UserError(
+                f"{real} is busy: a process has a file open in it or works in it; see 'fuser -m"
+                f" {real}'"
+            ) from error
+        raise UserError(f"unmounting {real} failed: {error.strerror}") from error

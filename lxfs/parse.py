@@ -1,0 +1,198 @@
+"""Kernel text to values, one function per shape of file.
+
+Role: cgroup and proc files come in a handful of shapes; each is understood once, here.
+Boundary: bytes in, values out; opens nothing. A file of the wrong shape is a ``ValueError`` that
+quotes the offending text; callers who know the path add it.
+Threading: pure functions.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+# cgroup v1 writes "no limit" as the largest number of whole pages in a signed 64-bit count of
+# bytes, which depends on the page size; 64 KiB is the largest page Linux uses.
+_V1_UNLIMITED = 2**63 - 2**16
+
+
+def integer(text: bytes) -> int:
+    """Return the single integer of a file such as memory.current."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"expected one integer, found {text[:40]!r}") from None
+
+
+def integer_or_max(text: bytes) -> int | None:
+    """Return the integer of a file such as memory.max; ``max`` is no limit."""
+    return None if text.strip() == b"max" else integer(text)
+
+
+def v1_limit(text: bytes) -> int | None:
+    """Return a cgroup v1 byte limit; the page-rounded maximum means no limit."""
+    value = integer(text)
+    return None if value >= _V1_UNLIMITED else value
+
+
+def v1_quota(quota: bytes, period: bytes) -> Fraction | None:
+    """Return cpu.cfs_quota_us over cpu.cfs_period_us in CPUs; a quota below 0 is no limit."""
+    microseconds = integer(quota)
+    return None if microseconds < 0 else _ratio(microseconds, integer(period))
+
+
+def cpu_max(text: bytes) -> Fraction | None:
+    """Return cgroup v2's cpu.max (``$MAX $PERIOD``) in CPUs."""
+    match text.split():
+        case [b"max", _]:
+            return None
+        case [quota, period]:
+            return _ratio(integer(quota), integer(period))
+        case _:
+            raise ValueError(f"expected a quota and a period, found {text[:40]!r}")
+
+
+def _ratio(quota: int, period: int) -> Fraction:
+    if period <= 0 or quota < 0:
+        raise ValueError(f"a quota of {quota} us in a period of {period} us means nothing")
+    return Fraction(quota, period)
+
+
+def flat_keyed(text: bytes) -> dict[bytes, int]:
+    """Return the ``KEY VALUE`` lines of a file such as memory.stat or cpu.stat."""
+    try:
+        fields = text.split()
+        return dict(zip(fields[::2], map(int, fields[1::2]), strict=True))
+    except ValueError:
+        raise ValueError(f"expected lines of a key and an integer, found {text[:40]!r}") from None
+
+
+def cpulist(text: bytes) -> tuple[int, ...]:
+    """Return the CPU numbers of a list such as ``0-3,8``, ascending; an empty list is empty."""
+    cpus: set[int] = set()
+    stripped = text.strip()
+    if not stripped:
+        return ()
+    for part in stripped.split(b","):
+        first, dash, last = part.partition(b"-")
+        try:
+            low = int(first)
+            high = int(last) if dash else low
+        except ValueError:
+            raise ValueError(f"expected a list of CPUs, found {text[:40]!r}") from None
+        if low < 0 or high < low:
+            raise ValueError(f"expected a list of CPUs, found {text[:40]!r}")
+        cpus.update(range(low, high + 1))
+    return tuple(sorted(cpus))
+
+
+def format_cpulist(cpus: Iterable[int]) -> str:
+    """Return CPU numbers as the kernel prints them: ``0-3,8``."""
+    runs: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if runs and cpu == runs[-1][1] + 1:
+            runs[-1][1] = cpu
+        else:
+            runs.append([cpu, cpu])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
+
+
+def meminfo(text: bytes) -> dict[bytes, int]:
+    """Return /proc/meminfo in bytes by name; the HugePages_* counts stay counts."""
+    values: dict[bytes, int] = {}
+    for line in text.splitlines():
+        match line.split():
+            case [name, value, b"kB"] if name.endswith(b":"):
+                values[name[:-1]] = integer(value) * 1024
+            case [name, value] if name.endswith(b":"):
+                values[name[:-1]] = integer(value)
+            case _:
+                raise ValueError(f"expected a name, a number and kB, found {line[:40]!r}")
+    return values
+
+
+def starttime(text: bytes) -> int:
+    """Return field 22 of /proc/PID/stat: ticks between boot and the start of the process.
+
+    The name in field 2 may hold spaces and parentheses; fields are counted from its last one.
+    """
+    _, parenthesis, rest = text.rpartition(b")")
+    fields = rest.split()
+    if not parenthesis or len(fields) < 20:  # noqa: PLR2004 - field 22 is the 20th after field 2
+        raise ValueError(f"expected a process's stat line, found {text[:40]!r}")
+    return integer(fields[19])
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """Of /proc/TID/status: the state's letter and the thread's id in each pid namespace."""
+
+    state: str
+    nspid: tuple[int, ...]
+
+
+def task_status(text: bytes) -> TaskStatus:
+    """Return what load averages and the search for an init need of /proc/TID/status."""
+    state = None
+    nspid: tuple[int, ...] = ()
+    for line in text.splitlines():
+        if line.startswith(b"State:"):
+            state = line.split()[1].decode()
+        elif line.startswith(b"NSpid:"):
+            nspid = tuple(int(field) for field in line.split()[1:])
+    if state is None or not nspid:
+        raise ValueError(f"expected State and NSpid lines, found {text[:40]!r}")
+    return TaskStatus(state, nspid)
+
+
+def cgroup_paths(text: bytes) -> dict[str, str]:
+    """Return /proc/PID/cgroup as controller to path; the v2 path is filed under ``""``.
+
+    A named v1 hierarchy keeps its ``name=systemd`` form.
+    """
+    paths: dict[str, str] = {}
+    for line in text.decode(errors="surrogateescape").splitlines():
+        try:
+            _, controllers, path = line.split(":", 2)
+        except ValueError:
+            raise ValueError(f"expected id:controllers:path, found {line[:40]!r}") from None
+        for controller in controllers.split(","):
+            paths[controller] = path
+    return paths
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of mountinfo (``man 5 proc``)."""
+
+    root: str
+    point: str
+    fstype: str
+    source: str
+    super_options: tuple[str, ...]
+
+
+def mountinfo(text: bytes) -> list[Mount]:
+    """Return the mounts of /proc/PID/mountinfo in the order they were made."""
+    mounts = []
+    for line in text.decode(errors="surrogateescape").splitlines():
+        before, dash, after = line.partition(" - ")
+        left, right = before.split(" "), after.split(" ")
+        if not dash or len(left) < 6 or len(right) < 3:  # noqa: PLR2004 - man 5 proc
+            raise ValueError(f"expected a mountinfo line, found {line[:60]!r}")
+        mounts.append(
+            Mount(
+                root=_unescape(left[3]),
+                point=_unescape(left[4]),
+                fstype=right[0],
+                source=_unescape(right[1]),
+                super_options=tuple(right[2].split(",")),
+            )
+        )
+    return mounts
+
+
+def _unescape(field: str) -> str:
+    """Undo the octal escapes of space, tab, newline and backslash."""
+    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        field = field.replace(code, char)
+    return field

@@ -1,0 +1,135 @@
+"""cgroup v1 files to values.
+
+Role: what the files of the memory, cpu, cpuacct and cpuset hierarchies mean
+(Documentation/admin-guide/cgroup-v1/).
+Boundary: a ``Place`` in, values of the model out.
+Threading: pure functions over the kernel's files.
+"""
+
+import errno
+from collections.abc import Mapping
+from fractions import Fraction
+
+from lxfs import parse
+from lxfs.model import NSEC_PER_TICK, CpuTime, MemoryStat, MemoryUse, SourceError, SwapUse
+from lxfs.sources.place import Place
+
+_LIMIT = "memory.limit_in_bytes"
+_SWAP_LIMIT = "memory.memsw.limit_in_bytes"
+
+
+def memory(place: Place) -> MemoryUse:
+    """Return use and limits of memory and swap, in bytes (cgroup-v1/memory.rst).
+
+    v1 limits memory and swap together (memsw). Swap's own limit is what memsw allows beyond
+    memory; swappiness 0 keeps a v1 cgroup from swapping at all, so the limit is then what it has
+    already swapped.
+    """
+    usage = place.read("memory.usage_in_bytes", parse.integer)
+    stat = _stat(place.read("memory.stat", parse.flat_keyed), place.file("memory.stat"))
+    limit = place.smallest(_LIMIT, parse.v1_limit)
+    return MemoryUse(
+        usage=usage,
+        limit=limit,
+        ancestor_headroom=_ancestor_headroom(place),
+        swap=_swap(place, usage, limit),
+        stat=stat,
+    )
+
+
+def _stat(values: Mapping[bytes, int], path: str) -> MemoryStat:
+    def total(name: str) -> int:
+        try:
+            return values[b"total_" + name.encode()]
+        except KeyError:
+            raise SourceError(errno.EIO, f"no total_{name} line", path) from None
+
+    return MemoryStat(
+        anon=total("rss"),
+        file=total("cache"),
+        # Lines that came with 3.16 (dirty: 4.2; swapcached: 5.18) or with a kernel option.
+        shmem=values.get(b"total_shmem", 0),
+        file_mapped=values.get(b"total_mapped_file", 0),
+        file_dirty=values.get(b"total_dirty", 0),
+        file_writeback=values.get(b"total_writeback", 0),
+        active_anon=total("active_anon"),
+        inactive_anon=total("inactive_anon"),
+        active_file=total("active_file"),
+        inactive_file=total("inactive_file"),
+        unevictable=total("unevictable"),
+        swapcached=values.get(b"total_swapcached", 0),
+        anon_thp=values.get(b"total_rss_huge", 0),
+    )
+
+
+def _swap(place: Place, usage: int, limit: int | None) -> SwapUse | None:
+    both = place.read_if_any("memory.memsw.usage_in_bytes", parse.integer)
+    if both is None:
+        return None  # a kernel that does not account swap
+    # Two files are two moments: their difference may come out below nothing.
+    swapped = max(0, both - usage)
+    if place.read_if_any("memory.swappiness", parse.integer) == 0:
+        return SwapUse(usage=swapped, limit=swapped)
+    memsw = place.smallest(_SWAP_LIMIT, parse.v1_limit)
+    if memsw is None:
+        return SwapUse(usage=swapped, limit=None)
+    return SwapUse(usage=swapped, limit=max(0, memsw - (limit or 0)))
+
+
+def _ancestor_headroom(place: Place) -> int | None:
+    headroom: int | None = None
+    for ancestor in place.ancestry():
+        if ancestor == place:
+            continue
+        limit = ancestor.read_if_any(_LIMIT, parse.v1_limit)
+        if limit is None:
+            continue
+        stat = _stat(ancestor.read("memory.stat", parse.flat_keyed), ancestor.file("memory.stat"))
+        left = limit - ancestor.read("memory.usage_in_bytes", parse.integer) + stat.reclaimable
+        headroom = max(0, left if headroom is None else min(headroom, left))
+    return headroom
+
+
+def cpu_time(place: Place) -> CpuTime:
+    """Return the CPU time used so far, in nanoseconds (cgroup-v1/cpuacct.rst).
+
+    cpuacct.stat is in ticks, divides the scheduler's exact sum by the sampled shares and never
+    goes back; cpuacct.usage_user and _sys are the samples alone.
+    """
+    values = place.read("cpuacct.stat", parse.flat_keyed)
+    try:
+        return CpuTime(
+            user=values[b"user"] * NSEC_PER_TICK, system=values[b"system"] * NSEC_PER_TICK
+        )
+    except KeyError as key:
+        raise SourceError(errno.EIO, f"no {key} line", place.file("cpuacct.stat")) from None
+
+
+def cpu_quota(place: Place) -> Fraction | None:
+    """Return the smallest quota/period over the cgroup and its ancestors, in CPUs.
+
+    (Documentation/scheduler/sched-bwc.rst.)
+    """
+    smallest: Fraction | None = None
+    for level in place.ancestry():
+        quota = level.read_if_any("cpu.cfs_quota_us", bytes)
+        if quota is None:
+            continue
+        path = level.file("cpu.cfs_quota_us")
+        period = level.read("cpu.cfs_period_us", bytes)
+        try:
+            limit = parse.v1_quota(quota, period)
+        except ValueError as error:
+            raise SourceError(errno.EIO, str(error), path) from error
+        if limit is not None and (smallest is None or limit < smallest):
+            smallest = limit
+    return smallest
+
+
+def cpuset(place: Place) -> tuple[int, ...]:
+    """Return the CPUs the cgroup may run on; none when no level says (cgroup-v1/cpusets.rst)."""
+    for level in place.ancestry():
+        for name in ("cpuset.effective_cpus", "cpuset.cpus"):
+            if cpus := level.read_if_any(name, parse.cpulist):
+                return cpus
+    return ()

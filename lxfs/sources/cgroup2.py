@@ -1,0 +1,132 @@
+"""cgroup v2 files to values.
+
+Role: what the files of the unified hierarchy mean (Documentation/admin-guide/cgroup-v2.rst).
+Boundary: a ``Place`` in, values of the model out.
+Threading: pure functions over the kernel's files.
+"""
+
+import errno
+from collections.abc import Mapping
+from fractions import Fraction
+
+from lxfs import parse
+from lxfs.model import CpuTime, MemoryStat, MemoryUse, SourceError, SwapUse
+from lxfs.sources.place import Place
+
+_NSEC_PER_USEC = 1000
+
+
+def memory(place: Place) -> MemoryUse:
+    """Return use and limits of memory and swap, in bytes.
+
+    A cgroup whose parent does not hand down the memory controller has no counters; the nearest
+    ancestor that has them is then where the kernel charges its memory.
+    """
+    charged = place
+    for level in place.ancestry():
+        charged = level
+        usage = level.read_if_any("memory.current", parse.integer)
+        if usage is not None:
+            break
+    else:
+        raise SourceError(
+            errno.ENODEV, "no memory controller in it or above it", place.file("memory.current")
+        )
+    return MemoryUse(
+        usage=usage,
+        limit=charged.smallest("memory.max", parse.integer_or_max),
+        ancestor_headroom=_ancestor_headroom(charged),
+        swap=_swap(charged),
+        stat=_stat(charged.read("memory.stat", parse.flat_keyed), charged.file("memory.stat")),
+    )
+
+
+def _stat(values: Mapping[bytes, int], path: str) -> MemoryStat:
+    def must(name: str) -> int:
+        try:
+            return values[name.encode()]
+        except KeyError:
+            raise SourceError(errno.EIO, f"no {name} line", path) from None
+
+    def may(name: str) -> int | None:
+        return values.get(name.encode())
+
+    return MemoryStat(
+        anon=must("anon"),
+        file=must("file"),
+        shmem=must("shmem"),
+        file_mapped=must("file_mapped"),
+        file_dirty=must("file_dirty"),
+        file_writeback=must("file_writeback"),
+        active_anon=must("active_anon"),
+        inactive_anon=must("inactive_anon"),
+        active_file=must("active_file"),
+        inactive_file=must("inactive_file"),
+        unevictable=must("unevictable"),
+        swapcached=may("swapcached") or 0,
+        anon_thp=may("anon_thp") or 0,
+        file_thp=may("file_thp"),
+        shmem_thp=may("shmem_thp"),
+        slab_reclaimable=may("slab_reclaimable"),
+        slab_unreclaimable=may("slab_unreclaimable"),
+        kernel_stack=may("kernel_stack"),
+        pagetables=may("pagetables"),
+        sec_pagetables=may("sec_pagetables"),
+        percpu=may("percpu"),
+        vmalloc=may("vmalloc"),
+        zswap=may("zswap"),
+        zswapped=may("zswapped"),
+    )
+
+
+def _swap(place: Place) -> SwapUse | None:
+    usage = place.read_if_any("memory.swap.current", parse.integer)
+    if usage is None:
+        return None  # a kernel that does not account swap
+    return SwapUse(usage=usage, limit=place.smallest("memory.swap.max", parse.integer_or_max))
+
+
+def _ancestor_headroom(place: Place) -> int | None:
+    headroom: int | None = None
+    for ancestor in place.ancestry():
+        if ancestor == place:
+            continue
+        limit = ancestor.read_if_any("memory.max", parse.integer_or_max)
+        if limit is None:
+            continue
+        stat = _stat(ancestor.read("memory.stat", parse.flat_keyed), ancestor.file("memory.stat"))
+        left = limit - ancestor.read("memory.current", parse.integer) + stat.reclaimable
+        headroom = max(0, left if headroom is None else min(headroom, left))
+    return headroom
+
+
+def cpu_time(place: Place) -> CpuTime:
+    """Return the CPU time used so far, in nanoseconds, from cpu.stat.
+
+    Its user time includes nice time, which kernels before 6.10 do not tell apart.
+    """
+    values = place.read("cpu.stat", parse.flat_keyed)
+    try:
+        user, system = values[b"user_usec"], values[b"system_usec"]
+    except KeyError as key:
+        raise SourceError(errno.EIO, f"no {key} line", place.file("cpu.stat")) from None
+    nice = min(values.get(b"nice_usec", 0), user)
+    return CpuTime(
+        user=(user - nice) * _NSEC_PER_USEC,
+        system=system * _NSEC_PER_USEC,
+        nice=nice * _NSEC_PER_USEC,
+    )
+
+
+def cpu_quota(place: Place) -> Fraction | None:
+    """Return the smallest quota/period over the cgroup and its ancestors, in CPUs."""
+    limits = [level.read_if_any("cpu.max", parse.cpu_max) for level in place.ancestry()]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def cpuset(place: Place) -> tuple[int, ...]:
+    """Return the CPUs the cgroup may run on; none when no level says."""
+    for level in place.ancestry():
+        if cpus := level.read_if_any("cpuset.cpus.effective", parse.cpulist):
+            return cpus
+    return ()

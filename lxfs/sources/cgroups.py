@@ -1,0 +1,163 @@
+"""Which cgroup hierarchies this machine has, and one container's place in them.
+
+Role: turns /proc/self/mountinfo and /proc/PID/cgroup into a ``Cgroup``: the one interface
+through which views learn of limits and use, whichever version counts them. Each controller is
+looked up for itself, so v1, v2 and the hybrid of both are one case.
+Boundary: finds directories; what the files in them mean is known by cgroup1 and cgroup2.
+Threading: immutable after construction.
+"""
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lxfs.model import CpuLimit, CpuTime, MemoryUse, SourceError
+from lxfs.sources import cgroup1, cgroup2
+from lxfs.sources.host import Host, read_bytes
+from lxfs.sources.place import Place
+
+CONTROLLERS = ("memory", "cpu", "cpuacct", "cpuset", "pids")
+
+# A thread list is the same in every hierarchy a container has a cgroup of its own in.
+_THREAD_LISTS = ("pids", "freezer", "cpuacct", "cpu", "memory", "devices", "name=systemd")
+
+
+class Cgroup(Protocol):
+    """What a container's cgroups say. Every method reads anew and may raise ``SourceError``."""
+
+    def memory(self) -> MemoryUse:
+        """Return use and limits of memory and swap, in bytes."""
+
+    def cpu_time(self) -> CpuTime:
+        """Return the CPU time used so far, in nanoseconds."""
+
+    def cpu_limit(self, online: tuple[int, ...]) -> CpuLimit:
+        """Return the allowed CPUs among those online, and the quota."""
+
+    def threads(self) -> list[int]:
+        """Return the host's ids of all threads, descendants' included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchies:
+    """The mounted hierarchies: a directory for each v1 controller, and the v2 tree.
+
+    ``v1`` is by controller name (``name=systemd`` too); ``v2_controllers`` are those the v2 tree
+    has: in a hybrid set-up, none or few.
+    """
+
+    v1: Mapping[str, Place] = field(default_factory=dict)
+    v2: Place | None = None
+    v2_controllers: frozenset[str] = frozenset()
+
+    @classmethod
+    def find(cls, host: Host) -> "Hierarchies":
+        """Return the hierarchies mounted on ``host``. Raises ``SourceError`` when there are none.
+
+        A hierarchy mounted more than once (in a container's tree, say) is taken where most of it
+        is visible: at the mount with the shortest root, the earliest among equals.
+        """
+        v1: dict[str, Place] = {}
+        v2: Place | None = None
+        mounts = host.mounts()
+        for mount in sorted(mounts, key=lambda mount: len(mount.root)):
+            place = Place(host.path(mount.point.lstrip("/")), mount.root)
+            if mount.fstype == "cgroup2" and v2 is None:
+                v2 = place
+            elif mount.fstype == "cgroup":
+                for option in mount.super_options:
+                    v1.setdefault(option, place)
+        if v2 is None and not v1:
+            raise SourceError(
+                errno.ENOENT,
+                "no cgroup hierarchy is mounted",
+                host.path("proc/self/mountinfo"),
+            )
+        controllers = read_bytes(v2.file("cgroup.controllers")).split() if v2 else []
+        return cls(v1, v2, frozenset(name.decode() for name in controllers))
+
+    def place(self, controller: str, paths: Mapping[str, str]) -> tuple[Place, int] | None:
+        """Return where a process with these cgroup ``paths`` is for a controller, and the version.
+
+        ``None`` means that no hierarchy has the controller. Raises ``SourceError`` when the
+        cgroup lies outside what is mounted.
+        """
+        if controller in self.v1 and controller in paths:
+            return self.v1[controller].below(paths[controller]), 1
+        # v2 has no cpuacct: the time is in cpu.stat of every cgroup, controller or not.
+        has = controller == "cpuacct" or controller in self.v2_controllers
+        if has and self.v2 is not None and "" in paths:
+            return self.v2.below(paths[""]), 2
+        return None
+
+    def cgroup(self, paths: Mapping[str, str]) -> "ContainerCgroup":
+        """Return the cgroup of a process with these paths (see ``Host.cgroup_paths``)."""
+        return ContainerCgroup(
+            {name: self.place(name, paths) for name in CONTROLLERS}, self._thread_place(paths)
+        )
+
+    def _thread_place(self, paths: Mapping[str, str]) -> tuple[Place, int] | None:
+        best: tuple[Place, int] | None = None
+        for name in _THREAD_LISTS:
+            if name in self.v1 and name in paths:
+                place = self.v1[name].below(paths[name])
+                if best is None or place.depth > best[0].depth:
+                    best = place, 1
+        if self.v2 is not None and "" in paths:
+            place = self.v2.below(paths[""])
+            if best is None or place.depth > best[0].depth:
+                best = place, 2
+        return best
+
+
+class ContainerCgroup:
+    """A container's cgroups, one place per controller, behind the ``Cgroup`` protocol."""
+
+    def __init__(
+        self,
+        places: Mapping[str, tuple[Place, int] | None],
+        threads: tuple[Place, int] | None,
+    ) -> None:
+        self._places = places
+        self._threads = threads
+
+    def _need(self, controller: str) -> tuple[Place, int]:
+        found = self._places[controller]
+        if found is None:
+            raise SourceError(errno.ENODEV, f"no cgroup hierarchy has the {controller} controller")
+        return found
+
+    def memory(self) -> MemoryUse:
+        """Return use and limits of memory and swap, in bytes."""
+        place, version = self._need("memory")
+        return cgroup1.memory(place) if version == 1 else cgroup2.memory(place)
+
+    def cpu_time(self) -> CpuTime:
+        """Return the CPU time used so far, in nanoseconds."""
+        place, version = self._need("cpuacct")
+        return cgroup1.cpu_time(place) if version == 1 else cgroup2.cpu_time(place)
+
+    def cpu_limit(self, online: tuple[int, ...]) -> CpuLimit:
+        """Return the allowed CPUs among those online, and the quota.
+
+        A controller that no hierarchy has limits nothing.
+        """
+        quota = None
+        if (found := self._places["cpu"]) is not None:
+            place, version = found
+            quota = cgroup1.cpu_quota(place) if version == 1 else cgroup2.cpu_quota(place)
+        allowed: tuple[int, ...] = ()
+        if (found := self._places["cpuset"]) is not None:
+            place, version = found
+            allowed = cgroup1.cpuset(place) if version == 1 else cgroup2.cpuset(place)
+        usable = set(online)
+        # A cpuset whose CPUs all went offline falls back to its ancestors' in the kernel too.
+        return CpuLimit(tuple(cpu for cpu in allowed if cpu in usable) or online, quota)
+
+    def threads(self) -> list[int]:
+        """Return the host's ids of all threads, descendants' included."""
+        if self._threads is None:
+            raise SourceError(errno.ENODEV, "no cgroup hierarchy lists the threads")
+        place, version = self._threads
+        return place.tree_of_integers("tasks" if version == 1 else "cgroup.threads")

@@ -1,0 +1,141 @@
+"""The host's own files: /proc, /sys and the pid namespaces in them.
+
+Role: every read of the kernel that is not a cgroup file goes through one ``Host``.
+Boundary: paths are joined to an injectable root, so tests aim it at a directory of recorded
+files. Every failure is a ``SourceError`` with the path in it.
+Threading: a ``Host`` holds no mutable state; use one from as many threads as you like.
+"""
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from lxfs import parse
+from lxfs.model import NSEC_PER_TICK, SourceError
+
+# _IOR(0xb7, 7, int) of include/uapi/linux/nsfs.h: the init of a pid namespace, without a fork.
+_NS_GET_TGID_FROM_PIDNS = 0x8004B707
+
+_T = TypeVar("_T")
+
+
+def read_bytes(path: str) -> bytes:
+    """Return a whole kernel file. Raises ``SourceError`` with the kernel's errno.
+
+    One open, and reads until the end: a /proc file is one snapshot per descriptor, and the
+    buffering of Python's own file objects costs more than the read itself.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            chunks = []
+            while chunk := os.read(descriptor, 1 << 16):
+                chunks.append(chunk)
+            return b"".join(chunks)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise SourceError(error.errno, error.strerror, path) from error
+
+
+def read_as(path: str, shape: Callable[[bytes], _T]) -> _T:
+    """Return what ``shape`` makes of a file. Raises ``SourceError`` (EIO when malformed)."""
+    text = read_bytes(path)
+    try:
+        return shape(text)
+    except ValueError as error:
+        raise SourceError(errno.EIO, str(error), path) from error
+
+
+class Host:
+    """The machine lxfs runs on, seen under ``root``."""
+
+    def __init__(self, root: str = "/") -> None:
+        self._root = root.rstrip("/")
+
+    def path(self, relative: str) -> str:
+        """Return where ``relative`` (``proc/meminfo``) lies under the root."""
+        return f"{self._root}/{relative}"
+
+    def read(self, relative: str) -> bytes:
+        """Return the bytes of a file such as ``proc/meminfo``."""
+        return read_bytes(self.path(relative))
+
+    def monotonic(self) -> int:
+        """Return nanoseconds since boot, suspend included: the clock of process start times."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def online_cpus(self) -> tuple[int, ...]:
+        """Return the CPUs that are online, ascending."""
+        return read_as(self.path("sys/devices/system/cpu/online"), parse.cpulist)
+
+    def mounts(self) -> list[parse.Mount]:
+        """Return the mounts this process sees."""
+        return read_as(self.path("proc/self/mountinfo"), parse.mountinfo)
+
+    def pid_namespace(self, pid: int | str) -> int:
+        """Return the inode of the pid namespace of a process (or of ``self``)."""
+        path = self.path(f"proc/{pid}/ns/pid")
+        try:
+            return Path(path).stat().st_ino
+        except OSError as error:
+            raise SourceError(error.errno, error.strerror, path) from error
+
+    def starttime(self, pid: int) -> int:
+        """Return when a process started, in ticks since boot (field 22 of its stat)."""
+        return read_as(self.path(f"proc/{pid}/stat"), parse.starttime)
+
+    def age(self, starttime: int) -> int:
+        """Return how long ago a start time was, in nanoseconds, never negative.
+
+        A tick is coarser than the clock: a process of this very tick starts "now".
+        """
+        return max(0, self.monotonic() - starttime * NSEC_PER_TICK)
+
+    def cgroup_paths(self, pid: int) -> dict[str, str]:
+        """Return the cgroups of a process by controller; ``""`` is the v2 tree."""
+        return read_as(self.path(f"proc/{pid}/cgroup"), parse.cgroup_paths)
+
+    def task_status(self, tid: int) -> parse.TaskStatus:
+        """Return the state of a thread and its ids in the nested pid namespaces."""
+        return read_as(self.path(f"proc/{tid}/status"), parse.task_status)
+
+    def namespace_init(self, pid: int, namespace: int) -> int:
+        """Return the host's pid of the init of ``namespace``, in which ``pid`` lives.
+
+        Asks the kernel by ioctl (``man 2 ioctl_ns``; the request is newer than that page), which
+        takes no fork; where the kernel does not know the request, looks through /proc for the
+        process that is number 1 in that namespace. Raises ``SourceError`` (ESRCH) for a namespace
+        whose init is gone or not visible.
+        """
+        path = self.path(f"proc/{pid}/ns/pid")
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise SourceError(error.errno, error.strerror, path) from error
+        try:
+            return fcntl.ioctl(descriptor, _NS_GET_TGID_FROM_PIDNS, 1)
+        except OSError as error:
+            if error.errno not in (errno.ENOTTY, errno.EINVAL):
+                raise SourceError(error.errno, error.strerror, path) from error
+        finally:
+            os.close(descriptor)
+        return self._search_init(namespace, path)
+
+    def _search_init(self, namespace: int, path: str) -> int:
+        for entry in Path(self.path("proc")).iterdir():
+            name = entry.name
+            if not name.isdigit():
+                continue
+            try:
+                if self.pid_namespace(name) != namespace:
+                    continue
+                if self.task_status(int(name)).nspid[-1] == 1:
+                    return int(name)
+            except SourceError:
+                continue  # gone between the listing and the read
+        raise SourceError(errno.ESRCH, "the pid namespace has no init", path)

@@ -1,0 +1,298 @@
+"""The served tree as a table: path, view, what it needs, mode.
+
+Role: directory listings, attributes, open files; which number goes into which view.
+Boundary: raises ``OSError`` and knows no FUSE; drivers translate. The table is the directory
+listing: a file that is not in it does not exist.
+Threading: any number of threads at once; the handles are behind a lock, a handle behind its own.
+"""
+
+import errno
+import os
+import stat as stat_module
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from lxfs.identity import Identity
+from lxfs.model import Container, CpuCounters, Cpus, LoadAverage, MemoryUse, SourceError, TaskCount
+from lxfs.sources.cgroups import Cgroup, Hierarchies
+from lxfs.sources.host import Host
+from lxfs.state import CpuClocks, LoadAverages
+from lxfs.views import cpu_sysfs, cpuinfo, loadavg, meminfo, stat, swaps, uptime
+
+_MAX_TASKS = 512
+"""Threads looked at in one count; of more, an even sample is taken and scaled."""
+_REAP_SECONDS = 30.0
+_MAX_HANDLES = 65536
+
+
+class Snapshot:
+    """What one rendering may ask about one container; each number is read at most once."""
+
+    def __init__(self, world: "World", container: Container) -> None:
+        self._world = world
+        self.container = container
+
+    def host(self, relative: str) -> bytes:
+        """Return a file of the host, for the lines that every container shares."""
+        return self._world.host.read(relative)
+
+    @cached_property
+    def cgroup(self) -> Cgroup:
+        """The container's cgroup, in whichever hierarchies count it."""
+        return self._world.hierarchies.cgroup(self._world.identity.cgroup_paths(self.container))
+
+    @cached_property
+    def memory(self) -> MemoryUse:
+        """Use and limits of memory."""
+        return self.cgroup.memory()
+
+    @cached_property
+    def _online(self) -> tuple[int, ...]:
+        return self._world.host.online_cpus()
+
+    @cached_property
+    def cpus(self) -> Cpus:
+        """The CPUs the container sees."""
+        limit = self.cgroup.cpu_limit(self._online)
+        return limit.seen(by_quota=self._world.cpus_by_quota)
+
+    @cached_property
+    def age(self) -> int:
+        """Nanoseconds since the container's init started."""
+        return self._world.host.age(self.container.starttime)
+
+    @cached_property
+    def counters(self) -> CpuCounters:
+        """The container's CPU counters as of now."""
+        return self._world.clocks.advance(
+            self.container.key,
+            now=self._world.host.monotonic(),
+            age=self.age,
+            used=self.cgroup.cpu_time(),
+            cpus=self.cpus,
+            online=len(self._online),
+        )
+
+    @cached_property
+    def tasks(self) -> TaskCount:
+        """The container's threads now."""
+        return self._world.count_tasks(self.container)
+
+    @cached_property
+    def load(self) -> LoadAverage:
+        """The container's load averages."""
+        world, container = self._world, self.container
+        return world.loads.get(container.key, lambda: world.count_tasks(container))
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One served file: where it is, what it shows in a container, its mode and stated size.
+
+    The path is also the host's own file, which callers in the host's pid namespace are shown.
+    """
+
+    path: str
+    view: Callable[[Snapshot], bytes]
+    mode: int = 0o444
+    size: int = 0
+
+
+FILES: tuple[File, ...] = (
+    File("proc/meminfo", lambda now: meminfo.render(now.host("proc/meminfo"), now.memory)),
+    File("proc/swaps", lambda now: swaps.render(now.host("proc/meminfo"), now.memory)),
+    File("proc/cpuinfo", lambda now: cpuinfo.render(now.host("proc/cpuinfo"), now.cpus)),
+    File("proc/stat", lambda now: stat.render(now.host("proc/stat"), now.counters, now.tasks)),
+    File("proc/uptime", lambda now: uptime.render(now.age, now.counters.total.idle)),
+    File("proc/loadavg", lambda now: loadavg.render(now.load)),
+    # sysfs states a page for every file; procfs states nothing.
+    File("sys/devices/system/cpu/online", lambda now: cpu_sysfs.online(now.cpus), size=4096),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything a rendering draws on, made once per mount."""
+
+    host: Host
+    hierarchies: Hierarchies
+    identity: Identity
+    clocks: CpuClocks
+    loads: LoadAverages
+    cpus_by_quota: bool = True
+
+    @classmethod
+    def of(cls, host: Host, *, cpus_by_quota: bool = True) -> "World":
+        """Return the world of a host. Raises ``SourceError`` without cgroups or /proc."""
+        return cls(
+            host=host,
+            hierarchies=Hierarchies.find(host),
+            identity=Identity(host),
+            clocks=CpuClocks(),
+            loads=LoadAverages(),
+            cpus_by_quota=cpus_by_quota,
+        )
+
+    def count_tasks(self, container: Container) -> TaskCount:
+        """Return the container's threads by state. Raises ``SourceError`` when it is gone.
+
+        Threads in its cgroup that live in an outer pid namespace (a manager's helper; or all of
+        the host's, for a namespace that has no cgroup of its own) are not the container's.
+        """
+        host = self.host
+        depth = len(host.task_status(container.init).nspid)
+        cgroup = self.hierarchies.cgroup(self.identity.cgroup_paths(container))
+        threads = cgroup.threads()
+        stride = -(-len(threads) // _MAX_TASKS) or 1
+        states: list[str] = []
+        last_pid = 1
+        for thread in threads[::stride]:
+            try:
+                status = host.task_status(thread)
+            except SourceError:
+                continue  # ended since it was listed
+            if len(status.nspid) >= depth:
+                states.append(status.state)
+                last_pid = max(last_pid, status.nspid[depth - 1])
+        return TaskCount(
+            running=states.count("R") * stride,
+            blocked=states.count("D") * stride,
+            total=len(states) * stride,
+            last_pid=last_pid,
+        )
+
+    def reap(self) -> None:
+        """Forget the containers that are gone."""
+        for container in self.identity.reap():
+            self.clocks.forget(container.key)
+            self.loads.forget(container.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """Of stat(2): type and permissions, size, links."""
+
+    mode: int
+    size: int
+    links: int
+
+
+class _Handle:
+    """An open file: whose it is, and the text that its reads are served from."""
+
+    def __init__(self, file: File, container: Container | None) -> None:
+        self.file = file
+        self.container = container
+        self.lock = threading.Lock()
+        self.text: bytes | None = None
+
+
+class Tree:
+    """The served tree, callable from many threads."""
+
+    def __init__(self, world: World, files: tuple[File, ...] = FILES) -> None:
+        self._world = world
+        self._files = {f"/{file.path}": file for file in files}
+        self._listings: dict[str, set[str]] = {"/": set()}
+        for path in self._files:
+            parts = path.split("/")[1:]
+            for depth, name in enumerate(parts):
+                self._listings.setdefault("/" + "/".join(parts[:depth]), set()).add(name)
+        self._lock = threading.Lock()
+        self._handles: dict[int, _Handle] = {}
+        self._next = 1
+        self._reaped = time.monotonic()
+
+    def listing(self, path: str) -> list[str]:
+        """Return the names in a directory, sorted. Raises ENOENT, ENOTDIR."""
+        if path in self._files:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        try:
+            return sorted(self._listings[path])
+        except KeyError:
+            raise _no_such(path) from None
+
+    def attributes(self, path: str) -> Attributes:
+        """Return the attributes of a file or directory. Raises ENOENT."""
+        if (file := self._files.get(path)) is not None:
+            return Attributes(stat_module.S_IFREG | file.mode, file.size, 1)
+        if (names := self._listings.get(path)) is not None:
+            inner = sum(f"{path.rstrip('/')}/{name}" in self._listings for name in names)
+            return Attributes(stat_module.S_IFDIR | 0o555, 0, 2 + inner)
+        raise _no_such(path)
+
+    def open(self, path: str, flags: int, pid: int) -> int:
+        """Return a handle for a caller, whose container is settled here and now.
+
+        A descriptor handed to another container goes on showing the opener's numbers, as a
+        descriptor of any other file would. Raises ENOENT, EISDIR, EACCES (for writing), ESRCH
+        (caller unknown), ENFILE (too many open).
+        """
+        file = self._files.get(path)
+        if file is None:
+            if path in self._listings:
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+            raise _no_such(path)
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        handle = _Handle(file, self._world.identity.container(pid))
+        with self._lock:
+            if len(self._handles) >= _MAX_HANDLES:
+                raise OSError(errno.ENFILE, os.strerror(errno.ENFILE), path)
+            number = self._next
+            self._next += 1
+            self._handles[number] = handle
+            due = time.monotonic() - self._reaped >= _REAP_SECONDS
+            if due:
+                self._reaped = time.monotonic()
+        if due:
+            self._world.reap()
+        return number
+
+    def read(self, number: int, size: int, offset: int) -> bytes:
+        """Return up to ``size`` bytes at ``offset``; at offset 0 the file is rendered anew.
+
+        Later offsets come from the same text: a file read through is one snapshot. Raises EBADF,
+        and EIO or ESRCH when the container's numbers cannot be had.
+        """
+        with self._lock:
+            handle = self._handles.get(number)
+        if handle is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        with handle.lock:
+            if offset == 0 or handle.text is None:
+                handle.text = self._render(handle)
+            return handle.text[offset : offset + size]
+
+    def release(self, number: int) -> None:
+        """Forget a handle."""
+        with self._lock:
+            self._handles.pop(number, None)
+
+    def _render(self, handle: _Handle) -> bytes:
+        if handle.container is None:
+            return self._world.host.read(handle.file.path)
+        try:
+            text = handle.file.view(Snapshot(self._world, handle.container))
+        except SourceError as error:
+            if not self._world.identity.alive(handle.container):
+                raise ProcessLookupError(
+                    errno.ESRCH, "the container is gone", f"/{handle.file.path}"
+                ) from error
+            # The caller asked for a file that exists: whatever was missing below it, ENOENT or
+            # EACCES would be an answer about the wrong file.
+            raise OSError(errno.EIO, f"{error.strerror}: {error.filename}") from error
+        except ValueError as error:
+            raise OSError(errno.EIO, str(error), f"/{handle.file.path}") from error
+        return text
+
+    def close(self) -> None:
+        """Stop what runs in the background."""
+        self._world.loads.close()
+
+
+def _no_such(path: str) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)

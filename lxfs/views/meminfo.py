@@ -1,0 +1,130 @@
+"""/proc/meminfo of a container.
+
+Role: the host's lines, in the host's order, each with the container's number.
+Boundary: pure. What a cgroup cannot say is derived or zero, never the host's; docs/lxfs.md gives
+the reason for each line. A line that this module does not know is zero.
+Threading: none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lxfs import parse
+from lxfs.model import MemoryUse
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """The numbers of one rendering that several lines share, in bytes."""
+
+    total: int
+    free: int
+    available: int
+    swap_total: int
+    swap_used: int
+
+
+def swap_sizes(swap_total: int, use: MemoryUse) -> tuple[int, int]:
+    """Return total and used swap of a container in bytes, the used never above the total.
+
+    ``swap_total`` is the host's. Swap that the kernel does not account is not shown.
+    """
+    if use.swap is None:
+        return 0, 0
+    total = swap_total if use.swap.limit is None else min(swap_total, use.swap.limit)
+    return total, min(use.swap.usage, total)
+
+
+def _sizes(host: Mapping[bytes, int], use: MemoryUse) -> _Sizes:
+    total = host[b"MemTotal"]
+    if use.limit is not None:
+        total = min(total, use.limit)
+    free = max(0, total - use.usage)
+    available = min(total, free + use.stat.reclaimable)
+    # Neighbours below a common limit, and the whole host, may have less left than our own limit
+    # promises; a program that sizes itself by MemAvailable must not be lied to.
+    if use.ancestor_headroom is not None:
+        available = min(available, use.ancestor_headroom)
+    available = min(available, host.get(b"MemAvailable", available))
+    swap_total, swap_used = swap_sizes(host.get(b"SwapTotal", 0), use)
+    return _Sizes(total, min(free, available), available, swap_total, swap_used)
+
+
+def _commit_limit(host: Mapping[bytes, int], sizes: _Sizes) -> int:
+    """Scale the host's rule (a share of memory, plus swap) to the container's sizes.
+
+    Documentation/mm/overcommit-accounting.rst; the share is found from the host's own figures, as
+    the ratio itself is not ours to read.
+    """
+    share = max(0, host.get(b"CommitLimit", 0) - host.get(b"SwapTotal", 0))
+    return sizes.total * share // max(1, host[b"MemTotal"]) + sizes.swap_total
+
+
+def _values(host: Mapping[bytes, int], use: MemoryUse) -> dict[bytes, int]:
+    sizes = _sizes(host, use)
+    stat = use.stat
+    slab = (stat.slab_reclaimable or 0) + (stat.slab_unreclaimable or 0)
+    return {
+        b"MemTotal": sizes.total,
+        b"MemFree": sizes.free,
+        b"MemAvailable": sizes.available,
+        # A cgroup's page cache includes its share of the swap cache; meminfo's does not.
+        b"Cached": max(0, stat.file - stat.swapcached),
+        b"SwapCached": stat.swapcached,
+        b"Active": stat.active_anon + stat.active_file,
+        b"Inactive": stat.inactive_anon + stat.inactive_file,
+        b"Active(anon)": stat.active_anon,
+        b"Inactive(anon)": stat.inactive_anon,
+        b"Active(file)": stat.active_file,
+        b"Inactive(file)": stat.inactive_file,
+        b"Unevictable": stat.unevictable,
+        b"SwapTotal": sizes.swap_total,
+        b"SwapFree": sizes.swap_total - sizes.swap_used,
+        b"Zswap": stat.zswap or 0,
+        b"Zswapped": stat.zswapped or 0,
+        b"Dirty": stat.file_dirty,
+        b"Writeback": stat.file_writeback,
+        b"AnonPages": stat.anon,
+        b"Mapped": stat.file_mapped,
+        b"Shmem": stat.shmem,
+        b"KReclaimable": stat.slab_reclaimable or 0,
+        b"Slab": slab,
+        b"SReclaimable": stat.slab_reclaimable or 0,
+        b"SUnreclaim": stat.slab_unreclaimable or 0,
+        b"KernelStack": stat.kernel_stack or 0,
+        b"PageTables": stat.pagetables or 0,
+        b"SecPageTables": stat.sec_pagetables or 0,
+        b"CommitLimit": _commit_limit(host, sizes),
+        # What was promised is not counted per cgroup; what of it was touched is.
+        b"Committed_AS": stat.anon + stat.shmem + sizes.swap_used,
+        b"VmallocUsed": stat.vmalloc or 0,
+        b"Percpu": stat.percpu or 0,
+        b"AnonHugePages": stat.anon_thp,
+        b"ShmemHugePages": stat.shmem_thp or 0,
+        b"FileHugePages": stat.file_thp or 0,
+        # Properties of the processor, the same for everybody on it.
+        b"VmallocTotal": host.get(b"VmallocTotal", 0),
+        b"Hugepagesize": host.get(b"Hugepagesize", 0),
+    }
+
+
+def render(host: bytes, use: MemoryUse) -> bytes:
+    """Return the file for a container from the host's file and the container's use.
+
+    In kB, rounded down. For any input nothing is negative, Free <= Available <= Total and
+    SwapFree <= SwapTotal. Raises ``ValueError`` when the host's file has no MemTotal or is not of
+    meminfo's shape. Formulas: Documentation/filesystems/proc.rst.
+    """
+    figures = parse.meminfo(host)
+    if b"MemTotal" not in figures:
+        raise ValueError("the host's meminfo has no MemTotal")
+    values = _values(figures, use)
+    lines = []
+    for line in host.splitlines():
+        name, _, rest = line.partition(b":")
+        label = (name + b":").ljust(16)
+        unit = b" kB" if rest.endswith(b" kB") else b""
+        value = values.get(name, 0) // (1024 if unit else 1)
+        # The kernel's columns: numbers end in the 24th, wider ones push the unit out.
+        lines.append(b"%b%b%b\n" % (label, str(value).encode().rjust(24 - len(label)), unit))
+    return b"".join(lines)

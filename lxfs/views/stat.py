@@ -1,0 +1,47 @@
+"""/proc/stat of a container.
+
+Role: the container's CPU time on the CPUs that it sees.
+Boundary: pure; the counters come from state.
+Threading: none.
+"""
+
+from lxfs.model import NSEC_PER_TICK, CpuCounters, CpuTicks, TaskCount
+
+
+def render(host: bytes, counters: CpuCounters, tasks: TaskCount) -> bytes:
+    """Return the file from the host's file, the container's counters and its threads now.
+
+    user, nice, system and idle are the container's, in ticks of 1/100 s; the other columns
+    (iowait, irq, softirq, steal, guest) are the host's business and zero. ``btime`` is the host's:
+    ps(1) adds to it the start times in /proc/PID/stat, which count from the host's boot. ``intr``,
+    ``softirq``, ``ctxt`` and ``processes`` would tell of the neighbours and are zero, except that
+    ``processes`` is at least the last pid given out in the container. Any other line is left out.
+    (Documentation/filesystems/proc.rst.)
+    """
+    lines = []
+    for line in host.splitlines():
+        name, _, rest = line.partition(b" ")
+        if name == b"cpu":
+            lines.append(_cpu(b"cpu ", counters.total))
+            lines += [_cpu(b"cpu%d" % number, ticks) for number, ticks in counters.each]
+        elif name in (b"intr", b"softirq"):
+            lines.append(name + b" 0" * len(rest.split()) if name == b"softirq" else b"intr 0")
+        elif name == b"ctxt":
+            lines.append(b"ctxt 0")
+        elif name == b"btime":
+            lines.append(line)
+        elif name == b"processes":
+            lines.append(b"processes %d" % tasks.last_pid)
+        elif name == b"procs_running":
+            # The reader itself runs while it reads.
+            lines.append(b"procs_running %d" % max(1, tasks.running))
+        elif name == b"procs_blocked":
+            lines.append(b"procs_blocked %d" % tasks.blocked)
+    if not lines or not lines[0].startswith(b"cpu "):
+        raise ValueError("the host's stat does not begin with a cpu line")
+    return b"\n".join(lines) + b"\n"
+
+
+def _cpu(label: bytes, ticks: CpuTicks) -> bytes:
+    columns = (ticks.user, ticks.nice, ticks.system, ticks.idle)
+    return label + b"".join(b" %d" % (value // NSEC_PER_TICK) for value in columns) + b" 0" * 6

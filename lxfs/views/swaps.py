@@ -1,0 +1,28 @@
+"""/proc/swaps of a container.
+
+Role: one line for all the swap that the container may use.
+Boundary: pure. The host's devices and files are not named.
+Threading: none.
+"""
+
+from lxfs import parse
+from lxfs.model import MemoryUse
+from lxfs.views.meminfo import swap_sizes
+
+_HEADER = b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+
+
+def render(host_meminfo: bytes, use: MemoryUse) -> bytes:
+    """Return the file from the host's meminfo and the container's use, in kB.
+
+    Without swap there is the header alone. The line has LXCFS's shape (name ``none``, type
+    ``virtual``, priority 0), which its readers know; the sizes are meminfo's SwapTotal and the
+    difference to SwapFree.
+    """
+    total, used = swap_sizes(parse.meminfo(host_meminfo).get(b"SwapTotal", 0), use)
+    if total == 0:
+        return _HEADER
+    # As meminfo does it: the difference of two rounded figures, not a rounded difference.
+    used_kb = total // 1024 - (total - used) // 1024
+    line = f"none{' ' * 36}virtual\t\t{total // 1024}\t\t{used_kb}\t\t0\n"
+    return _HEADER + line.encode()
