@@ -1,0 +1,206 @@
+"""One LXD or Incus daemon: start, stop, kill, configure.
+
+Role: a real daemon by hand, without systemd. Boundary: one host's directory, processes and API.
+Threading: `start` and `stop` from one thread (they make and end processes); `wait_ready` and
+`configure` only speak over the socket and may run in a thread per host.
+
+Each daemon has the network namespace of its host and a mount namespace in which /sys shows that
+namespace's interfaces (otherwise it takes its own bridge for Open vSwitch). Only two directories
+of /sys are covered: mounting a fresh /sys, as `ip netns exec` does, would hide the cgroups.
+"""
+
+import base64
+import json
+import signal
+import ssl
+import subprocess
+from pathlib import Path
+
+from . import procs
+from .errors import ApiError, LabError, LabUnavailable
+from .plan import IMAGE, MEMBER, NETWORK, POOL, PORT, HostPlan, InstancePlan, LabPlan
+from .rest import Api, instance
+from .tools import SYSTEM_PATH, wait_until, which
+
+LXCFS = Path("/var/lib/lxcfs")
+LAUNCH = """
+set -e
+mount -t sysfs -o nosuid,nodev,noexec sysfs "$1"
+mount --bind "$1/class/net" /sys/class/net
+mount --bind "$1/devices/virtual/net" /sys/devices/virtual/net
+[ -z "$2" ] || mount --rbind "$2" /var/lib/lxcfs
+shift 2
+exec "$@"
+"""
+PROGRAMS = {
+    "lxd": ("lxd", "--group", "lxd"),
+    "incus": ("incusd", "--group", "incus-admin"),
+}
+DIRECTORY = {"lxd": "LXD_DIR", "incus": "INCUS_DIR"}
+
+
+def program(kind: str) -> str | None:
+    """Return the path of the daemon of KIND, if it is installed."""
+    name = PROGRAMS[kind][0]
+    return which(name, f"/usr/libexec/incus/{name}", f"/usr/lib/incus/{name}")
+
+
+class Daemon:
+    """The daemon of one host."""
+
+    def __init__(self, lab: LabPlan, plan: HostPlan) -> None:
+        self.lab = lab
+        self.plan = plan
+        self.api = Api(plan.socket)
+
+    @property
+    def pid(self) -> int | None:
+        """The daemon's process id while it runs and is the one we started."""
+        try:
+            pid, started = json.loads(self.plan.pidfile.read_text())
+        except (OSError, ValueError):
+            return None
+        return int(pid) if procs.start_time(pid) == started else None
+
+    def start(self) -> None:
+        """Start it, without waiting until it is ready."""
+        if self.pid:
+            return
+        path = program(self.plan.kind)
+        if not path:
+            raise LabUnavailable(f"{self.plan.kind} is not installed (packaging/test-packages.sh)")
+        self.plan.directory.mkdir(mode=0o711, exist_ok=True)
+        covered = self.lab.view if procs_view_is_mounted(self.lab.view) and LXCFS.is_dir() else ""
+        argv = [
+            *("nsenter", f"--net=/run/netns/{self.plan.netns}", "--"),
+            *("unshare", "--mount", "--propagation", "slave", "--"),
+            *("sh", "-c", LAUNCH, "sh", str(self.lab.sysfs), str(covered)),
+            *(path, *PROGRAMS[self.plan.kind][1:]),
+        ]
+        # A bare environment: proxies and certificate bundles of the caller are not the lab's.
+        env = {
+            "PATH": SYSTEM_PATH,
+            "HOME": str(self.lab.root),
+            DIRECTORY[self.plan.kind]: str(self.plan.directory),
+            MEMBER: str(self.lab.root),
+        }
+        with self.plan.log.open("ab") as log:
+            child = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=env,
+                cwd="/",
+                start_new_session=True,  # a Ctrl-C at the terminal is not for the daemon
+            )
+        # Each program of the chain replaces itself by the next: the child is the daemon.
+        self.plan.pidfile.write_text(json.dumps([child.pid, procs.start_time(child.pid)]))
+        child.returncode = 0  # it outlives us on purpose; Popen would warn
+
+    def complaint(self) -> str:
+        """Return the end of the daemon's log."""
+        try:
+            lines = self.plan.log.read_text(errors="replace").splitlines()
+        except OSError:
+            return "no log"
+        return "\n".join(lines[-8:])
+
+    def wait_ready(self, seconds: float = 60) -> None:
+        """Wait until it serves; raise LabUnavailable with its own words when it does not."""
+
+        def ready() -> bool:
+            if self.pid is None:
+                raise LabUnavailable(f"{self.plan.name}: the daemon ended:\n{self.complaint()}")
+            try:
+                return self.api.raw("GET", "/internal/ready")[0] == 200
+            except OSError:
+                return False
+
+        if not wait_until(ready, seconds):
+            raise LabUnavailable(
+                f"{self.plan.name}: not ready after {seconds:.0f} s:\n{self.complaint()}"
+            )
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> None:
+        """End the daemon and leave its containers running; SIGKILL makes it a crash."""
+        pid = self.pid
+        if pid and not procs.stop(pid, number, seconds):
+            raise LabError(f"{self.plan.name}: still runs {seconds:.0f} s after signal {number}")
+
+    def restart(self, number: int = signal.SIGTERM) -> None:
+        """Stop it with signal NUMBER, start it again, wait until it serves."""
+        self.stop(number)
+        self.start()
+        self.wait_ready()
+
+    def configure(self, certificate: Path, image: Path) -> None:
+        """Give a fresh daemon its address, trust, pool, network, profile and image."""
+        call = self.api.call
+        config = {"core.https_address": f"{self.plan.address}:{PORT}"}
+        call("PUT", "/1.0", {"config": {**config, "images.auto_update_interval": "0"}})
+        der = base64.b64encode(ssl.PEM_cert_to_DER_cert(certificate.read_text())).decode()
+        call("POST", "/1.0/certificates", {"type": "client", "name": "lab", "certificate": der})
+        call("POST", "/1.0/storage-pools", {"name": POOL, "driver": "dir", "config": {}})
+        devices = {"root": {"type": "disk", "path": "/", "pool": POOL}}
+        if which("dnsmasq"):
+            call(
+                "POST",
+                "/1.0/networks",
+                {"name": NETWORK, "type": "bridge", "config": self._bridge()},
+            )
+            devices["eth0"] = {"type": "nic", "name": "eth0", "network": NETWORK}
+        call("PUT", "/1.0/profiles/default", {"config": {}, "devices": devices})
+        metadata = call(
+            "POST",
+            "/1.0/images",
+            data=image.read_bytes(),
+            headers={"Content-Type": "application/octet-stream"},
+        )
+        fingerprint = metadata["metadata"]["fingerprint"]
+        call("POST", "/1.0/images/aliases", {"name": IMAGE, "target": fingerprint})
+        for planned in self.plan.instances:
+            self.populate(planned)
+
+    def _bridge(self) -> dict[str, str]:
+        # No NAT and no firewall: nothing here may reach beyond the lab.
+        return {
+            "ipv4.address": self.plan.containers,
+            "ipv4.nat": "false",
+            "ipv4.firewall": "false",
+            "ipv6.address": "none",
+        }
+
+    def populate(self, planned: InstancePlan) -> None:
+        """Make one planned container, with its snapshots and in its state."""
+        self.create(planned.name, dict(planned.config))
+        for snapshot in planned.snapshots:
+            self.api.call("POST", instance(planned.name, "snapshots"), {"name": snapshot})
+        if planned.running:
+            self.set_state(planned.name, "start")
+
+    def create(self, name: str, config: dict[str, str], image: str = IMAGE) -> None:
+        """Make the container NAME, stopped."""
+        source = {"type": "image", "alias": image}
+        body = {"name": name, "type": "container", "source": source, "config": config}
+        self.api.call("POST", "/1.0/instances", body)
+
+    def set_state(self, name: str, action: str, *, force: bool = False, timeout: int = 20) -> None:
+        """Start, stop, restart, freeze or unfreeze NAME."""
+        body = {"action": action, "force": force, "timeout": timeout}
+        self.api.call("PUT", instance(name, "state"), body)
+
+    def delete(self, name: str) -> None:
+        """Remove NAME, running or not; nothing happens if there is none."""
+        try:
+            if self.api.get(instance(name, "state"))["status"] != "Stopped":
+                self.set_state(name, "stop", force=True)
+            self.api.call("DELETE", instance(name))
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+
+def procs_view_is_mounted(view: Path) -> bool:
+    """Whether lxfs is mounted at VIEW and answers."""
+    return view.is_mount() and (view / "proc").is_dir()

@@ -1,0 +1,101 @@
+"""Removes a lab of which only the name is known.
+
+Role: the same removal after a good end, a failure, a Ctrl-C or a kill -9 of whoever made it.
+Boundary: what is named after the lab, or belongs to it by its own description. Threading: one
+caller, under the lab's lock.
+"""
+
+import contextlib
+import shutil
+from pathlib import Path
+
+from . import net, procs, subids
+from .errors import LabError
+from .plan import BASE, KINDS, make_plan
+from .tools import no_interrupts, run
+
+LXC_LOCKS = Path("/run/lxc/lock")  # liblxc keeps one per container path
+PIVOT = "lxc.pivot"
+
+
+def mounts_below(root: Path) -> list[str]:
+    """The mountpoints at or below ROOT, the deepest first."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        # The kernel writes blanks in names as octal escapes; the lab's own names have none.
+        where = line.split()[4].replace("\\040", " ")
+        if where == str(root) or where.startswith(f"{root}/"):
+            found.append(where)
+    return found[::-1]
+
+
+def _orphan_cgroups(root: Path) -> set[Path]:
+    """Cgroups named after this lab's containers; only empty ones can be removed, so ask for all."""
+    names = {path.name for path in root.glob("*/containers/*")}
+    bases = [path for path in Path("/sys/fs/cgroup").glob("*") if path.is_dir()]
+    candidates = {
+        top / f"{prefix}{name}{suffix}"
+        for top in (Path("/sys/fs/cgroup"), *bases)
+        for prefix in procs.OURS
+        for name in names
+        for suffix in ("", "-1")
+    }
+    return {path for path in candidates if path.is_dir() and _is_empty(path)}
+
+
+def _is_empty(cgroup: Path) -> bool:
+    tasks = [cgroup / "cgroup.procs", *cgroup.glob("**/cgroup.procs")]
+    with contextlib.suppress(OSError):
+        return not any(path.read_text().strip() for path in tasks)
+    return False
+
+
+def _remove_pivots() -> None:
+    """Remove the cgroup through which liblxc leaves the others, once no container is there."""
+    for top in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*")):
+        if (top / PIVOT).is_dir() and not any(top.glob("lxc.monitor.*")):
+            with contextlib.suppress(OSError):
+                (top / PIVOT).rmdir()
+
+
+def remnants(name: str, base: Path = BASE) -> list[str]:
+    """What of the lab NAME is on the machine, in words; nothing when it is fully gone."""
+    plan = make_plan(name, hosts=tuple(KINDS), base=base)
+    members = procs.members(plan.root)
+    interfaces = {plan.bridge, *(host.veth for host in plan.hosts)} & net.links()
+    names = {host.netns for host in plan.hosts} & net.namespaces()
+    return [
+        *(f"process {pid}" for pid in sorted(members)),
+        *(f"cgroup {path}" for path in sorted(procs.cgroups(members))),
+        *(f"mount {where}" for where in mounts_below(plan.root)),
+        *(f"interface {link}" for link in sorted(interfaces)),
+        *(f"namespace {space}" for space in sorted(names)),
+        *([f"directory {plan.root}"] if plan.root.exists() else []),
+    ]
+
+
+def sweep(name: str, base: Path = BASE) -> None:
+    """Remove the lab NAME; raise LabError that lists what resists."""
+    root = make_plan(name, base=base).root
+    with no_interrupts():
+        groups = procs.cgroups(procs.members(root)) | _orphan_cgroups(root)
+        procs.kill_members(root)
+        for where in mounts_below(root):
+            run(["umount", "--lazy", where], check=False)
+        net.remove(name)
+        stuck = procs.remove_cgroups(groups)
+        # Never walk into something mounted below: removing it would remove what is behind it.
+        if not mounts_below(root):
+            shutil.rmtree(root, ignore_errors=True)
+            locks = LXC_LOCKS / root.relative_to("/")
+            shutil.rmtree(locks, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                root.parent.rmdir()  # goes with the last lab
+                for folder in locks.parents[: len(root.parents) + 1]:
+                    folder.rmdir()
+        _remove_pivots()
+        if not base.exists():
+            subids.forget()
+        left = [*remnants(name, base), *(f"cgroup {path}" for path in stuck)]
+    if left:
+        raise LabError(f"of lab {name} this could not be removed: {'; '.join(left)}")
