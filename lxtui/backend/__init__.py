@@ -1,0 +1,1 @@
+"""Hosts: one protocol, and the servers behind it."""

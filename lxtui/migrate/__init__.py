@@ -1,0 +1,1 @@
+"""Moving an instance from one host to another."""

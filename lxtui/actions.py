@@ -1,0 +1,237 @@
+"""The one table of everything that a user can do.
+
+Role: the keys, the palette, the help screen, the footer and the headless verbs all read it; an
+action that is not here does not exist. Boundary: pure; an action makes a Command or names a method
+of the screen, it runs nothing. Threading: values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lxtui.commands import (
+    ChangeState,
+    Command,
+    CreateSnapshot,
+    DeleteInstance,
+    DeleteSnapshot,
+    Move,
+    RestoreSnapshot,
+)
+from lxtui.model import Host, Instance, Job, JobState, Ref, Snapshot, StateAction
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the cursor is on, and the host that it belongs to."""
+
+    host: Host | None = None
+    instance: Instance | None = None
+    snapshot: Snapshot | None = None
+    job: Job | None = None
+    """What the cursor of the operations pane is on."""
+
+
+class Ask(StrEnum):
+    """What must be asked before the command can be made."""
+
+    NOTHING = "nothing"
+    CONFIRM = "confirm"
+    NAME = "name"
+    SNAPSHOT = "snapshot"
+    TARGET = "target"
+
+
+Unavailable = Callable[[Selection], str]
+Build = Callable[[Ref, str], Command]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do. ``unavailable`` gives the reason why not now, or an empty text."""
+
+    id: str
+    key: str
+    label: str
+    help: str
+    unavailable: Unavailable
+    ask: Ask = Ask.NOTHING
+    build: Build | None = None
+    """Makes the command from the instance and the answer; None for actions of the screen."""
+    footer: bool = False
+    warning: Callable[[Selection], str] = lambda _: ""
+    """What a confirmation says beside the question."""
+
+
+def _always(_: Selection) -> str:
+    return ""
+
+
+def _when(reason: Callable[[Instance], str]) -> Unavailable:
+    """Only with an instance on a host that answers, and then as *reason* says."""
+
+    def unavailable(selection: Selection) -> str:
+        if selection.instance is None:
+            return "select an instance first"
+        if selection.host is not None and not selection.host.online:
+            return f"{selection.host.name} does not answer"
+        return reason(selection.instance)
+
+    return unavailable
+
+
+_instance = _when(lambda _: "")
+_stopped = _when(lambda one: "" if one.stopped else f"{one.ref} is not stopped")
+_alive = _when(lambda one: f"{one.ref} is stopped" if one.stopped else "")
+_has_snapshots = _when(lambda one: "" if one.snapshots else f"{one.ref} has no snapshot")
+
+
+def _running_job(selection: Selection) -> str:
+    if selection.job is None or selection.job.state is not JobState.RUNNING:
+        return "nothing of ours runs"
+    return ""
+
+
+def _warn_stop(selection: Selection) -> str:
+    instance = selection.instance
+    if instance is not None and instance.ephemeral:
+        return "It is ephemeral: stopping it deletes it."
+    return ""
+
+
+def _warn_delete(selection: Selection) -> str:
+    instance = selection.instance
+    count = len(instance.snapshots) if instance is not None else 0
+    return f"Its {count} snapshot{'s go' if count != 1 else ' goes'} with it." if count else ""
+
+
+def _change(action: StateAction, *, force: bool = False) -> Build:
+    return lambda ref, _: ChangeState(ref, action, force)
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "start",
+        "s",
+        "Start",
+        "Start the instance",
+        _stopped,
+        build=_change(StateAction.START),
+        footer=True,
+    ),
+    Action(
+        "stop",
+        "x",
+        "Stop",
+        "Ask the instance to shut down, and wait for it",
+        _alive,
+        Ask.CONFIRM,
+        _change(StateAction.STOP),
+        footer=True,
+        warning=_warn_stop,
+    ),
+    Action(
+        "stop-force",
+        "X",
+        "Stop by force",
+        "Kill everything in the instance: for one that does not stop by itself",
+        _alive,
+        Ask.CONFIRM,
+        _change(StateAction.STOP, force=True),
+        warning=_warn_stop,
+    ),
+    Action(
+        "restart",
+        "R",
+        "Restart",
+        "Stop the instance, then start it",
+        _alive,
+        Ask.CONFIRM,
+        _change(StateAction.RESTART),
+        warning=_warn_stop,
+    ),
+    Action(
+        "restart-force",
+        "",
+        "Restart by force",
+        "Kill everything in the instance, then start it",
+        _alive,
+        Ask.CONFIRM,
+        _change(StateAction.RESTART, force=True),
+        warning=_warn_stop,
+    ),
+    Action(
+        "move",
+        "m",
+        "Move",
+        "Move the instance to another host; its source is deleted only after the copy is verified",
+        _instance,
+        Ask.TARGET,
+        Move,
+        footer=True,
+    ),
+    Action(
+        "snapshot",
+        "n",
+        "Snapshot",
+        "Take a snapshot of the instance",
+        _instance,
+        Ask.NAME,
+        CreateSnapshot,
+        footer=True,
+    ),
+    Action(
+        "restore",
+        "b",
+        "Restore",
+        "Put the instance back to a snapshot; what came after is lost",
+        _has_snapshots,
+        Ask.SNAPSHOT,
+        RestoreSnapshot,
+        footer=True,
+    ),
+    Action(
+        "delete-snapshot",
+        "D",
+        "Delete snapshot",
+        "Remove one snapshot of the instance",
+        _has_snapshots,
+        Ask.SNAPSHOT,
+        DeleteSnapshot,
+    ),
+    Action(
+        "delete",
+        "d",
+        "Delete",
+        "Remove the stopped instance with its snapshots",
+        _stopped,
+        Ask.CONFIRM,
+        lambda ref, _: DeleteInstance(ref),
+        footer=True,
+        warning=_warn_delete,
+    ),
+    Action("filter", "slash", "Filter", "Show only what matches; escape clears it", _always),
+    Action(
+        "cancel-job",
+        "c",
+        "Cancel",
+        "Stop the job under the cursor of the operations pane and put everything back",
+        _running_job,
+    ),
+    Action("refresh", "r", "Refresh", "Ask every host again now", _always),
+    Action("toggle-tree", "t", "Tree", "Show or hide the tree beside the table", _always),
+    Action("details", "i", "Details", "What is known about the instance", _instance),
+    Action("help", "question_mark", "Help", "This list", _always, footer=True),
+)
+
+BY_ID = {action.id: action for action in ACTIONS}
+
+
+def command_for(action_id: str, ref: Ref, answer: str = "") -> Command:
+    """The command that an action means for *ref*; *answer* is what was asked for, if anything."""
+    build = BY_ID[action_id].build
+    if build is None:
+        raise ValueError(f"{action_id} is an action of the screen")
+    return build(ref, answer)

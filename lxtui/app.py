@@ -1,0 +1,106 @@
+"""The Textual application: wiring only.
+
+Role: starts the fleet, hands its snapshots to the screens, hands their commands to the fleet.
+Boundary: no I/O of its own. Threading: the fleet's workers only post a message here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from textual.app import App, SystemCommand
+from textual.message import Message
+from textual.screen import Screen
+
+from lxtui.config import Settings
+from lxtui.fleet import Clock, Fleet, utc_now
+from lxtui.migrate.mover import prepare
+from lxtui.migrate.plan import MovePlan
+from lxtui.model import JobState, Ref
+from lxtui.screens.dialogs import ConfirmDialog
+from lxtui.screens.main import MainScreen, Wiring
+from lxtui.screens.move import MoveDialog
+
+_ROLL_BACK_SECONDS = 60.0
+
+
+class FleetChanged(Message):
+    """There is a new snapshot; many in a row are one."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Whether a waiting message makes this one needless."""
+        return isinstance(message, FleetChanged)
+
+
+class LxtuiApp(App[None]):
+    """lxtui on a terminal."""
+
+    TITLE = "lxtui"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
+
+    def __init__(self, fleet: Fleet, settings: Settings, clock: Clock = utc_now) -> None:
+        super().__init__()
+        self._fleet = fleet
+        self._settings = settings
+        self._clock = clock
+        self._main = MainScreen(
+            Wiring(fleet.submit, self._plan_move, fleet.jobs.stop, fleet.refresh, self._now),
+            settings,
+        )
+
+    def on_mount(self) -> None:
+        """Show the main screen and let the fleet run."""
+        self.set_keymap(dict(self._settings.keys))
+        if self._settings.theme in self.available_themes:
+            self.theme = self._settings.theme
+        self.push_screen(self._main)
+        self._fleet.start(self._announce)
+
+    def on_unmount(self) -> None:
+        """End the workers."""
+        self._fleet.close()
+
+    def on_fleet_changed(self) -> None:
+        """Give the snapshot to every screen that shows it."""
+        snapshot = self._fleet.snapshot
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen | MoveDialog) and screen.is_mounted:
+                screen.show(snapshot)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Our actions first, then Textual's own."""
+        if screen is self._main:
+            yield from self._main.commands()
+        yield from super().get_system_commands(screen)
+
+    async def action_quit(self) -> None:
+        """Quit; while jobs run, only after they have put everything back."""
+        running = [job for job in self._fleet.jobs.all if job.state is JobState.RUNNING]
+        if not running:
+            self.exit()
+            return
+        details = [job.title for job in running]
+        details.append("To quit, each is stopped at its next safe point and put back.")
+        self.push_screen(
+            ConfirmDialog("Jobs are running. Stop them and quit?", details), self._quit
+        )
+
+    def _quit(self, yes: bool | None) -> None:
+        if yes:
+            self.notify("putting everything back …", title="quit")
+            self.run_worker(self._stop_and_exit, thread=True)
+
+    def _stop_and_exit(self) -> None:
+        self._fleet.jobs.stop_all(_ROLL_BACK_SECONDS)
+        self.call_from_thread(self.exit)
+
+    def _plan_move(self, ref: Ref, target: str) -> MovePlan:
+        return prepare(self._fleet.backends[ref.host], self._fleet.backends[target], ref)
+
+    def _announce(self) -> None:
+        self.post_message(FleetChanged())
+
+    def _now(self) -> datetime:
+        return self._clock()

@@ -1,0 +1,88 @@
+"""What lxtui asks of a host, whichever server runs there.
+
+Role: the one protocol behind which LXD, Incus and the demo fleet look alike; the contract suite
+in tests/backend runs against all three. Boundary: speaks model values and LxtuiError only.
+Threading: every method blocks and may be called from any thread; none may run on the screen's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from threading import Event as Flag
+from typing import Protocol
+
+from lxtui.model import (
+    Event,
+    Host,
+    Instance,
+    InstanceSpec,
+    MigrationOffer,
+    Operation,
+    Placement,
+    Ref,
+    Remote,
+    StateAction,
+)
+
+OnProgress = Callable[[Operation], None]
+
+
+class Backend(Protocol):
+    """One host. Every method raises a subclass of LxtuiError when it cannot do its work."""
+
+    @property
+    def remote(self) -> Remote:
+        """Where it is and how we log in."""
+
+    def connect(self) -> Host:
+        """Ask the daemon who it is; the first call, and the check that it still answers."""
+
+    def close(self) -> None:
+        """Let go of the connections."""
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Every instance that we may see, over all projects where that is allowed."""
+
+    def instance(self, ref: Ref) -> Instance:
+        """One instance as it is now; NotFoundError when there is none."""
+
+    def operations(self) -> tuple[Operation, ...]:
+        """What the daemon works at."""
+
+    def listen(self, on_event: Callable[[Event], None], stop: Flag) -> None:
+        """Deliver events until *stop* is set; HostUnreachableError when the stream ends before."""
+
+    def change_state(
+        self, ref: Ref, action: StateAction, *, force: bool = False, timeout: int = 30
+    ) -> Operation:
+        """Start, stop or restart; a graceful stop fails after *timeout* seconds."""
+
+    def create_snapshot(self, ref: Ref, name: str) -> Operation:
+        """Take a snapshot of the disk, without running state."""
+
+    def restore_snapshot(self, ref: Ref, name: str) -> Operation:
+        """Put the instance back to the snapshot; what came after is lost."""
+
+    def delete_snapshot(self, ref: Ref, name: str) -> Operation:
+        """Remove one snapshot."""
+
+    def delete_instance(self, ref: Ref) -> Operation:
+        """Remove a stopped instance and its snapshots."""
+
+    def set_config(self, ref: Ref, changes: Mapping[str, str | None]) -> None:
+        """Set keys of the instance's own configuration; None removes a key."""
+
+    def wait(self, operation: Operation, on_progress: OnProgress | None = None) -> None:
+        """Return when the operation is done; OperationError carries the daemon's own reason."""
+
+    def cancel(self, operation: Operation) -> None:
+        """Ask the daemon to give the operation up; one that has ended already is no error."""
+
+    def placement(self, project: str) -> Placement:
+        """What an instance that moves here could use."""
+
+    def offer(self, ref: Ref) -> MigrationOffer:
+        """Open the instance for one pull by another daemon."""
+
+    def accept(self, spec: InstanceSpec, offer: MigrationOffer, url: str) -> Operation:
+        """Begin to make *spec* from the offer, pulling from *url* (one of the offer's)."""

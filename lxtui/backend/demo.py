@@ -1,0 +1,484 @@
+"""A simulated fleet inside this process: for --demo, pictures, scale tests and first looks.
+
+Role: behaves like a few LXD and Incus daemons, with names, delays and failures, behind the same
+protocol; it proves nothing about real daemons and says so in its addresses. Boundary: touches
+nothing outside this process. Threading: one lock guards the whole fleet; what an operation changes
+is applied by whoever looks first after its time has come, so there are no threads here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from threading import Event as Flag
+from threading import RLock
+from types import MappingProxyType
+
+from lxtui.backend.base import OnProgress
+from lxtui.errors import (
+    ConflictError,
+    HostUnreachableError,
+    NotFoundError,
+    OperationError,
+)
+from lxtui.model import (
+    Event,
+    Host,
+    HostStatus,
+    Instance,
+    InstanceSpec,
+    Kind,
+    MigrationOffer,
+    Operation,
+    Placement,
+    Ref,
+    Remote,
+    Snapshot,
+    StateAction,
+)
+
+_GIB = 2**30
+_MIB = 2**20
+_TICK = 0.05
+_LINK = 80 * _MIB
+"""Simulated bytes a second between hosts."""
+_DESCRIPTIONS = {
+    StateAction.START: "Starting instance",
+    StateAction.STOP: "Stopping instance",
+    StateAction.RESTART: "Restarting instance",
+}
+_SECONDS = {StateAction.START: 0.6, StateAction.STOP: 1.2, StateAction.RESTART: 1.8}
+Clock = Callable[[], datetime]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class _Task:
+    """An operation with the moment at which it ends, and what it then does."""
+
+    operation: Operation
+    started: datetime
+    seconds: float
+    effect: Callable[[], None]
+    total: int | None = None
+    settled: bool = False
+
+
+@dataclass
+class _Daemon:
+    host: Host
+    instances: dict[Ref, Instance] = field(default_factory=dict)
+    tasks: dict[str, _Task] = field(default_factory=dict)
+    load: dict[Ref, float] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    alive: bool = True
+
+
+class DemoFleet:
+    """The simulated daemons; ``tempo`` scales every delay (0: all at once)."""
+
+    def __init__(self, clock: Clock = _now, tempo: float = 1.0) -> None:
+        self.clock = clock
+        self.tempo = tempo
+        self.lock = RLock()
+        self.daemons: dict[str, _Daemon] = {}
+        self.offers: dict[str, tuple[str, Ref]] = {}
+        self.numbers = itertools.count(1)
+
+    def add_host(self, name: str, kind: Kind, version: str, *, alive: bool = True) -> None:
+        """Add an empty host."""
+        self.daemons[name] = _Daemon(
+            Host(
+                name=name,
+                kind=kind,
+                address=f"demo://{name}",
+                status=HostStatus.ONLINE,
+                version=version,
+                server_name=name,
+                addresses=(f"{name}.demo:8443",),
+                architectures=("x86_64", "i686"),
+                cpus=16,
+                memory_total=64 * _GIB,
+            ),
+            alive=alive,
+        )
+
+    def add_instance(self, instance: Instance, load: float = 0.0) -> None:
+        """Add an instance to its host; *load* is the share of one CPU that it uses."""
+        daemon = self.daemons[instance.ref.host]
+        daemon.instances[instance.ref] = instance
+        daemon.load[instance.ref] = load
+
+    def backend(self, name: str) -> DemoBackend:
+        """The backend of one host."""
+        return DemoBackend(self, name)
+
+    def backends(self) -> list[DemoBackend]:
+        """One backend for each host."""
+        return [self.backend(name) for name in self.daemons]
+
+
+class DemoBackend:
+    """One simulated daemon."""
+
+    def __init__(self, fleet: DemoFleet, name: str) -> None:
+        self._fleet = fleet
+        self._name = name
+
+    @property
+    def remote(self) -> Remote:
+        """Its name and kind; the address is no address."""
+        host = self._fleet.daemons[self._name].host
+        return Remote(self._name, host.kind, host.address)
+
+    def connect(self) -> Host:
+        """The host, or no answer when it plays dead."""
+        with self._fleet.lock:
+            return self._daemon().host
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def instances(self) -> tuple[Instance, ...]:
+        """All instances with their CPU time as of now."""
+        with self._fleet.lock:
+            daemon = self._daemon()
+            return tuple(self._measured(daemon, one) for one in daemon.instances.values())
+
+    def instance(self, ref: Ref) -> Instance:
+        """One instance."""
+        with self._fleet.lock:
+            return self._measured(self._daemon(), self._find(ref))
+
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations that still run."""
+        with self._fleet.lock:
+            tasks = self._daemon().tasks.values()
+            return tuple(self._seen(task) for task in tasks if not task.settled)
+
+    def listen(self, on_event: Callable[[Event], None], stop: Flag) -> None:
+        """Deliver what happens from now on."""
+        with self._fleet.lock:
+            position = len(self._daemon().events)
+        while not stop.wait(_TICK):
+            with self._fleet.lock:
+                fresh = self._daemon().events[position:]
+            position += len(fresh)
+            for event in fresh:
+                on_event(event)
+
+    def change_state(
+        self, ref: Ref, action: StateAction, *, force: bool = False, timeout: int = 30
+    ) -> Operation:
+        """Start, stop or restart, as strict about the present state as the daemons are."""
+        with self._fleet.lock:
+            instance = self._find(ref)
+            if action is StateAction.START and instance.running:
+                raise OperationError(f"{self._name}: The instance is already running")
+            if action is not StateAction.START and instance.stopped:
+                raise OperationError(f"{self._name}: The instance is already stopped")
+            stubborn = instance.config.get("user.demo.stubborn") == "true" and not force
+            if stubborn and action is not StateAction.START:
+                return self._begin(
+                    _DESCRIPTIONS[action],
+                    ref,
+                    float(timeout),
+                    lambda: self._fail(
+                        "Failed shutting down instance, status is Running: "
+                        "context deadline exceeded"
+                    ),
+                )
+            seconds = 0.2 if force else _SECONDS[action]
+            status = "Stopped" if action is StateAction.STOP else "Running"
+            return self._begin(
+                _DESCRIPTIONS[action],
+                ref,
+                seconds,
+                lambda: self._set_status(ref, status),
+            )
+
+    def create_snapshot(self, ref: Ref, name: str) -> Operation:
+        """Take a snapshot."""
+        with self._fleet.lock:
+            if any(one.name == name for one in self._find(ref).snapshots):
+                raise ConflictError(f'{self._name}: Snapshot "{name}" already exists')
+            taken = Snapshot(name, self._fleet.clock())
+
+            def effect() -> None:
+                now = self._find(ref)
+                self._put(replace(now, snapshots=(*now.snapshots, taken)))
+
+            return self._begin("Snapshotting instance", ref, 0.4, effect)
+
+    def restore_snapshot(self, ref: Ref, name: str) -> Operation:
+        """Put the instance back."""
+        with self._fleet.lock:
+            self._find_snapshot(ref, name)
+            return self._begin("Restoring snapshot", ref, 0.8, lambda: None)
+
+    def delete_snapshot(self, ref: Ref, name: str) -> Operation:
+        """Remove one snapshot."""
+        with self._fleet.lock:
+            self._find_snapshot(ref, name)
+
+            def effect() -> None:
+                now = self._find(ref)
+                left = tuple(one for one in now.snapshots if one.name != name)
+                self._put(replace(now, snapshots=left))
+
+            return self._begin("Deleting snapshot", ref, 0.3, effect)
+
+    def delete_instance(self, ref: Ref) -> Operation:
+        """Remove a stopped instance."""
+        with self._fleet.lock:
+            if not self._find(ref).stopped:
+                raise OperationError(f"{self._name}: Instance is running")
+
+            def effect() -> None:
+                self._daemon().instances.pop(ref, None)
+                self._tell("instance-deleted", ref)
+
+            return self._begin("Deleting instance", ref, 0.3, effect)
+
+    def set_config(self, ref: Ref, changes: Mapping[str, str | None]) -> None:
+        """Change keys of the configuration."""
+        with self._fleet.lock:
+            now = self._find(ref)
+            merged = {**now.config, **changes}
+            config = {key: value for key, value in merged.items() if value is not None}
+            self._put(
+                replace(now, config=MappingProxyType(config), expanded_config=_frozen(config))
+            )
+            self._tell("instance-updated", ref)
+
+    def wait(self, operation: Operation, on_progress: OnProgress | None = None) -> None:
+        """Return when the operation's time has come."""
+        while True:
+            with self._fleet.lock:
+                self._daemon()
+                task = self._daemon().tasks.get(operation.id)
+                if task is None:
+                    raise OperationError(f"{self._name}: Operation not found")
+                seen = self._seen(task)
+            if on_progress is not None:
+                on_progress(seen)
+            if seen.finished:
+                break
+            time.sleep(_TICK)
+        if seen.status != "Success":
+            raise OperationError(f"{self._name}: {seen.error or seen.status}")
+
+    def cancel(self, operation: Operation) -> None:
+        """Give the operation up."""
+        with self._fleet.lock:
+            task = self._daemon().tasks.get(operation.id)
+            if task is not None and not task.settled:
+                task.settled = True
+                task.operation = replace(task.operation, status="Cancelled")
+                self._fleet.offers.pop(operation.id, None)
+
+    def placement(self, project: str) -> Placement:
+        """One pool, one network and the default profile, like a fresh installation."""
+        bridge = "lxdbr0" if self.remote.kind is Kind.LXD else "incusbr0"
+        device = {
+            "root": {"type": "disk", "path": "/", "pool": "default"},
+            "eth0": {"type": "nic", "network": bridge, "name": "eth0"},
+        }
+        with self._fleet.lock:
+            names = {ref.name for ref in self._daemon().instances if ref.project == project}
+        return Placement({"default": device}, {"default": "zfs"}, frozenset({bridge}), _set(names))
+
+    def offer(self, ref: Ref) -> MigrationOffer:
+        """Open the instance for one pull."""
+        with self._fleet.lock:
+            self._find(ref)
+            operation = self._begin("Migrating instance", ref, 3600.0, lambda: None, slow=True)
+            self._fleet.offers[operation.id] = (self._name, ref)
+            secrets = {"control": "demo", "fs": "demo"}
+            return MigrationOffer(operation, self._daemon().host.addresses, "", secrets)
+
+    def accept(self, spec: InstanceSpec, offer: MigrationOffer, url: str) -> Operation:
+        """Pull from another host of the same fleet."""
+        with self._fleet.lock:
+            daemon = self._daemon()
+            if spec.ref in daemon.instances:
+                raise ConflictError(f'{self._name}: Instance "{spec.ref.name}" already exists')
+            source_name, source_ref = self._fleet.offers[url.rpartition("/")[2]]
+            source = self._fleet.daemons[source_name]
+            original = source.instances[source_ref]
+            total = original.disk or 100 * _MIB
+
+            def effect() -> None:
+                arrived = replace(
+                    original,
+                    ref=spec.ref,
+                    status="Stopped",
+                    config=_frozen(spec.config),
+                    expanded_config=_frozen(spec.config),
+                    devices=spec.devices,
+                    profiles=spec.profiles,
+                    ipv4=(),
+                    ipv6=(),
+                )
+                daemon.instances[spec.ref] = arrived
+                daemon.load[spec.ref] = source.load.get(source_ref, 0.0)
+                self._fleet.offers.pop(offer.operation.id, None)
+                task = source.tasks[offer.operation.id]
+                task.settled = True
+                task.operation = replace(task.operation, status="Success")
+                self._tell("instance-created", spec.ref)
+
+            return self._begin("Creating instance", spec.ref, total / _LINK, effect, total=total)
+
+    def _daemon(self) -> _Daemon:
+        """This host's daemon with everything that is due applied; the lock is held."""
+        daemon = self._fleet.daemons[self._name]
+        if not daemon.alive:
+            raise HostUnreachableError(f"{self._name}: no answer (this demo host plays dead)")
+        now = self._fleet.clock()
+        for task in list(daemon.tasks.values()):
+            if not task.settled and (now - task.started).total_seconds() >= task.seconds:
+                task.settled = True
+                try:
+                    task.effect()
+                except OperationError as error:
+                    task.operation = replace(
+                        task.operation, status="Failure", error=str(error), may_cancel=False
+                    )
+                else:
+                    task.operation = replace(task.operation, status="Success", may_cancel=False)
+        return daemon
+
+    def _begin(
+        self,
+        description: str,
+        ref: Ref,
+        seconds: float,
+        effect: Callable[[], None],
+        *,
+        total: int | None = None,
+        slow: bool = False,
+    ) -> Operation:
+        operation = Operation(
+            id=f"demo-{next(self._fleet.numbers)}",
+            host=self._name,
+            description=description,
+            may_cancel=True,
+            created_at=self._fleet.clock(),
+            resources=(ref.name,),
+        )
+        task = _Task(
+            operation,
+            self._fleet.clock(),
+            seconds if slow else seconds * self._fleet.tempo,
+            effect,
+            total,
+        )
+        self._fleet.daemons[self._name].tasks[operation.id] = task
+        return operation
+
+    def _seen(self, task: _Task) -> Operation:
+        if task.total is None or task.settled:
+            return task.operation
+        share = (self._fleet.clock() - task.started).total_seconds() / (task.seconds or 1)
+        done = int(task.total * min(share, 1.0))
+        return replace(task.operation, processed=done, rate=_LINK, percent=int(share * 100))
+
+    def _measured(self, daemon: _Daemon, instance: Instance) -> Instance:
+        if not instance.running or instance.created_at is None:
+            return replace(instance, cpu_ns=None, memory=None, processes=None)
+        lived = self._fleet.clock() - instance.created_at
+        used = lived.total_seconds() * daemon.load.get(instance.ref, 0.0)
+        limit = instance.memory_limit or 2 * _GIB
+        memory = int(limit * min(0.2 + 0.6 * daemon.load.get(instance.ref, 0.0), 0.95))
+        return replace(instance, cpu_ns=int(used * 1e9), memory=memory, processes=12)
+
+    def _find(self, ref: Ref) -> Instance:
+        instance = self._daemon().instances.get(ref)
+        if instance is None:
+            raise NotFoundError(f"{self._name}: Instance not found: {ref.name}")
+        return instance
+
+    def _find_snapshot(self, ref: Ref, name: str) -> None:
+        if not any(one.name == name for one in self._find(ref).snapshots):
+            raise NotFoundError(f"{self._name}: Snapshot not found: {ref.name}/{name}")
+
+    def _put(self, instance: Instance) -> None:
+        self._fleet.daemons[self._name].instances[instance.ref] = instance
+        self._tell("instance-updated", instance.ref)
+
+    def _set_status(self, ref: Ref, status: str) -> None:
+        instance = self._fleet.daemons[self._name].instances[ref]
+        number = sum(map(ord, ref.name)) % 250 + 2
+        address = (f"10.20.30.{number}",) if status == "Running" else ()
+        self._put(replace(instance, status=status, ipv4=address))
+
+    def _fail(self, reason: str) -> None:
+        raise OperationError(reason)
+
+    def _tell(self, action: str, ref: Ref) -> None:
+        source = f"/1.0/instances/{ref.name}"
+        self._fleet.daemons[self._name].events.append(
+            Event(self._name, "lifecycle", action, source, ref.project)
+        )
+
+
+def demo_fleet(clock: Clock = _now, tempo: float = 1.0) -> DemoFleet:
+    """The fleet of ``lxtui --demo``: two LXD hosts, one Incus host and one that does not answer."""
+    fleet = DemoFleet(clock, tempo)
+    fleet.add_host("oslo", Kind.LXD, "5.0.6")
+    fleet.add_host("lima", Kind.LXD, "5.21.4")
+    fleet.add_host("kyoto", Kind.INCUS, "6.0.5")
+    fleet.add_host("quito", Kind.INCUS, "6.0.5", alive=False)
+    born = clock() - timedelta(days=40)
+    people = (
+        ("oslo", "web1", True, 512 * _MIB, 0.34, 2),
+        ("oslo", "web2", True, 512 * _MIB, 0.22, 2),
+        ("oslo", "db1", True, 4 * _GIB, 0.71, 3),
+        ("oslo", "build", False, None, 0.0, 0),
+        ("lima", "mail", True, 1 * _GIB, 0.05, 1),
+        ("lima", "cache1", True, 256 * _MIB, 0.12, 0),
+        ("lima", "archive", False, None, 0.0, 4),
+        ("kyoto", "web3", True, 512 * _MIB, 0.18, 1),
+        ("kyoto", "metrics", True, 2 * _GIB, 0.93, 0),
+        ("kyoto", "ldap", True, 256 * _MIB, 0.02, 2),
+    )
+    for position, (host, name, running, limit, load, snapshots) in enumerate(people):
+        config = {"image.os": "Debian", "volatile.base_image": "0123456789ab"}
+        if limit is not None:
+            config["limits.memory"] = f"{limit // _MIB}MiB"
+        created = born + timedelta(days=3 * position)
+        fleet.add_instance(
+            Instance(
+                ref=Ref(host, "default", name),
+                status="Running" if running else "Stopped",
+                architecture="x86_64",
+                created_at=created,
+                profiles=("default",),
+                config=_frozen(config),
+                expanded_config=_frozen(config),
+                snapshots=tuple(
+                    Snapshot(f"daily{day}", created + timedelta(days=day + 1))
+                    for day in range(snapshots)
+                ),
+                ipv4=(f"10.20.30.{11 + position}",) if running else (),
+                memory_limit=limit,
+                disk=(150 + 90 * position) * _MIB,
+            ),
+            load,
+        )
+    return fleet
+
+
+def _frozen(config: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(config))
+
+
+def _set(names: set[str]) -> frozenset[str]:
+    return frozenset(names)

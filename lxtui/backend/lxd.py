@@ -1,0 +1,431 @@
+"""LXD and Incus over their common REST API.
+
+Role: the only importer of pylxd. pylxd gives the session (unix sockets, TLS with the pinned
+certificate) and the API nodes; its model classes are left aside: they lose state on recursion, act
+forcefully by default, and delete a migration's source before the copy has ended. Boundary: JSON
+comes in, model values go out (wire.py); every failure leaves as LxtuiError. Threading: methods may
+run on any thread; they share one requests session, whose connection pools are thread-safe.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event as Flag
+from threading import Lock
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pylxd
+import requests
+import urllib3
+from pylxd import exceptions
+from pylxd.client import get_session_for_url
+
+from lxtui.backend import events, wire
+from lxtui.backend.base import OnProgress
+from lxtui.errors import (
+    CertificateError,
+    ConflictError,
+    HostUnreachableError,
+    LxtuiError,
+    NotFoundError,
+    NotTrustedError,
+    OperationError,
+)
+from lxtui.model import (
+    Event,
+    Host,
+    Instance,
+    InstanceSpec,
+    Kind,
+    MigrationOffer,
+    Operation,
+    Placement,
+    Ref,
+    Remote,
+    StateAction,
+)
+
+# pylxd warns about every field that it does not know, on a screen that we own.
+os.environ.setdefault("PYLXD_WARNINGS", "none")
+
+_TIMEOUT = (5.0, 30.0)
+"""Seconds to connect, and to wait for an answer: a dead host must not hold a worker."""
+_WAIT_SECONDS = 1
+"""How long one wait request may hang: the daemon answers at once when the operation ends, and
+with its progress when the time is over."""
+_LOST_AFTER = 20.0
+"""Seconds without an answer after which an operation's end counts as unknown."""
+
+
+class LxdBackend:
+    """One LXD or Incus daemon."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+        self._client: Any = None
+        self._host: Host | None = None
+        self._opening = Lock()
+        self._all_projects = True
+
+    @property
+    def remote(self) -> Remote:
+        """Where it is and how we log in."""
+        return self._remote
+
+    def connect(self) -> Host:
+        """Ask the daemon who it is; opens the session at the first call."""
+        with self._translated():
+            client = self._session_client()
+            server = client.api.get(timeout=_TIMEOUT).json()["metadata"]
+            if server.get("auth") != "trusted":
+                raise NotTrustedError(
+                    f"{self._remote.name}: the host does not trust our certificate; on the host, "
+                    f"run '{self._command} config trust add' with it, or add the remote again"
+                )
+            resources: dict[str, Any] = {}
+            if "resources" in server.get("api_extensions", ()):
+                try:
+                    resources = client.api.resources.get(timeout=_TIMEOUT).json()["metadata"]
+                except exceptions.LXDAPIException:
+                    resources = {}  # a restricted certificate may not read them
+        self._host = wire.host_from(self._remote, server, resources)
+        return self._host
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        with self._opening:
+            if self._client is not None:
+                self._client.api.session.close()
+                self._client = None
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Every instance that we may see."""
+        total = self._known().memory_total
+        parameters = {"recursion": "2"}
+        try:
+            entries = self._get("instances", {**parameters, **self._scope()})
+        except NotTrustedError:
+            if not self._all_projects:
+                raise
+            # A restricted certificate may not ask for all projects; its own it may.
+            self._all_projects = False
+            entries = self._get("instances", {**parameters, **self._scope()})
+        return tuple(wire.instance_from(self._remote.name, entry, total) for entry in entries)
+
+    def instance(self, ref: Ref) -> Instance:
+        """One instance as it is now."""
+        total = self._known().memory_total
+        entry = self._get(f"instances/{_quoted(ref.name)}", {"recursion": "1", **_project(ref)})
+        return wire.instance_from(self._remote.name, {"project": ref.project, **entry}, total)
+
+    def operations(self) -> tuple[Operation, ...]:
+        """What the daemon works at, event listeners and open shells aside."""
+        grouped = self._get("operations", {"recursion": "1", **self._scope()})
+        entries = [entry for group in grouped.values() for entry in group] if grouped else []
+        return tuple(
+            wire.operation_from(self._remote.name, entry)
+            for entry in entries
+            if entry.get("class") != "token"
+        )
+
+    def listen(self, on_event: Callable[[Event], None], stop: Flag) -> None:
+        """Deliver events until *stop* is set."""
+        for event in events.stream(self._remote, all_projects=self._all_projects, stop=stop):
+            on_event(event)
+
+    def change_state(
+        self, ref: Ref, action: StateAction, *, force: bool = False, timeout: int = 30
+    ) -> Operation:
+        """Start, stop or restart."""
+        body = {"action": action.value, "force": force, "timeout": timeout, "stateful": False}
+        return self._begin("put", f"instances/{_quoted(ref.name)}/state", _project(ref), body)
+
+    def create_snapshot(self, ref: Ref, name: str) -> Operation:
+        """Take a snapshot of the disk."""
+        path = f"instances/{_quoted(ref.name)}/snapshots"
+        return self._begin("post", path, _project(ref), {"name": name, "stateful": False})
+
+    def restore_snapshot(self, ref: Ref, name: str) -> Operation:
+        """Put the instance back to the snapshot."""
+        path = f"instances/{_quoted(ref.name)}"
+        return self._begin("put", path, _project(ref), {"restore": name})
+
+    def delete_snapshot(self, ref: Ref, name: str) -> Operation:
+        """Remove one snapshot."""
+        path = f"instances/{_quoted(ref.name)}/snapshots/{_quoted(name)}"
+        return self._begin("delete", path, _project(ref))
+
+    def delete_instance(self, ref: Ref) -> Operation:
+        """Remove a stopped instance and its snapshots."""
+        return self._begin("delete", f"instances/{_quoted(ref.name)}", _project(ref))
+
+    def set_config(self, ref: Ref, changes: Mapping[str, str | None]) -> None:
+        """Set keys of the instance's own configuration; the ETag guards against other writers."""
+        path = f"instances/{_quoted(ref.name)}"
+        with self._translated():
+            node = self._node(path)
+            answer = node.get(params=_project(ref), timeout=_TIMEOUT)
+            document = answer.json()["metadata"]
+            config = {**document.get("config", {}), **changes}
+            writable = (
+                "architecture",
+                "description",
+                "devices",
+                "ephemeral",
+                "profiles",
+                "stateful",
+            )
+            body = {key: document[key] for key in writable if key in document}
+            body["config"] = {key: value for key, value in config.items() if value is not None}
+            etag = answer.headers.get("ETag")
+            headers = {"If-Match": etag} if etag else {}
+            response = node.put(
+                params=_project(ref), json=body, headers=headers, timeout=_TIMEOUT
+            ).json()
+        self.wait(wire.operation_from(self._remote.name, response["metadata"]))
+
+    def wait(self, operation: Operation, on_progress: OnProgress | None = None) -> None:
+        """Return when the operation is done.
+
+        A daemon that stops answering for a while does not end the wait; one that has forgotten the
+        operation, or is gone for longer, leaves its end unknown, and that is an error.
+        """
+        heard = time.monotonic()
+        while not operation.finished:
+            try:
+                entry = self._get(
+                    f"operations/{_quoted(operation.id)}/wait", {"timeout": str(_WAIT_SECONDS)}
+                )
+            except HostUnreachableError:
+                if time.monotonic() - heard > _LOST_AFTER:
+                    raise
+                time.sleep(_WAIT_SECONDS)
+                continue
+            except NotFoundError as error:
+                raise OperationError(
+                    f"{self._remote.name}: lost track of {operation.description!r}: "
+                    f"the daemon no longer knows it; look at the instance before you go on"
+                ) from error
+            heard = time.monotonic()
+            operation = wire.operation_from(self._remote.name, entry)
+            if on_progress is not None:
+                on_progress(operation)
+        if operation.status != "Success":
+            reason = operation.error or operation.status
+            raise OperationError(f"{self._remote.name}: {_one_line(reason)}")
+
+    def cancel(self, operation: Operation) -> None:
+        """Ask the daemon to give the operation up."""
+        try:
+            with self._translated():
+                self._node(f"operations/{_quoted(operation.id)}").delete(timeout=_TIMEOUT)
+        except NotFoundError:
+            return  # it has ended by itself
+
+    def placement(self, project: str) -> Placement:
+        """What an instance that moves here could use."""
+        scope = {"recursion": "1", "project": project}
+        profiles = {
+            str(entry["name"]): {
+                str(name): {str(key): str(value) for key, value in device.items()}
+                for name, device in entry.get("devices", {}).items()
+            }
+            for entry in self._get("profiles", scope)
+        }
+        pools = {
+            str(entry["name"]): str(entry.get("driver", ""))
+            for entry in self._get("storage-pools", {"recursion": "1"})
+        }
+        networks = frozenset(str(entry["name"]) for entry in self._get("networks", scope))
+        names = frozenset(
+            urlsplit(str(url)).path.rpartition("/")[2]
+            for url in self._get("instances", {"project": project})
+        )
+        return Placement(profiles, pools, networks, names)
+
+    def offer(self, ref: Ref) -> MigrationOffer:
+        """Open the instance for one pull."""
+        host = self._known()
+        if not host.addresses:
+            raise LxtuiError(
+                f"{host.name} does not listen on the network, so no other host can pull from it; "
+                f"on it, run '{self._command} config set core.https_address :8443'"
+            )
+        body = {"name": ref.name, "migration": True, "live": False, "instance_only": False}
+        operation = self._begin("post", f"instances/{_quoted(ref.name)}", _project(ref), body)
+        # What we reach it by comes first: of many advertised addresses it is the one that works.
+        ours = [urlsplit(self._remote.address).netloc] if not self._remote.is_socket else []
+        addresses = dict.fromkeys([*ours, *host.addresses])
+        return MigrationOffer(
+            operation=operation,
+            addresses=tuple(addresses),
+            certificate=host.certificate,
+            secrets=wire.migration_secrets(operation),
+        )
+
+    def accept(self, spec: InstanceSpec, offer: MigrationOffer, url: str) -> Operation:
+        """Begin to make *spec* by pulling from *url*."""
+        body = {
+            "name": spec.ref.name,
+            "type": spec.type,
+            "architecture": spec.architecture,
+            "ephemeral": spec.ephemeral,
+            "description": spec.description,
+            "profiles": list(spec.profiles),
+            "config": dict(spec.config),
+            "devices": {name: dict(device) for name, device in spec.devices.items()},
+            "source": {
+                "type": "migration",
+                "mode": "pull",
+                "operation": url,
+                "certificate": offer.certificate,
+                "secrets": dict(offer.secrets),
+                "base-image": spec.config.get("volatile.base_image", ""),
+                "live": False,
+                "instance_only": False,
+            },
+        }
+        return self._begin("post", "instances", _project(spec.ref), body)
+
+    @property
+    def _command(self) -> str:
+        return "lxc" if self._remote.kind is Kind.LXD else "incus"
+
+    def _known(self) -> Host:
+        return self._host or self.connect()
+
+    def _scope(self) -> dict[str, str]:
+        if self._all_projects:
+            return {"all-projects": "true"}
+        return {"project": self._remote.project}
+
+    def _get(self, path: str, parameters: Mapping[str, str]) -> Any:
+        with self._translated():
+            answer = self._node(path).get(params=dict(parameters), timeout=_TIMEOUT)
+            return answer.json()["metadata"]
+
+    def _begin(
+        self, method: str, path: str, parameters: Mapping[str, str], body: Any = None
+    ) -> Operation:
+        with self._translated():
+            call = getattr(self._node(path), method)
+            answer = call(params=dict(parameters), json=body, timeout=_TIMEOUT).json()
+        return wire.operation_from(self._remote.name, answer["metadata"])
+
+    def _node(self, path: str) -> Any:
+        node = self._session_client().api
+        for part in path.split("/"):
+            node = node[part]
+        return node
+
+    def _session_client(self) -> Any:
+        with self._opening:
+            if self._client is None:
+                self._client = self._open()
+            return self._client
+
+    def _open(self) -> Any:
+        remote = self._remote
+        if remote.auth_type == "oidc":
+            raise NotTrustedError(
+                f"{remote.name}: logs in through OpenID Connect, which lxtui cannot do; "
+                f"add the host again with a TLS certificate"
+            )
+        if remote.is_socket:
+            endpoint, verify, pair = remote.address, None, None
+            url = f"http+unix://{quote(endpoint, safe='')}"
+        else:
+            endpoint = url = remote.address
+            verify = remote.server_cert or True
+            if not (remote.client_cert and remote.client_key):
+                raise NotTrustedError(
+                    f"{remote.name}: no client certificate; run '{self._command} remote list' "
+                    f"once to make one, then add the host again"
+                )
+            pair = (remote.client_cert, remote.client_key)
+        session = get_session_for_url(url, verify=verify, cert=pair)
+        # REQUESTS_CA_BUNDLE would override the pin, a proxy would sit in between.
+        session.trust_env = False
+        session.max_redirects = 0
+        try:
+            return pylxd.Client(endpoint=endpoint, session=session, timeout=_TIMEOUT)
+        except BaseException:
+            session.close()
+            raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Whatever pylxd, requests or the daemon raise, as one sentence of ours."""
+        name = self._remote.name
+        try:
+            yield
+        except exceptions.NotFound as error:
+            raise NotFoundError(f"{name}: {_one_line(str(error))}") from error
+        except exceptions.Conflict as error:
+            raise ConflictError(f"{name}: {_one_line(str(error))}") from error
+        except exceptions.LXDAPIException as error:
+            raise self._refused(error) from error
+        except exceptions.ClientConnectionFailed as error:
+            raise self._unreachable(error) from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._unreachable(error) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise HostUnreachableError(
+                f"{name}: answers with something that is not the LXD or Incus API "
+                f"({type(error).__name__}: {_one_line(str(error))}); is the address right?"
+            ) from error
+
+    def _refused(self, error: exceptions.LXDAPIException) -> LxtuiError:
+        name, status = self._remote.name, error.response.status_code
+        said = _one_line(str(error))
+        if status in {requests.codes.forbidden, requests.codes.unauthorized}:
+            return NotTrustedError(f"{name}: the host refuses our certificate: {said}")
+        if status == requests.codes.precondition_failed:
+            return ConflictError(f"{name}: somebody else changed it meanwhile; try again")
+        return OperationError(f"{name}: {said}")
+
+    def _unreachable(self, error: Exception) -> LxtuiError:
+        name, said = self._remote.name, str(error)
+        if "Fingerprints did not match" in said:
+            return CertificateError(f"{name}: {events.CHANGED}")
+        if "CERTIFICATE_VERIFY_FAILED" in said:
+            return CertificateError(
+                f"{name}: no certificate is pinned for this host and no authority vouches for it; "
+                f"add the remote again with '{self._command} remote add'"
+            )
+        if "PermissionError" in said or "Permission denied" in said:
+            group = "lxd" if self._remote.kind is Kind.LXD else "incus-admin"
+            return NotTrustedError(
+                f"{name}: {self._remote.address}: permission denied; join the group {group}"
+            )
+        return HostUnreachableError(
+            f"{name}: no answer from {self._remote.address} ({_cause(error)}); "
+            f"is the daemon running and the address right?"
+        )
+
+
+def _project(ref: Ref) -> dict[str, str]:
+    return {"project": ref.project}
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()) or "no reason given"
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost words of a chain that requests and urllib3 wrap three times."""
+    text = _one_line(str(error))
+    for mark in ("Connection refused", "No such file or directory", "No route to host"):
+        if mark in text:
+            return mark.lower()
+    if "timed out" in text:
+        return "timed out"
+    return text

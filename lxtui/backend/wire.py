@@ -1,0 +1,183 @@
+"""The REST API's JSON as model values, and back.
+
+Role: pure conversion; what is missing or of another shape becomes "not known", because daemons of
+many versions answer, and what a container chose (names, descriptions) is only ever text. Boundary:
+no I/O. Threading: functions. Source: the daemons' REST API documentation (instances, operations).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from lxtui.format import limit_bytes, timestamp
+from lxtui.model import Host, HostStatus, Instance, Operation, Ref, Remote, Snapshot
+
+Json = Mapping[str, Any]
+
+_PROGRESS = re.compile(
+    r"(?P<done>[\d.]+)\s*(?P<unit>[kMGTPE]?i?B)\b(?:.*?\((?P<rate>[\d.]+)\s*(?P<per>[kMGTPE]?i?B)/s\))?"
+)
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15, "EB": 10**18}
+_MIGRATION_FIELDS = frozenset({"control", "fs", "criu", "state"})
+
+
+def host_from(remote: Remote, server: Json, resources: Json) -> Host:
+    """``GET /1.0`` and ``GET /1.0/resources`` as a Host that is online."""
+    environment = _mapping(server.get("environment"))
+    memory = _mapping(resources.get("memory"))
+    cpu = _mapping(resources.get("cpu"))
+    return Host(
+        name=remote.name,
+        kind=remote.kind,
+        address=remote.address,
+        status=HostStatus.ONLINE,
+        version=str(environment.get("server_version", "")),
+        project=remote.project,
+        server_name=str(environment.get("server_name", "")),
+        addresses=tuple(str(one) for one in _list(environment.get("addresses"))),
+        certificate=str(environment.get("certificate", "")),
+        api_extensions=frozenset(map(str, _list(server.get("api_extensions")))),
+        architectures=tuple(map(str, _list(environment.get("architectures")))),
+        cpus=_count(cpu.get("total")),
+        memory_total=_count(memory.get("total")),
+    )
+
+
+def instance_from(host: str, entry: Json, memory_total: int | None) -> Instance:
+    """One element of ``GET /1.0/instances?recursion=2``."""
+    state = _mapping(entry.get("state"))
+    expanded = _strings(entry.get("expanded_config"))
+    addresses = list(_addresses(_mapping(state.get("network"))))
+    memory = _mapping(state.get("memory"))
+    disks = [_count(_mapping(disk).get("usage")) for disk in _mapping(state.get("disk")).values()]
+    status = str(entry.get("status", ""))
+    alive = status not in {"Stopped", "Error", ""}
+    return Instance(
+        ref=Ref(host, str(entry.get("project") or "default"), str(entry["name"])),
+        status=status,
+        type=str(entry.get("type") or "container"),
+        architecture=str(entry.get("architecture", "")),
+        created_at=timestamp(str(entry.get("created_at", ""))),
+        description=str(entry.get("description", "")),
+        ephemeral=bool(entry.get("ephemeral")),
+        location=str(entry.get("location") or ""),
+        profiles=tuple(map(str, _list(entry.get("profiles")))),
+        config=_strings(entry.get("config")),
+        devices=_devices(entry.get("devices")),
+        expanded_config=expanded,
+        expanded_devices=_devices(entry.get("expanded_devices")),
+        snapshots=tuple(snapshot_from(one) for one in _list(entry.get("snapshots"))),
+        ipv4=tuple(address for family, address in addresses if family == "inet"),
+        ipv6=tuple(address for family, address in addresses if family == "inet6"),
+        processes=_count(state.get("processes")) if alive else None,
+        cpu_ns=_count(_mapping(state.get("cpu")).get("usage")) if alive else None,
+        memory=_count(memory.get("usage")) if alive else None,
+        memory_limit=limit_bytes(expanded.get("limits.memory", ""), memory_total),
+        disk=sum(known) if (known := [one for one in disks if one]) else None,
+    )
+
+
+def snapshot_from(entry: Json) -> Snapshot:
+    """One snapshot; its name may come as ``instance/snapshot``."""
+    return Snapshot(
+        name=str(entry.get("name", "")).rpartition("/")[2],
+        created_at=timestamp(str(entry.get("created_at", ""))),
+        expires_at=timestamp(str(entry.get("expires_at", ""))),
+        stateful=bool(entry.get("stateful")),
+    )
+
+
+def operation_from(host: str, entry: Json) -> Operation:
+    """One operation, as the operations endpoint and the event stream write it.
+
+    Progress comes as numbers from newer daemons (``metadata.progress``) and as text from all
+    (``metadata.*_progress``); for migrations the text alone has the bytes.
+    """
+    metadata = _mapping(entry.get("metadata"))
+    text = next(
+        (str(value) for key, value in metadata.items() if key.endswith("_progress") and value), ""
+    )
+    numbers = _mapping(metadata.get("progress"))
+    done, rate = progress_numbers(text)
+    resources = [
+        unquote(urlsplit(str(url)).path.rpartition("/")[2])
+        for urls in _mapping(entry.get("resources")).values()
+        for url in _list(urls)
+    ]
+    return Operation(
+        id=str(entry["id"]),
+        host=host,
+        description=str(entry.get("description", "")),
+        status=str(entry.get("status", "")),
+        error=str(entry.get("err") or ""),
+        progress=text,
+        processed=_count(numbers.get("processed")) or done,
+        rate=_count(numbers.get("speed")) or rate,
+        percent=_count(numbers.get("percent")),
+        may_cancel=bool(entry.get("may_cancel")),
+        created_at=timestamp(str(entry.get("created_at", ""))),
+        resources=tuple(resources),
+        metadata=MappingProxyType(dict(metadata)),
+    )
+
+
+def progress_numbers(text: str) -> tuple[int | None, int | None]:
+    """Bytes and bytes a second out of ``rootfs: 2.81GB (87.43MB/s)``; None where not said."""
+    match = _PROGRESS.search(text)
+    if match is None:
+        return None, None
+    done = int(float(match["done"]) * _UNITS.get(match["unit"], 1))
+    rate = int(float(match["rate"]) * _UNITS.get(match["per"], 1)) if match["rate"] else None
+    return done, rate
+
+
+def migration_secrets(operation: Operation) -> dict[str, str]:
+    """The secrets of a migration's websockets.
+
+    Only the known ones: newer daemons put other strings beside them (``entity_url``).
+    """
+    return {
+        key: value
+        for key, value in operation.metadata.items()
+        if key in _MIGRATION_FIELDS and isinstance(value, str)
+    }
+
+
+def project_of(url: str) -> str:
+    """The project that an API path names in its query."""
+    return parse_qs(urlsplit(url).query).get("project", ["default"])[0]
+
+
+def _addresses(network: Json) -> Iterable[tuple[str, str]]:
+    for name, interface in network.items():
+        if name == "lo":
+            continue
+        for address in _list(_mapping(interface).get("addresses")):
+            entry = _mapping(address)
+            if entry.get("scope") == "global":
+                yield str(entry.get("family")), str(entry.get("address"))
+
+
+def _mapping(value: Any) -> Json:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _count(value: Any) -> int | None:
+    """A non-negative number; the daemons write -1 where they do not know."""
+    return int(value) if isinstance(value, int | float) and value >= 0 else None
+
+
+def _strings(value: Any) -> Mapping[str, str]:
+    return MappingProxyType({str(key): str(one) for key, one in _mapping(value).items()})
+
+
+def _devices(value: Any) -> Mapping[str, Mapping[str, str]]:
+    return MappingProxyType({str(name): _strings(one) for name, one in _mapping(value).items()})

@@ -1,0 +1,239 @@
+"""lxtui's command line: the TUI's entry and the headless verbs.
+
+Role: arguments → backends and commands; exit status 0 done, 1 failed, 2 bad usage. Boundary: the
+verbs that change something come from the table of actions; Textual is imported only when a screen
+is opened. Threading: the main thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lxtui import __version__, config, headless, remotes
+from lxtui.actions import BY_ID, command_for
+from lxtui.backend.base import Backend
+from lxtui.commands import Move
+from lxtui.errors import LxtuiError, UsageError
+from lxtui.model import Ref, parse_ref
+
+DONE, FAILED, BAD_USAGE = 0, 1, 2
+_FORCEABLE = {"stop": "stop-force", "restart": "restart-force"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run lxtui; returns the exit status."""
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as leave:  # argparse has said why
+        return int(leave.code or 0)
+    try:
+        status = _run(options)
+        sys.stdout.flush()
+    except UsageError as error:
+        print(f"lxtui: {error}", file=sys.stderr)
+        return BAD_USAGE
+    except LxtuiError as error:
+        print(f"lxtui: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        # The reader has seen enough; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return FAILED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--demo", action="store_true", default=argparse.SUPPRESS, help="use the simulated fleet"
+    )
+    verbs = argparse.ArgumentParser(add_help=False, parents=[common])
+    verbs.add_argument("--json", action="store_true", help="print JSON; its keys do not change")
+    one = argparse.ArgumentParser(add_help=False, parents=[verbs])
+    one.add_argument("instance", metavar="HOST:NAME", help="the instance, as lxc writes it")
+    one.add_argument("--project", default="", help="its project (default: the host's)")
+
+    parser = argparse.ArgumentParser(
+        prog="lxtui",
+        parents=[common],
+        description="A terminal UI over many LXD and Incus hosts. Without a verb it opens the "
+        "screen, or prints the fleet when there is no terminal.",
+        epilog="Hosts are those of 'lxc remote list' and 'incus remote list', and local sockets.",
+    )
+    parser.add_argument("--version", action="version", version=f"lxtui {__version__}")
+    subs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    subs.add_parser("hosts", parents=[verbs], help="List the hosts and whether they answer")
+    listing = subs.add_parser("list", parents=[verbs], help="List instances of all hosts")
+    listing.add_argument("host", nargs="*", metavar="HOST", help="only these hosts")
+    snapshots = subs.add_parser("snapshots", parents=[verbs], help="List snapshots")
+    snapshots.add_argument("instance", nargs="?", metavar="HOST:NAME", help="of this instance only")
+    snapshots.add_argument("--project", default="", help="its project (default: the host's)")
+    for verb in ("start", "stop", "restart", "snapshot", "restore", "delete", "move"):
+        action = BY_ID[verb]
+        sub = subs.add_parser(verb, parents=[one], help=action.help, description=action.help)
+        if verb in {*_FORCEABLE, "move"}:
+            sub.add_argument("--force", action="store_true", help="kill what does not stop")
+        if verb in {"snapshot", "restore"}:
+            sub.add_argument("answer", metavar="SNAPSHOT", help="the snapshot's name")
+        elif verb == "move":
+            sub.add_argument("answer", metavar="HOST", help="the host to move it to")
+        elif verb == "delete":
+            sub.add_argument("--yes", action="store_true", help="do not ask on a terminal")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = config.load(os.environ, Path.home())
+    backends, known = _backends(demo=getattr(options, "demo", False))
+    if options.verb is None:
+        if all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+            from lxtui.app import LxtuiApp  # noqa: PLC0415 Textual costs every verb 0.14 s
+            from lxtui.fleet import Fleet  # noqa: PLC0415 the same
+
+            fleet = Fleet(backends.values(), poll_seconds=settings.poll_seconds)
+            LxtuiApp(fleet, settings).run()
+            return DONE
+        return _list(options, backends, known, tolerant=True)
+    try:
+        if options.verb == "hosts":
+            return _hosts(options, backends)
+        if options.verb == "list":
+            return _list(options, backends, known)
+        if options.verb == "snapshots":
+            return _snapshots(options, backends, known)
+        return _command(options, backends, known)
+    finally:
+        for backend in backends.values():
+            backend.close()
+
+
+def _backends(*, demo: bool) -> tuple[dict[str, Backend], remotes.Remotes]:
+    if demo:
+        from lxtui.backend.demo import demo_fleet  # noqa: PLC0415 only for --demo
+
+        simulated: list[Backend] = list(demo_fleet().backends())
+        known = remotes.Remotes(tuple(backend.remote for backend in simulated))
+        return {backend.remote.name: backend for backend in simulated}, known
+    from lxtui.backend.lxd import LxdBackend  # noqa: PLC0415 pylxd costs --help and --demo 0.12 s
+
+    known = remotes.load(os.environ, Path.home())
+    for problem in known.problems:
+        print(f"lxtui: {problem}", file=sys.stderr)
+    return {remote.name: LxdBackend(remote) for remote in known.remotes}, known
+
+
+def _hosts(options: argparse.Namespace, backends: dict[str, Backend]) -> int:
+    found = headless.hosts(backends)
+    if options.json:
+        headless.print_json([headless.host_json(host) for host in found])
+    else:
+        headless.print_hosts(found)
+        _say_when_empty(backends)
+    return DONE
+
+
+def _list(
+    options: argparse.Namespace,
+    backends: dict[str, Backend],
+    known: remotes.Remotes,
+    *,
+    tolerant: bool = False,
+) -> int:
+    names = [known.named(name.rstrip(":")).name for name in getattr(options, "host", [])]
+    asked = {name: backends[name] for name in names} if names else backends
+    found, errors = headless.instances(asked)
+    if getattr(options, "json", False):
+        headless.print_json([headless.instance_json(one) for one in found])
+    else:
+        headless.print_instances(found)
+        _say_when_empty(backends)
+    for error in errors:
+        print(f"lxtui: {error}", file=sys.stderr)
+    return FAILED if errors and not tolerant else DONE
+
+
+def _snapshots(
+    options: argparse.Namespace, backends: dict[str, Backend], known: remotes.Remotes
+) -> int:
+    errors: list[LxtuiError] = []
+    if options.instance:
+        ref = _ref(options.instance, options.project, known)
+        found = [backends[ref.host].instance(ref)]
+    else:
+        found, errors = headless.instances(backends)
+    if options.json:
+        headless.print_json([row for one in found for row in headless.snapshots_json(one)])
+    else:
+        headless.print_snapshots(found)
+    for error in errors:
+        print(f"lxtui: {error}", file=sys.stderr)
+    return FAILED if errors else DONE
+
+
+def _command(
+    options: argparse.Namespace, backends: dict[str, Backend], known: remotes.Remotes
+) -> int:
+    verb = options.verb
+    instance, _, snapshot = options.instance.partition("/")
+    if snapshot and verb != "delete":
+        raise UsageError(f"{options.instance!r} names a snapshot: {verb} takes an instance")
+    ref = _ref(instance, options.project, known)
+    if snapshot:
+        command = command_for("delete-snapshot", ref, snapshot)
+    else:
+        force = getattr(options, "force", False)
+        action = _FORCEABLE.get(verb, verb) if force else verb
+        answer = getattr(options, "answer", "")
+        if verb == "move":
+            answer = _target(answer, ref, known)
+        elif verb in {"snapshot", "restore"}:
+            _check_snapshot_name(answer)
+        command = command_for(action, ref, answer)
+        if isinstance(command, Move):
+            command = replace(command, force=force)
+    if verb == "delete" and not options.yes and not _agrees(command.title):
+        print("lxtui: nothing was deleted", file=sys.stderr)
+        return FAILED
+    return headless.carry_out(verb, command, backends, as_json=options.json)
+
+
+def _target(written: str, ref: Ref, known: remotes.Remotes) -> str:
+    """The host that ``HOST``, ``HOST:`` or ``HOST:NAME`` names."""
+    host, _, name = written.partition(":")
+    if name and name != ref.name:
+        raise UsageError(f"{written!r}: an instance keeps its name when it moves; write {host}:")
+    return known.named(host).name
+
+
+def _check_snapshot_name(name: str) -> None:
+    if not name or "/" in name or any(char.isspace() for char in name):
+        raise UsageError(f"{name!r} is no name for a snapshot: no spaces, no slash")
+
+
+def _agrees(title: str) -> bool:
+    """Whether the person at the terminal says yes; a program has said so by calling."""
+    if not sys.stdin.isatty():
+        return True
+    return input(f"{title}? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _say_when_empty(backends: Mapping[str, Backend]) -> None:
+    if not backends:
+        print(
+            "lxtui: no hosts: add one with 'lxc remote add' or 'incus remote add', "
+            "or look at 'lxtui --demo'",
+            file=sys.stderr,
+        )
+
+
+def _ref(written: str, project: str, known: remotes.Remotes) -> Ref:
+    ref = parse_ref(written)
+    remote = known.named(ref.host)
+    return Ref(remote.name, project or remote.project, ref.name)

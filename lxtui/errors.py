@@ -1,0 +1,44 @@
+"""What can go wrong, as one sentence that a person can act on.
+
+Role: the only exceptions that cross lxtui's module boundaries. Each message is one line, says
+what failed and what to do next, and never holds a secret. Boundary: imports nothing of ours.
+Threading: values.
+"""
+
+from __future__ import annotations
+
+
+class LxtuiError(Exception):
+    """A failure with a sentence for the user; ``str(error)`` is that sentence."""
+
+
+class UsageError(LxtuiError):
+    """What was asked cannot be understood: exit status 2."""
+
+
+class HostUnreachableError(LxtuiError):
+    """Nobody answers, or the answer stopped in the middle."""
+
+
+class NotTrustedError(LxtuiError):
+    """The host answers, but does not accept our client certificate."""
+
+
+class CertificateError(LxtuiError):
+    """The host shows another certificate than the pinned one, or none is pinned."""
+
+
+class NotFoundError(LxtuiError):
+    """No such host, instance, snapshot, pool or profile."""
+
+
+class ConflictError(LxtuiError):
+    """The name is taken, or the object is busy."""
+
+
+class OperationError(LxtuiError):
+    """The host took the request and then failed at it; the message is the host's own."""
+
+
+class InterruptedByUserError(LxtuiError):
+    """The user asked to stop, and everything was put back before this was raised."""

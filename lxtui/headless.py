@@ -1,0 +1,294 @@
+"""The verbs without a screen: tables for people, JSON for programs.
+
+Role: asks the hosts, carries commands out, prints. The JSON keys are an interface (README,
+"Headless"): they may gain members, and none changes its meaning. Boundary: gets backends, writes
+text; parses no arguments. Threading: asks many hosts at once, one thread each.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from threading import Event as Flag
+from types import FrameType
+from typing import Any, TypeVar
+
+from lxtui import format as text
+from lxtui.backend.base import Backend
+from lxtui.commands import Command
+from lxtui.errors import CertificateError, LxtuiError, NotTrustedError
+from lxtui.model import Host, HostStatus, Instance, Progress
+from lxtui.perform import Outcome, perform
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+
+def ask_all(
+    backends: Mapping[str, Backend], question: Callable[[Backend], T]
+) -> dict[str, T | LxtuiError]:
+    """*question*'s answer from every host, asked at once; an error stands for no answer."""
+
+    def ask(backend: Backend) -> T | LxtuiError:
+        try:
+            return question(backend)
+        except LxtuiError as error:
+            return error
+
+    if not backends:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(len(backends), 64)) as pool:
+        return dict(zip(backends, pool.map(ask, backends.values()), strict=True))
+
+
+def hosts(backends: Mapping[str, Backend]) -> list[Host]:
+    """Every host as it is now."""
+    answers = ask_all(backends, lambda backend: backend.connect())
+    return [
+        answer if isinstance(answer, Host) else _absent(backends[name], answer)
+        for name, answer in answers.items()
+    ]
+
+
+def instances(
+    backends: Mapping[str, Backend],
+) -> tuple[list[Instance], list[LxtuiError]]:
+    """The instances of every host that answers, and the errors of those that do not."""
+
+    def look(backend: Backend) -> tuple[Instance, ...]:
+        backend.connect()
+        return backend.instances()
+
+    found: list[Instance] = []
+    errors: list[LxtuiError] = []
+    for answer in ask_all(backends, look).values():
+        if isinstance(answer, LxtuiError):
+            errors.append(answer)
+        else:
+            found += answer
+    return found, errors
+
+
+def _absent(backend: Backend, error: LxtuiError) -> Host:
+    remote = backend.remote
+    distrust = isinstance(error, NotTrustedError | CertificateError)
+    return Host(
+        remote.name,
+        remote.kind,
+        remote.address,
+        status=HostStatus.UNTRUSTED if distrust else HostStatus.OFFLINE,
+        error=str(error),
+        project=remote.project,
+    )
+
+
+def host_json(host: Host) -> Json:
+    """A host's documented keys."""
+    return {
+        "name": host.name,
+        "kind": host.kind.value,
+        "version": host.version or None,
+        "address": host.address,
+        "status": host.status.value,
+        "error": host.error or None,
+        "project": host.project,
+        "server_name": host.server_name or None,
+        "cpus": host.cpus,
+        "memory_bytes": host.memory_total,
+    }
+
+
+def instance_json(instance: Instance) -> Json:
+    """An instance's documented keys."""
+    return {
+        "host": instance.ref.host,
+        "project": instance.ref.project,
+        "name": instance.ref.name,
+        "type": instance.type,
+        "status": instance.status,
+        "ipv4": list(instance.ipv4),
+        "ipv6": list(instance.ipv6),
+        "snapshots": len(instance.snapshots),
+        "architecture": instance.architecture,
+        "created_at": _iso(instance.created_at),
+        "description": instance.description,
+        "ephemeral": instance.ephemeral,
+        "location": instance.location or None,
+        "profiles": list(instance.profiles),
+        "cpu_ns": instance.cpu_ns,
+        "memory_bytes": instance.memory,
+        "memory_limit_bytes": instance.memory_limit,
+        "disk_bytes": instance.disk,
+        "processes": instance.processes,
+    }
+
+
+def snapshots_json(instance: Instance) -> list[Json]:
+    """The documented keys of an instance's snapshots."""
+    return [
+        {
+            "host": instance.ref.host,
+            "project": instance.ref.project,
+            "instance": instance.ref.name,
+            "name": snapshot.name,
+            "created_at": _iso(snapshot.created_at),
+            "expires_at": _iso(snapshot.expires_at),
+            "stateful": snapshot.stateful,
+        }
+        for snapshot in instance.snapshots
+    ]
+
+
+def outcome_json(verb: str, command: Command, outcome: Outcome | LxtuiError) -> Json:
+    """A command's documented keys: ``result`` is ``done`` or ``failed``."""
+    failed = isinstance(outcome, LxtuiError)
+    answer: Json = {
+        "command": verb,
+        "instance": str(command.ref),
+        "project": command.ref.project,
+        "result": "failed" if failed else "done",
+        "error": str(outcome) if failed else None,
+    }
+    if isinstance(outcome, Outcome) and outcome.move is not None:
+        done = outcome.move
+        answer |= {
+            "source": str(done.source),
+            "destination": str(done.destination),
+            "running": done.running,
+            "seconds": round(done.seconds, 3),
+            "downtime_seconds": _rounded(done.downtime_seconds),
+            "copied_bytes": done.copied,
+        }
+    return answer
+
+
+def print_json(value: Any) -> None:
+    """One JSON document."""
+    print(json.dumps(value, indent=2))
+
+
+def print_hosts(found: Sequence[Host]) -> None:
+    """Hosts as a table."""
+    rows = [
+        (
+            host.name,
+            host.kind.value,
+            host.version or "-",
+            host.status.value,
+            text.address(host.address),
+            host.error,
+        )
+        for host in found
+    ]
+    print(text.table(("NAME", "KIND", "VERSION", "STATUS", "ADDRESS", "ERROR"), rows))
+
+
+def print_instances(found: Sequence[Instance]) -> None:
+    """Instances as a table."""
+    now = datetime.now(UTC)
+    rows = [
+        (
+            instance.ref.host,
+            text.plain(instance.ref.name),
+            instance.status,
+            f"{text.size(instance.memory)} / {text.size(instance.memory_limit)}",
+            instance.ipv4[0] if instance.ipv4 else "-",
+            str(len(instance.snapshots)),
+            text.age(instance.created_at, now),
+            instance.ref.project,
+        )
+        for instance in found
+    ]
+    header = ("HOST", "NAME", "STATE", "MEMORY / LIMIT", "IPV4", "SNAPSHOTS", "AGE", "PROJECT")
+    print(text.table(header, rows))
+
+
+def print_snapshots(found: Sequence[Instance]) -> None:
+    """Snapshots as a table."""
+    now = datetime.now(UTC)
+    rows = [
+        (
+            str(instance.ref),
+            text.plain(snapshot.name),
+            text.age(snapshot.created_at, now),
+            _iso(snapshot.expires_at) or "never",
+            "yes" if snapshot.stateful else "no",
+        )
+        for instance in found
+        for snapshot in instance.snapshots
+    ]
+    print(text.table(("INSTANCE", "SNAPSHOT", "AGE", "EXPIRES", "STATEFUL"), rows))
+
+
+def carry_out(
+    verb: str, command: Command, backends: Mapping[str, Backend], *, as_json: bool
+) -> int:
+    """Perform *command* with its progress on standard error; returns the exit status."""
+    show = _Progress()
+    with stop_on_signals() as stop:
+        try:
+            outcome: Outcome | LxtuiError = perform(command, backends, show, stop)
+        except LxtuiError as error:
+            outcome = error
+    show.clear()
+    if as_json:
+        print_json(outcome_json(verb, command, outcome))
+    elif isinstance(outcome, Outcome):
+        print(outcome.text)
+    if isinstance(outcome, LxtuiError):
+        print(f"lxtui: {outcome}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Flag]:
+    """A flag that Ctrl-C and SIGTERM set: the command stops where it can put everything back.
+
+    A second Ctrl-C changes nothing: the way back is being taken already.
+    """
+    stop = Flag()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        print("\nlxtui: stopping; what was begun is put back first", file=sys.stderr)
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Progress:
+    """One line on a terminal, rewritten; on anything else each new step once."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._last = ""
+
+    def __call__(self, progress: Progress) -> None:
+        line = text.plain(progress.text)
+        if self._terminal:
+            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+        elif line != self._last and progress.processed is None:
+            print(line, file=sys.stderr)
+        self._last = line
+
+    def clear(self) -> None:
+        if self._terminal and self._last:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment is not None else None
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

@@ -1,0 +1,119 @@
+"""The commands that run in this program.
+
+Role: the one owner of jobs: starts a command in a thread of its own, keeps its progress, tells its
+listener. Boundary: runs what it is given, knows no screen. Threading: ``submit`` from any thread;
+the listener is called from the jobs' threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Event as Flag
+from threading import Lock, Thread
+
+from lxtui.backend.base import Backend
+from lxtui.commands import Command
+from lxtui.errors import LxtuiError
+from lxtui.model import Job, JobState, Progress
+from lxtui.perform import perform
+
+_log = logging.getLogger(__name__)
+_KEEP = 50
+"""How many ended jobs stay in the list."""
+
+
+class Jobs:
+    """Runs commands beside each other and remembers how they went."""
+
+    def __init__(
+        self,
+        backends: Mapping[str, Backend],
+        on_change: Callable[[], None],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._backends = backends
+        self._on_change = on_change
+        self._clock = clock
+        self._lock = Lock()
+        self._numbers = itertools.count(1)
+        self._jobs: dict[int, Job] = {}
+        self._stops: dict[int, Flag] = {}
+        self._threads: dict[int, Thread] = {}
+
+    @property
+    def all(self) -> tuple[Job, ...]:
+        """Running jobs, then the latest ended ones, newest first."""
+        with self._lock:
+            jobs = sorted(self._jobs.values(), key=lambda job: -job.id)
+        running = [job for job in jobs if job.state is JobState.RUNNING]
+        ended = [job for job in jobs if job.state is not JobState.RUNNING]
+        return (*running, *ended)
+
+    def submit(self, command: Command) -> int:
+        """Begin *command*; returns the job's number."""
+        number = next(self._numbers)
+        stop = Flag()
+        thread = Thread(
+            target=self._run, args=(number, command, stop), name=f"job-{number}", daemon=True
+        )
+        with self._lock:
+            self._jobs[number] = Job(
+                number, command.title, JobState.RUNNING, Progress("waiting"), self._clock()
+            )
+            self._stops[number] = stop
+            self._threads[number] = thread
+            self._forget_old()
+        self._on_change()
+        thread.start()
+        return number
+
+    def stop(self, number: int) -> None:
+        """Ask a job to stop at its next safe point and to put everything back."""
+        with self._lock:
+            stop = self._stops.get(number)
+        if stop is not None:
+            stop.set()
+
+    def stop_all(self, seconds: float) -> bool:
+        """Ask all to stop and wait for them; whether all have ended in that time."""
+        with self._lock:
+            stops, threads = list(self._stops.values()), list(self._threads.values())
+        for stop in stops:
+            stop.set()
+        for thread in threads:
+            thread.join(seconds)
+        return not any(thread.is_alive() for thread in threads)
+
+    def _run(self, number: int, command: Command, stop: Flag) -> None:
+        try:
+            outcome = perform(command, self._backends, lambda now: self._set(number, now), stop)
+        except LxtuiError as error:
+            self._end(number, JobState.FAILED, str(error))
+        except Exception as error:  # noqa: BLE001 a job's bug must not end the program
+            _log.exception("job %s: %s", number, command.title)
+            self._end(number, JobState.FAILED, f"internal error: {error!r}; please report it")
+        else:
+            self._end(number, JobState.DONE, outcome.text)
+
+    def _set(self, number: int, progress: Progress) -> None:
+        with self._lock:
+            self._jobs[number] = replace(self._jobs[number], progress=progress)
+        self._on_change()
+
+    def _end(self, number: int, state: JobState, line: str) -> None:
+        with self._lock:
+            self._jobs[number] = replace(
+                self._jobs[number], state=state, progress=Progress(line), ended_at=self._clock()
+            )
+            self._stops.pop(number)
+            self._threads.pop(number)
+        self._on_change()
+
+    def _forget_old(self) -> None:
+        ended = [number for number, job in self._jobs.items() if job.state is not JobState.RUNNING]
+        for number in ended[: max(len(ended) - _KEEP, 0)]:
+            del self._jobs[number]

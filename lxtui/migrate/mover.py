@@ -1,0 +1,265 @@
+"""A move, step by step, with the way back kept open until the copy is verified.
+
+Role: takes a plan's steps in order; on any failure before the source is deleted takes back what
+was done and says so. The source is deleted last, after the target exists, is as planned, and runs
+if the source ran. Boundary: talks to two backends, shows nothing. Threading: blocks its caller;
+``stop`` may be set from any thread, and the move then rolls back at the next safe point.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event as Flag
+from typing import NoReturn
+
+from lxtui import format as text
+from lxtui.backend.base import Backend
+from lxtui.commands import STOP_SECONDS
+from lxtui.errors import InterruptedByUserError, LxtuiError, NotFoundError, OperationError
+from lxtui.migrate.plan import MARK, MovePlan, StepKind, differences, plan_move
+from lxtui.migrate.preflight import MoveFacts
+from lxtui.migrate.transfer import pull
+from lxtui.model import Operation, Progress, Ref, StateAction
+
+Report = Callable[[Progress], None]
+
+_RUNS_SECONDS = 15.0
+"""How long a started target may take until it says Running."""
+_REMOVE_TRIES = 20
+_REMOVE_PAUSE = 0.5
+"""A target whose copy was just cancelled is busy for a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveReport:
+    """What a finished move did."""
+
+    source: Ref
+    destination: Ref
+    running: bool
+    seconds: float
+    downtime_seconds: float | None
+    """From the stop of the source to the start of the target; None if it did not run."""
+    copied: int | None
+    """Bytes, as the daemons counted them; None when they gave no count."""
+
+
+def gather(source: Backend, target: Backend, ref: Ref) -> MoveFacts:
+    """The facts about both ends, as they are now."""
+    return MoveFacts(
+        instance=source.instance(ref),
+        source=source.connect(),
+        target=target.connect(),
+        placement=target.placement(ref.project),
+    )
+
+
+def prepare(source: Backend, target: Backend, ref: Ref) -> MovePlan:
+    """The plan of moving *ref*; look at its blockers before you run it."""
+    return plan_move(gather(source, target, ref), secrets.token_hex(8))
+
+
+class Mover:
+    """One move. ``run`` may be called once."""
+
+    def __init__(
+        self,
+        plan: MovePlan,
+        source: Backend,
+        target: Backend,
+        report: Report,
+        stop: Flag,
+        *,
+        force: bool = False,
+    ) -> None:
+        self._plan = plan
+        self._source = source
+        self._target = target
+        self._report = report
+        self._stop = stop
+        self._force = force
+        self._undo: list[tuple[str, Callable[[], None]]] = []
+        self._stopped_at: float | None = None
+        self._started_at: float | None = None
+        self._copied: int | None = None
+        self._at = 0
+        self._target_may_run = False
+
+    def run(self) -> MoveReport:
+        """Make the move; LxtuiError after a roll-back says what failed and how things are now."""
+        plan = self._plan
+        if plan.blockers:
+            raise LxtuiError(
+                f"{plan.source} cannot be moved to {plan.destination.host}: "
+                + "; also ".join(map(str, plan.blockers))
+            )
+        began = time.monotonic()
+        steps = {
+            StepKind.STOP: self._stop_source,
+            StepKind.COPY: self._copy,
+            StepKind.VERIFY: self._verify,
+            StepKind.START: self._start_target,
+        }
+        try:
+            for self._at, step in enumerate(plan.steps):
+                if step.kind is StepKind.DELETE:
+                    break
+                self._check_stop()
+                self._say(step.text)
+                steps[step.kind]()
+            self._check_stop()
+        except BaseException as error:  # noqa: BLE001 whatever it was, the way back is the same
+            self._roll_back(error)
+        # From here on the target is the instance, and nothing is taken back.
+        self._delete_source()
+        self._remove_mark()
+        downtime = (
+            self._started_at - self._stopped_at
+            if self._started_at is not None and self._stopped_at is not None
+            else None
+        )
+        return MoveReport(
+            source=plan.source,
+            destination=plan.destination,
+            running=plan.was_running,
+            seconds=time.monotonic() - began,
+            downtime_seconds=downtime,
+            copied=self._copied,
+        )
+
+    def _stop_source(self) -> None:
+        ref = self._plan.source
+        self._undo.append((f"start {ref}", self._restart_source))
+        self._stopped_at = time.monotonic()
+        self._halt(self._source, ref, force=self._force)
+
+    def _copy(self) -> None:
+        destination = self._plan.destination
+        self._undo.append((f"delete {destination}", self._remove_target))
+        pull(self._source, self._target, self._plan.source, self._plan.spec, self._copying)
+
+    def _copying(self, operation: Operation) -> None:
+        self._check_stop()
+        self._copied = operation.processed or self._copied
+        parts = [f"copying {self._plan.source} to {self._plan.destination.host}"]
+        if operation.processed is not None:
+            parts.append(text.size(operation.processed))
+        if operation.rate is not None:
+            parts.append(text.rate(operation.rate))
+        line = ": ".join([parts[0], ", ".join(parts[1:])]) if parts[1:] else parts[0]
+        self._report(
+            Progress(line, operation.processed, operation.rate, operation.percent, self._at)
+        )
+
+    def _verify(self) -> None:
+        arrived = self._target.instance(self._plan.destination)
+        found = differences(self._plan, arrived)
+        if found:
+            raise OperationError(
+                f"{self._plan.destination} is not what was planned: {'; '.join(found)}"
+            )
+
+    def _start_target(self) -> None:
+        destination = self._plan.destination
+        self._target_may_run = True
+        self._target.wait(self._target.change_state(destination, StateAction.START))
+        deadline = time.monotonic() + _RUNS_SECONDS
+        while not self._target.instance(destination).running:
+            if time.monotonic() > deadline:
+                raise OperationError(
+                    f"{destination} was started but does not run; see its log on the host"
+                )
+            time.sleep(0.2)
+        self._started_at = time.monotonic()
+
+    def _delete_source(self) -> None:
+        plan = self._plan
+        self._say(f"{plan.source} is deleted")
+        try:
+            self._source.wait(self._source.delete_instance(plan.source))
+        except NotFoundError:
+            return  # it is gone, which is what was wanted
+        except LxtuiError as error:
+            raise LxtuiError(
+                f"{plan.destination} is complete{' and runs' if plan.was_running else ''}, but "
+                f"the stopped {plan.source} could not be deleted ({error}); "
+                f"delete it when its host answers again, and do not start it"
+            ) from error
+
+    def _remove_mark(self) -> None:
+        try:
+            self._target.set_config(self._plan.destination, {MARK: None})
+        except LxtuiError as error:
+            # The move is complete; a forgotten mark harms nobody, a second error line would.
+            self._say(f"the key {MARK} stays on {self._plan.destination}: {error}")
+
+    def _roll_back(self, error: BaseException) -> NoReturn:
+        """Undo in reverse order, then raise *error* with what became of everything."""
+        plan = self._plan
+        left: list[str] = []
+        for what, undo in reversed(self._undo):
+            self._say(f"rolling back: {what}")
+            try:
+                undo()
+            except LxtuiError as trouble:
+                left.append(f"could not {what} ({trouble})")
+                if self._target_may_run:
+                    # Two that run are worse than one that waits for a person.
+                    left.append(f"{plan.source} stays stopped, as {plan.destination} may run")
+                    break
+        state = "runs" if plan.was_running else "is"
+        after = (
+            "; ".join(left) + ": mend this by hand"
+            if left
+            else f"{plan.source} {state} where it was, nothing is left on {plan.destination.host}"
+        )
+        asked = isinstance(error, InterruptedByUserError | KeyboardInterrupt)
+        kind = InterruptedByUserError if asked else LxtuiError
+        said = str(error) or type(error).__name__
+        raise kind(f"{plan.source} was not moved: {said}; {after}") from error
+
+    def _restart_source(self) -> None:
+        ref = self._plan.source
+        if not self._source.instance(ref).running:
+            self._source.wait(self._source.change_state(ref, StateAction.START))
+
+    def _remove_target(self) -> None:
+        """Remove what this move made at the target, if it is there and bears our token."""
+        destination = self._plan.destination
+        for attempt in range(_REMOVE_TRIES):
+            try:
+                partial = self._target.instance(destination)
+                if partial.config.get(MARK) != self._plan.token:
+                    return  # somebody else's; never ours to touch
+                if not partial.stopped:
+                    self._halt(self._target, destination, force=True)
+                self._target.wait(self._target.delete_instance(destination))
+            except NotFoundError:
+                return
+            except OperationError:
+                if attempt == _REMOVE_TRIES - 1:
+                    raise
+                time.sleep(_REMOVE_PAUSE)
+
+    def _halt(self, backend: Backend, ref: Ref, *, force: bool) -> None:
+        try:
+            backend.wait(
+                backend.change_state(ref, StateAction.STOP, force=force, timeout=STOP_SECONDS)
+            )
+        except OperationError as error:
+            if force:
+                raise
+            raise OperationError(
+                f"{ref} did not stop within {STOP_SECONDS} s ({error}); "
+                f"stop it inside, or move it with force"
+            ) from error
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise InterruptedByUserError("stopped on request")
+
+    def _say(self, line: str) -> None:
+        self._report(Progress(line, step=self._at))

@@ -1,0 +1,164 @@
+"""A move as a list of steps, before any of them is taken.
+
+Role: facts → plan: what is asked of the target, what must be true of it afterwards, which steps in
+which order. Boundary: pure. Threading: functions of values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from lxtui.migrate.preflight import Finding, Level, MoveFacts, check
+from lxtui.model import Instance, InstanceSpec, Ref
+
+MARK = "user.lxtui.move"
+"""Configuration key on the target while the move runs: only what bears our token is ours to
+remove when the move is undone."""
+
+_KEPT_VOLATILE = frozenset(
+    {
+        "volatile.base_image",
+        "volatile.uuid",
+        "volatile.uuid.generation",
+        # Without it cloud-init takes the moved instance for a new one and makes new host keys.
+        "volatile.cloud-init.instance-id",
+    }
+)
+
+
+class StepKind(StrEnum):
+    """The steps of a cold move, in their order."""
+
+    STOP = "stop"
+    COPY = "copy"
+    VERIFY = "verify"
+    START = "start"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what it does and how it is undone."""
+
+    kind: StepKind
+    text: str
+    undo: str
+
+
+@dataclass(frozen=True, slots=True)
+class MovePlan:
+    """A move that could be made, or the blockers that forbid it."""
+
+    source: Ref
+    destination: Ref
+    spec: InstanceSpec
+    snapshots: tuple[str, ...]
+    was_running: bool
+    token: str
+    steps: tuple[Step, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def blockers(self) -> tuple[Finding, ...]:
+        """What must be mended first."""
+        return tuple(one for one in self.findings if one.level is Level.BLOCKER)
+
+
+def plan_move(facts: MoveFacts, token: str) -> MovePlan:
+    """The plan of a cold move; *token* marks the target as made by it."""
+    instance, destination = facts.instance, facts.destination
+    return MovePlan(
+        source=instance.ref,
+        destination=destination,
+        spec=InstanceSpec(
+            ref=destination,
+            type=instance.type,
+            architecture=instance.architecture,
+            ephemeral=instance.ephemeral,
+            description=instance.description,
+            profiles=instance.profiles,
+            config=MappingProxyType({**portable(instance.config), MARK: token}),
+            devices=instance.devices,
+        ),
+        snapshots=tuple(one.name for one in instance.snapshots),
+        was_running=instance.running,
+        token=token,
+        steps=_steps(facts),
+        findings=check(facts),
+    )
+
+
+def portable(config: Mapping[str, str]) -> dict[str, str]:
+    """The configuration that goes along.
+
+    Volatile keys describe the old host, except those that are the instance's identity: its MAC
+    addresses (the DHCP lease follows them), its UUID and what cloud-init remembers it by.
+    """
+    return {
+        key: value
+        for key, value in config.items()
+        if key != MARK
+        and (
+            not key.startswith("volatile.")
+            or key in _KEPT_VOLATILE
+            or (key.endswith(".hwaddr") and ".last_state." not in key)
+        )
+    }
+
+
+def differences(plan: MovePlan, arrived: Instance) -> tuple[str, ...]:
+    """What of the arrived instance is not as planned; empty when all is well."""
+    spec = plan.spec
+    found = [
+        _difference("type", spec.type, arrived.type),
+        _difference("architecture", spec.architecture, arrived.architecture),
+        _difference("ephemeral", spec.ephemeral, arrived.ephemeral),
+        _difference("profiles", spec.profiles, arrived.profiles),
+        _difference("configuration", _fixed(spec.config), _fixed(arrived.config)),
+        _difference("devices", _plain(spec.devices), _plain(arrived.devices)),
+        _difference(
+            "snapshots", sorted(plan.snapshots), sorted(one.name for one in arrived.snapshots)
+        ),
+    ]
+    return tuple(one for one in found if one)
+
+
+def _steps(facts: MoveFacts) -> tuple[Step, ...]:
+    instance, destination = facts.instance, facts.destination
+    snapshots = len(instance.snapshots)
+    along = f" with {snapshots} snapshot{'s' if snapshots != 1 else ''}" if snapshots else ""
+    steps = [
+        Step(
+            StepKind.COPY,
+            f"{facts.target.name} pulls {instance.ref.name}{along} from {facts.source.name}",
+            f"{destination} is deleted",
+        ),
+        Step(
+            StepKind.VERIFY,
+            "configuration, devices, profiles and snapshots of the copy are compared",
+            "",
+        ),
+        Step(StepKind.DELETE, f"{instance.ref} is deleted", ""),
+    ]
+    if instance.running:
+        stop = Step(StepKind.STOP, f"{instance.ref} is stopped", f"{instance.ref} is started again")
+        start = Step(
+            StepKind.START, f"{destination} is started and runs", f"{destination} is stopped"
+        )
+        steps = [stop, *steps[:2], start, steps[2]]
+    return tuple(steps)
+
+
+def _fixed(config: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in config.items() if not key.startswith("volatile.")}
+
+
+def _plain(devices: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    return {name: dict(device) for name, device in devices.items()}
+
+
+def _difference(what: str, planned: object, found: object) -> str:
+    return "" if planned == found else f"{what}: planned {planned!r}, found {found!r}"

@@ -1,0 +1,312 @@
+"""The fleet as frozen values.
+
+Role: what backends produce, the screen shows and the mover reasons about. No pylxd object and no
+raw JSON gets past this module. Boundary: imports nothing of ours but errors. Threading: every
+value is immutable, so any thread may hold any of them.
+
+Units: bytes, nanoseconds of CPU time (as the REST API counts them), aware UTC datetimes.
+``None`` means "not known" or "no limit"; it is never written as -1 or 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from lxtui.errors import UsageError
+
+Config = Mapping[str, str]
+Devices = Mapping[str, Mapping[str, str]]
+
+
+def _none() -> MappingProxyType[str, Any]:
+    return MappingProxyType({})
+
+
+class Kind(StrEnum):
+    """Which server a host runs."""
+
+    LXD = "lxd"
+    INCUS = "incus"
+
+
+class HostStatus(StrEnum):
+    """What we know of a host's daemon right now."""
+
+    CONNECTING = "connecting"
+    ONLINE = "online"
+    OFFLINE = "offline"
+    UNTRUSTED = "untrusted"
+
+
+class StateAction(StrEnum):
+    """The actions of ``PUT /1.0/instances/NAME/state`` that we use."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+
+
+class JobState(StrEnum):
+    """Where a job of ours stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Ref(NamedTuple):
+    """Names one instance of the fleet, as ``lxc`` writes it: ``host:name``."""
+
+    host: str
+    project: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.name}"
+
+    @property
+    def label(self) -> str:
+        """The reference with its project where that is not ``default``."""
+        return str(self) if self.project == "default" else f"{self} (project {self.project})"
+
+
+def parse_ref(text: str, project: str = "default") -> Ref:
+    """``host:name`` as a reference in *project*; raises UsageError for anything else."""
+    host, colon, name = text.partition(":")
+    if not (host and colon and name) or "/" in name:
+        raise UsageError(f"{text!r} is not an instance: write it as host:name, as lxc does")
+    return Ref(host, project, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A host as the command lines' configuration describes it.
+
+    ``address`` is ``https://host:port`` or the absolute path of a unix socket.
+    ``server_cert`` is the path of the pinned certificate; None for a socket, or when none is
+    pinned (the system's authorities then decide).
+    """
+
+    name: str
+    kind: Kind
+    address: str
+    project: str = "default"
+    client_cert: str | None = None
+    client_key: str | None = None
+    server_cert: str | None = None
+    auth_type: str = "tls"
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether the host is reached through a unix socket."""
+        return self.address.startswith("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A daemon as it described itself at the last connection."""
+
+    name: str
+    kind: Kind
+    address: str
+    status: HostStatus = HostStatus.CONNECTING
+    version: str = ""
+    error: str = ""
+    project: str = "default"
+    server_name: str = ""
+    addresses: tuple[str, ...] = ()
+    """``host:port`` pairs on which the daemon listens, for other daemons."""
+    certificate: str = field(default="", repr=False)
+    """The daemon's own certificate, PEM."""
+    api_extensions: frozenset[str] = frozenset()
+    architectures: tuple[str, ...] = ()
+    cpus: int | None = None
+    memory_total: int | None = None
+    seen_at: datetime | None = None
+    """When it last answered."""
+
+    @property
+    def online(self) -> bool:
+        """Whether commands may be sent to it."""
+        return self.status is HostStatus.ONLINE
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A snapshot of one instance."""
+
+    name: str
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    stateful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A container or virtual machine with its state at one moment."""
+
+    ref: Ref
+    status: str
+    type: str = "container"
+    architecture: str = ""
+    created_at: datetime | None = None
+    description: str = ""
+    ephemeral: bool = False
+    location: str = ""
+    profiles: tuple[str, ...] = ()
+    config: Config = field(default_factory=_none)
+    devices: Devices = field(default_factory=_none)
+    expanded_config: Config = field(default_factory=_none)
+    expanded_devices: Devices = field(default_factory=_none)
+    snapshots: tuple[Snapshot, ...] = ()
+    ipv4: tuple[str, ...] = ()
+    ipv6: tuple[str, ...] = ()
+    processes: int | None = None
+    cpu_ns: int | None = None
+    """CPU time used since its start, summed over CPUs."""
+    cpu_percent: float | None = None
+    """Of one CPU, between the last two samples; 200 is two CPUs full."""
+    memory: int | None = None
+    memory_limit: int | None = None
+    disk: int | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether its processes run (a frozen one does not count)."""
+        return self.status == "Running"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing of it is alive."""
+        return self.status == "Stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A background operation of a daemon."""
+
+    id: str
+    host: str
+    description: str = ""
+    status: str = "Running"
+    error: str = ""
+    progress: str = ""
+    """The daemon's own words, such as ``fs_progress: c1: 2.81GB (87.43MB/s)``."""
+    processed: int | None = None
+    """Bytes so far."""
+    rate: int | None = None
+    """Bytes a second."""
+    percent: int | None = None
+    may_cancel: bool = False
+    created_at: datetime | None = None
+    resources: tuple[str, ...] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+    """Raw; holds the secrets of a migration, therefore never shown."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the daemon is done with it, well or not."""
+        return self.status in {"Success", "Failure", "Cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One message of a daemon's event stream."""
+
+    host: str
+    type: str
+    """``lifecycle``, ``operation`` or ``logging``."""
+    action: str = ""
+    """Such as ``instance-started``, for lifecycle events."""
+    source: str = ""
+    project: str = "default"
+    operation: Operation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is, in one line and, where known, in numbers."""
+
+    text: str
+    processed: int | None = None
+    rate: int | None = None
+    percent: int | None = None
+    step: int | None = None
+    """Of a job with a plan: the position of the step that is being taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A command of ours that runs, or ran, in this program."""
+
+    id: int
+    title: str
+    state: JobState
+    progress: Progress
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSnapshot:
+    """Everything the screen shows, at one moment."""
+
+    hosts: tuple[Host, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    jobs: tuple[Job, ...] = ()
+
+    def host(self, name: str) -> Host | None:
+        """The host of that name."""
+        return next((host for host in self.hosts if host.name == name), None)
+
+    def instance(self, ref: Ref) -> Instance | None:
+        """The instance of that reference."""
+        return next((one for one in self.instances if one.ref == ref), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What a host offers to an instance that would move to it, within one project."""
+
+    profiles: Mapping[str, Devices]
+    """Profile name → device name → device."""
+    pools: Mapping[str, str]
+    """Storage pool name → driver."""
+    networks: frozenset[str]
+    """Managed networks and the host's bridges."""
+    instance_names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationOffer:
+    """A source's open operation, from which a target may pull."""
+
+    operation: Operation
+    addresses: tuple[str, ...]
+    """``host:port`` pairs at which the source may be reached, the likeliest first."""
+    certificate: str = field(repr=False)
+    secrets: Mapping[str, str] = field(repr=False)
+
+    def url(self, address: str) -> str:
+        """Where a target that reaches the source at *address* finds the operation."""
+        return f"https://{address}/1.0/operations/{self.operation.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """What the target is asked to make."""
+
+    ref: Ref
+    type: str
+    architecture: str
+    ephemeral: bool
+    description: str
+    profiles: tuple[str, ...]
+    config: Config
+    devices: Devices

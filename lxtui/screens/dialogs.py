@@ -1,0 +1,136 @@
+"""Small questions: yes or no, a name, one of several.
+
+Role: modal screens that answer with a value, or None when the user turned away. Boundary: know
+texts only. Threading: the screen's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+
+class ConfirmDialog(ModalScreen[bool]):
+    """A question that says what will happen, to what, where; "no" has the focus."""
+
+    BINDINGS = [("escape,n", "answer(False)", "No"), ("y", "answer(True)", "Yes")]
+
+    def __init__(self, question: str, details: Sequence[str] = ()) -> None:
+        super().__init__()
+        self._question = question
+        self._details = details
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question and its two answers."""
+        with Vertical(classes="dialog"):
+            yield Label(Content(self._question), classes="question")
+            for line in self._details:
+                yield Label(Content(line), classes="detail")
+            with Horizontal(classes="buttons"):
+                yield Button("No", id="no")
+                yield Button("Yes", id="yes", variant="error")
+
+    def on_mount(self) -> None:
+        """Begin at the harmless answer."""
+        self.query_one("#no").focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Answer by mouse or enter."""
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, answer: bool) -> None:
+        """Answer by key."""
+        self.dismiss(answer)
+
+
+class NameDialog(ModalScreen[str | None]):
+    """Asks for a name, with a proposal that enter accepts."""
+
+    BINDINGS = [("escape", "cancel", "Cancel")]
+
+    def __init__(self, question: str, proposal: str, taken: Sequence[str] = ()) -> None:
+        super().__init__()
+        self._question = question
+        self._proposal = proposal
+        self._taken = taken
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question and the field."""
+        with Vertical(classes="dialog"):
+            yield Label(Content(self._question), classes="question")
+            yield Input(self._proposal, id="name")
+            yield Label("", id="trouble", classes="trouble")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Accept the name, or say why not."""
+        name = event.value.strip()
+        trouble = self._trouble(name)
+        if trouble:
+            self.query_one("#trouble", Label).update(Content(trouble))
+        else:
+            self.dismiss(name)
+
+    def action_cancel(self) -> None:
+        """Turn away."""
+        self.dismiss(None)
+
+    def _trouble(self, name: str) -> str:
+        if not name or "/" in name or any(char.isspace() for char in name):
+            return "a name has no spaces and no slash, and is not empty"
+        return f"{name} exists already" if name in self._taken else ""
+
+
+class ChoiceDialog(ModalScreen[str | None]):
+    """One of several; the first is highlighted."""
+
+    BINDINGS = [("escape", "cancel", "Cancel")]
+
+    def __init__(self, question: str, choices: Sequence[tuple[str, str]]) -> None:
+        """*choices* are pairs of answer and line."""
+        super().__init__()
+        self._question = question
+        self._choices = choices
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question and the list."""
+        with Vertical(classes="dialog"):
+            yield Label(Content(self._question), classes="question")
+            yield OptionList(
+                *(Option(Content(line), id=str(at)) for at, (_, line) in enumerate(self._choices))
+            )
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Answer."""
+        self.dismiss(self._choices[event.option_index][0])
+
+    def action_cancel(self) -> None:
+        """Turn away."""
+        self.dismiss(None)
+
+
+class TextDialog(ModalScreen[None]):
+    """A page to read."""
+
+    BINDINGS = [("escape,q,question_mark", "close", "Close")]
+
+    def __init__(self, title: str, page: Content) -> None:
+        super().__init__()
+        self._title_text = title
+        self._page = page
+
+    def compose(self) -> ComposeResult:
+        """Lay out the page."""
+        with VerticalScroll(classes="dialog page") as page:
+            page.border_title = self._title_text
+            page.border_subtitle = "escape closes"
+            yield Static(self._page)
+
+    def action_close(self) -> None:
+        """Turn away."""
+        self.dismiss(None)

@@ -1,0 +1,305 @@
+"""The main screen: tree, table, operations.
+
+Role: shows each new snapshot of the fleet, turns keys into commands by way of the table of
+actions. Boundary: gets what it needs to reach the fleet as a Wiring of functions; imports no
+backend. Threading: the screen's; nothing here waits for a host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from textual.app import ComposeResult, SystemCommand
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from lxtui import format as text
+from lxtui.actions import ACTIONS, BY_ID, Action, Ask, Selection
+from lxtui.commands import DeleteSnapshot
+from lxtui.config import Settings
+from lxtui.filtering import matches
+from lxtui.model import FleetSnapshot, Instance, JobState
+from lxtui.screens.details import details_page
+from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
+from lxtui.screens.help import help_page
+from lxtui.screens.move import MoveDialog, PlanMove, Submit
+from lxtui.widgets.fleet_table import FleetTable
+from lxtui.widgets.fleet_tree import FleetTree
+from lxtui.widgets.operations import OperationsPane
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """How the screen reaches the fleet."""
+
+    submit: Submit
+    plan_move: PlanMove
+    cancel_job: Callable[[int], None]
+    refresh: Callable[[], None]
+    clock: Callable[[], datetime]
+
+
+class MainScreen(Screen[None]):
+    """Everything at a glance."""
+
+    BINDINGS = [
+        *(
+            Binding(
+                action.key or f"f{24 - at}",  # without a key of its own: palette, or the user's
+                f"do('{action.id}')",
+                action.label,
+                show=action.footer,
+                id=action.id,
+                tooltip=action.help,
+            )
+            for at, action in enumerate(ACTIONS)
+        ),
+        Binding("escape", "clear_filter", show=False),
+        Binding("tab", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, wiring: Wiring, settings: Settings) -> None:
+        super().__init__()
+        self._wiring = wiring
+        self._settings = settings
+        self._fleet = FleetSnapshot()
+        self._query = ""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the panes."""
+        yield Static(id="summary")
+        with Horizontal(id="fleet"):
+            yield FleetTree()
+            with Vertical():
+                yield Input(placeholder="filter: words, !not", id="filter")
+                yield FleetTable()
+                yield Static(id="about")
+        yield OperationsPane()
+        yield Footer(show_command_palette=True)
+
+    def on_mount(self) -> None:
+        """Begin in the table."""
+        self.query_one("#filter").display = False
+        self.query_one(FleetTree).border_title = "fleet"
+        self.query_one(FleetTable).border_title = "instances"
+        self.query_one(FleetTable).focus()
+
+    def show(self, fleet: FleetSnapshot) -> None:
+        """Show the fleet as it is now."""
+        self._fleet = fleet
+        now = self._wiring.clock()
+        shown = [one for one in fleet.instances if matches(self._query, one)]
+        table = self.query_one(FleetTable)
+        table.show(shown, fleet.hosts, now)
+        table.border_subtitle = (
+            f"{len(shown)} of {len(fleet.instances)} match {self._query!r}" if self._query else ""
+        )
+        self.query_one(FleetTree).show(fleet)
+        self.query_one(OperationsPane).show(fleet, now)
+        self.query_one("#summary", Static).update(_summary(fleet))
+        self._show_about()
+
+    @property
+    def selection(self) -> Selection:
+        """What the next key acts on: the tree's cursor while the tree has the focus."""
+        tree = self.query_one(FleetTree)
+        job = self.query_one(OperationsPane).selected
+        if tree.has_focus and (node := tree.selected) is not None:
+            instance = self._fleet.instance(node.ref) if node.ref is not None else None
+            snapshots = instance.snapshots if instance is not None else ()
+            snapshot = next((one for one in snapshots if one.name == node.snapshot), None)
+            return Selection(self._fleet.host(node.host), instance, snapshot, job)
+        ref = self.query_one(FleetTable).selected
+        instance = self._fleet.instance(ref) if ref is not None else None
+        host = self._fleet.host(ref.host) if ref is not None else None
+        return Selection(host, instance, None, job)
+
+    def commands(self) -> Iterable[SystemCommand]:
+        """Every action, for the palette."""
+        for action in ACTIONS:
+            yield SystemCommand(
+                action.label, action.help, lambda action=action: self.action_do(action.id)
+            )
+
+    def action_do(self, action_id: str) -> None:
+        """Do one action of the table, after what it has to ask."""
+        action, selection = BY_ID[action_id], self.selection
+        reason = action.unavailable(selection)
+        if reason:
+            self.notify(reason, title=action.label, severity="warning", markup=False)
+        elif action.build is None:
+            getattr(self, f"_do_{action.id.replace('-', '_')}")()
+        elif selection.instance is not None:
+            self._ask(action, selection, selection.instance)
+
+    def action_clear_filter(self) -> None:
+        """Show everything again."""
+        field = self.query_one("#filter", Input)
+        field.value = ""
+        field.display = False
+        self.query_one(FleetTable).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while it is typed."""
+        self._query = event.value.strip()
+        self.show(self._fleet)
+
+    def on_input_submitted(self) -> None:
+        """Keep the filter, go back to the table."""
+        self.query_one(FleetTable).focus()
+
+    def on_data_table_row_highlighted(self) -> None:
+        """Say more about what the cursor is on."""
+        self._show_about()
+
+    def on_tree_node_highlighted(self) -> None:
+        """Say more about what the cursor is on."""
+        self._show_about()
+
+    def on_descendant_focus(self) -> None:
+        """Say more about what the cursor is on now."""
+        self._show_about()
+
+    def _ask(self, action: Action, selection: Selection, instance: Instance) -> None:
+        match action.ask:
+            case Ask.NOTHING:
+                self._submit(action, instance, "")
+            case Ask.CONFIRM:
+                host = instance.ref.host
+                question = f"{action.label} {text.plain(instance.ref.name)} on host {host}?"
+                self._confirm(action, instance, "", question, action.warning(selection))
+            case Ask.NAME:
+                taken = [one.name for one in instance.snapshots]
+                proposal = _free_name(self._wiring.clock(), taken)
+                self.app.push_screen(
+                    NameDialog(f"Name of the snapshot of {instance.ref}", proposal, taken),
+                    lambda name: self._submit(action, instance, name) if name else None,
+                )
+            case Ask.SNAPSHOT:
+                self._ask_snapshot(action, selection, instance)
+            case Ask.TARGET:
+                self.app.push_screen(
+                    MoveDialog(
+                        instance,
+                        self._fleet.hosts,
+                        self._wiring.plan_move,
+                        self._wiring.submit,
+                        self._wiring.cancel_job,
+                    )
+                )
+
+    def _ask_snapshot(self, action: Action, selection: Selection, instance: Instance) -> None:
+        def confirm(name: str | None) -> None:
+            if name is not None:
+                host = instance.ref.host
+                where = f"of {text.plain(instance.ref.name)} on host {host}"
+                question = f"{action.label}: {text.plain(name)} {where}?"
+                deleting = action.build is DeleteSnapshot
+                loss = "" if deleting else "What changed since then is lost."
+                self._confirm(action, instance, name, question, loss)
+
+        if selection.snapshot is not None:
+            confirm(selection.snapshot.name)
+            return
+        now = self._wiring.clock()
+        choices = [
+            (one.name, f"{text.plain(one.name)}  {text.age(one.created_at, now)} ago")
+            for one in reversed(instance.snapshots)
+        ]
+        self.app.push_screen(ChoiceDialog(f"{action.label} of {instance.ref}", choices), confirm)
+
+    def _confirm(
+        self, action: Action, instance: Instance, answer: str, question: str, warning: str
+    ) -> None:
+        def go(yes: bool | None) -> None:
+            if yes:
+                self._submit(action, instance, answer)
+
+        details = [warning] if warning else []
+        host = self._fleet.host(instance.ref.host)
+        if host is not None and action.build is not None:
+            details.append(f"as: {action.build(instance.ref, answer).equivalent(host.kind)}")
+        self.app.push_screen(ConfirmDialog(question, details), go)
+
+    def _submit(self, action: Action, instance: Instance, answer: str) -> None:
+        if action.build is not None:
+            self._wiring.submit(action.build(instance.ref, answer))
+
+    def _do_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    def _do_refresh(self) -> None:
+        self._wiring.refresh()
+
+    def _do_toggle_tree(self) -> None:
+        tree = self.query_one(FleetTree)
+        tree.display = not tree.display
+
+    def _do_cancel_job(self) -> None:
+        job = self.selection.job
+        if job is not None:
+            self._wiring.cancel_job(job.id)
+
+    def _do_details(self) -> None:
+        instance = self.selection.instance
+        if instance is not None:
+            page = details_page(instance, self._wiring.clock())
+            self.app.push_screen(TextDialog(str(instance.ref), page))
+
+    def _do_help(self) -> None:
+        self.app.push_screen(TextDialog("help", help_page(self._settings.keys)))
+
+    def _show_about(self) -> None:
+        self.query_one("#about", Static).update(_about(self.selection))
+
+
+def _summary(fleet: FleetSnapshot) -> Content:
+    online = sum(host.online for host in fleet.hosts)
+    running = sum(one.running for one in fleet.instances)
+    jobs = sum(job.state is JobState.RUNNING for job in fleet.jobs) + len(fleet.operations)
+    parts = [
+        Content.styled(" lxtui ", "bold reverse"),
+        Content(f"  hosts {online}/{len(fleet.hosts)}"),
+        Content(f"  running {running}/{len(fleet.instances)}"),
+        Content(f"  operations {jobs}"),
+    ]
+    silent = [host.name for host in fleet.hosts if host.error and not host.online]
+    if silent:
+        parts.append(Content.styled(f"  no answer: {', '.join(silent)}", "bold red"))
+    if not fleet.hosts:
+        parts.append(
+            Content.styled("  no hosts: add one with 'lxc remote add' or 'incus remote add'", "red")
+        )
+    return Content("").join(parts)
+
+
+def _about(selection: Selection) -> Content:
+    host, instance = selection.host, selection.instance
+    if instance is None:
+        if host is None:
+            return Content("")
+        line = host.error or f"{host.name}: {host.kind} {host.version} at {host.address}"
+        return Content.styled(text.plain(line), "red" if host.error else "dim")
+    parts = [
+        instance.type + (" (ephemeral)" if instance.ephemeral else ""),
+        f"profiles {', '.join(instance.profiles) or '-'}",
+        f"disk {text.size(instance.disk)}",
+        instance.description,
+    ]
+    if host is not None and not host.online:
+        parts.insert(0, f"as last seen: {host.error}")
+    return Content.styled(text.plain(" · ".join(part for part in parts if part)), "dim")
+
+
+def _free_name(now: datetime, taken: Iterable[str]) -> str:
+    """``snap-`` and the time, with a number where that exists already."""
+    base, names = f"snap-{now:%Y%m%d-%H%M%S}", set(taken)
+    candidates = (base, *(f"{base}-{number}" for number in range(2, len(names) + 3)))
+    return next(name for name in candidates if name not in names)

@@ -1,0 +1,169 @@
+"""The move dialog: where to, what will happen, how far it is.
+
+Role: shows the plan of the highlighted target before anything is touched, starts the move, follows
+it. Closing it does not end the move; the operations pane goes on showing it. Boundary: gets a
+planner and a starter as functions, knows no backend. Threading: the screen's; planning asks hosts,
+so it runs in a worker thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Label, OptionList, Static
+from textual.widgets.option_list import Option
+from textual.worker import get_current_worker
+
+from lxtui import format as text
+from lxtui.commands import Command, Move
+from lxtui.errors import LxtuiError
+from lxtui.migrate.plan import MovePlan
+from lxtui.migrate.preflight import Level
+from lxtui.model import FleetSnapshot, Host, Instance, Job, JobState, Ref
+
+PlanMove = Callable[[Ref, str], MovePlan]
+Submit = Callable[[Command], int]
+
+_MARKS = {"done": ("✓", "green"), "now": ("▸", "yellow"), "next": ("·", "dim")}
+
+
+class MoveDialog(ModalScreen[None]):
+    """Choose a host, see the plan, go, watch."""
+
+    BINDINGS = [("escape", "close", "Close"), ("c", "cancel_move", "Cancel the move")]
+
+    def __init__(
+        self,
+        instance: Instance,
+        hosts: Sequence[Host],
+        plan: PlanMove,
+        submit: Submit,
+        cancel: Callable[[int], None],
+    ) -> None:
+        super().__init__()
+        self._instance = instance
+        self._hosts = [host for host in hosts if host.name != instance.ref.host]
+        self._plan_move = plan
+        self._submit = submit
+        self._cancel = cancel
+        self._plan: MovePlan | None = None
+        self._job: int | None = None
+        self._step = 0
+
+    def compose(self) -> ComposeResult:
+        """Lay out the hosts beside the plan."""
+        with Vertical(classes="dialog wide") as box:
+            box.border_title = f"move {self._instance.ref}"
+            box.border_subtitle = "enter moves · escape closes"
+            with Horizontal():
+                yield OptionList(*map(_option, self._hosts), id="targets")
+                with VerticalScroll(id="plan-scroll"):
+                    yield Static(id="plan")
+            yield Label("", id="progress")
+
+    def on_mount(self) -> None:
+        """Begin with the first host that answers."""
+        targets = self.query_one("#targets", OptionList)
+        targets.border_title = "to host"
+        targets.focus()
+        online = [at for at, host in enumerate(self._hosts) if host.online]
+        if online:
+            targets.highlighted = online[0]
+        else:
+            self._write("#plan", Content.styled("no other host answers", "yellow"))
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Show the plan of that host."""
+        if self._job is None:
+            self._plan = None
+            host = self._hosts[event.option_index].name
+            self._write("#plan", Content(f"checking {self._instance.ref.host} and {host} …"))
+            self._make_plan(host)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Go, if the plan of that host has no blocker."""
+        plan = self._plan
+        host = self._hosts[event.option_index].name
+        if self._job is not None or plan is None or plan.destination.host != host:
+            return
+        if plan.blockers:
+            self.app.bell()
+            return
+        self._job = self._submit(Move(plan.source, host))
+        self.query_one("#targets", OptionList).disabled = True
+        self.focus()
+
+    def show(self, snapshot: FleetSnapshot) -> None:
+        """Follow the move in the fleet's jobs."""
+        job = next((job for job in snapshot.jobs if job.id == self._job), None)
+        if job is None or self._plan is None:
+            return
+        if job.progress.step is not None:
+            self._step = job.progress.step
+        ended = job.state is not JobState.RUNNING
+        done = len(self._plan.steps) if job.state is JobState.DONE else self._step
+        self._write("#plan", _page(self._plan, done, running=not ended))
+        self._write("#progress", _progress(job))
+        self.query_one(Vertical).border_subtitle = (
+            "escape closes" if ended else "escape hides, the move goes on · c cancels it"
+        )
+
+    def action_close(self) -> None:
+        """Leave; a move that runs goes on."""
+        self.dismiss(None)
+
+    def action_cancel_move(self) -> None:
+        """Ask the running move to put everything back."""
+        if self._job is not None:
+            self._cancel(self._job)
+
+    @work(thread=True, exclusive=True, exit_on_error=False)
+    def _make_plan(self, host: str) -> None:
+        worker = get_current_worker()
+        try:
+            plan: MovePlan | LxtuiError = self._plan_move(self._instance.ref, host)
+        except LxtuiError as error:
+            plan = error
+        if not worker.is_cancelled and self.is_attached:
+            self.app.call_from_thread(self._show_plan, plan)
+
+    def _show_plan(self, plan: MovePlan | LxtuiError) -> None:
+        if isinstance(plan, LxtuiError):
+            self._write("#plan", Content.styled(text.plain(str(plan)), "red"))
+            return
+        self._plan = plan
+        self._write("#plan", _page(plan, 0, running=False))
+
+    def _write(self, where: str, content: Content) -> None:
+        self.query_one(where, Static).update(content)
+
+
+def _option(host: Host) -> Option:
+    about = f"{host.kind} {host.version}" if host.online else host.status.value
+    return Option(Content.assemble(host.name, (f"  {about}", "dim")), disabled=not host.online)
+
+
+def _page(plan: MovePlan, done: int, *, running: bool) -> Content:
+    lines: list[Content] = []
+    for finding in plan.findings:
+        blocker = finding.level is Level.BLOCKER
+        style = "bold red" if blocker else "yellow"
+        lines.append(Content.styled(text.plain(f"{finding.level}: {finding.text}"), style))
+        if finding.remedy:
+            lines.append(Content.styled(text.plain(f"  {finding.remedy}"), "dim"))
+    for at, step in enumerate(plan.steps):
+        mark, style = _MARKS["done" if at < done else "now" if at == done and running else "next"]
+        lines.append(Content.assemble((f"{mark} ", style), text.plain(step.text)))
+        if step.undo:
+            lines.append(Content.styled(text.plain(f"  undo: {step.undo}"), "dim"))
+    return Content("\n").join(lines)
+
+
+def _progress(job: Job) -> Content:
+    style = {JobState.DONE: "green", JobState.FAILED: "bold red"}.get(job.state, "")
+    return Content.styled(text.plain(job.progress.text), style)
