@@ -7,9 +7,21 @@ Threading: none.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
 
-from lxfs.errors import UserError
+from lxfs import limits
+from lxfs.errors import UsageError, UserError
+
+_T = TypeVar("_T")
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and leave with status 2."""
+        self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,9 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lxfs", description="/proc and /sys as each container should see them."
-    )
+    parser = _Parser(prog="lxfs", description="/proc and /sys as each container should see them.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     mount = verbs.add_parser("mount", help="serve the view on a directory")
@@ -44,7 +54,36 @@ def _parser() -> argparse.ArgumentParser:
     umount = verbs.add_parser("umount", help="take the view off a directory")
     umount.add_argument("directory", metavar="DIR")
     umount.set_defaults(call=_umount)
+
+    run = verbs.add_parser(
+        "run",
+        help="run a command under limits, with the view of them",
+        usage="lxfs run [--memory SIZE] [--swap SIZE] [--cpus N] [--cpuset LIST] [--pids N]"
+        " [--] COMMAND [ARGUMENT...]",
+    )
+    for option, shape, example in (
+        ("--memory", limits.memory_size, "memory, as 256M or 1.5G"),
+        ("--swap", limits.size, "swap beyond the memory, as 0 or 512M"),
+        ("--cpus", limits.cpu_count, "CPU time, as 1.5 CPUs"),
+        ("--cpuset", limits.cpu_set, "the CPUs to run on, as 0 or 0-2"),
+        ("--pids", limits.task_count, "processes, the init among them"),
+    ):
+        run.add_argument(option, type=_checked(shape), help=example)
+    run.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    run.set_defaults(call=_run)
     return parser
+
+
+def _checked(shape: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Keep the words of a ``ValueError``, which argparse would replace by its own."""
+
+    def convert(text: str) -> _T:
+        try:
+            return shape(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return convert
 
 
 def _mount(arguments: argparse.Namespace) -> int:
@@ -64,6 +103,24 @@ def _umount(arguments: argparse.Namespace) -> int:
 
     mounting.umount(arguments.directory)
     return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from lxfs.run import run  # noqa: PLC0415 - --help needs none of it
+
+    command = arguments.command
+    if command[:1] == ["--"]:
+        command = command[1:]
+    if not command:
+        raise UsageError("give a command to run: lxfs run --memory 256M -- free -m")
+    asked = limits.Limits(
+        memory=arguments.memory,
+        swap=arguments.swap,
+        cpus=arguments.cpus,
+        cpuset=arguments.cpuset,
+        pids=arguments.pids,
+    )
+    return run(command, asked)
 
 
 if __name__ == "__main__":

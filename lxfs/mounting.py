@@ -23,7 +23,8 @@ from lxfs.tree import Tree, World
 FSTYPE = "fuse.lxfs"
 _DEVICE = Path("/dev/fuse")
 _SYSLOG = Path("/dev/log")
-_READY = b"\0ready"
+READY = b"\0ready"
+"""What a serving child writes to its report pipe when its mount answers."""
 
 
 def mounted_on(directory: str, host: Host) -> parse.Mount | None:
@@ -96,14 +97,14 @@ def mount(directory: str, *, foreground: bool, pidfile: str | None, cpus_by_quot
         return
 
     def ready() -> None:
-        os.write(2, _READY)
+        os.write(2, READY)
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 2)
         os.close(null)
 
     status = 1
     try:
-        _log_to_syslog()
+        log_to_syslog()
         _serve(real, pid_path, cpus_by_quota=cpus_by_quota, ready=ready)
         status = 0
     except UserError as error:
@@ -170,7 +171,7 @@ def _await_daemon(reports: int, directory: str) -> None:
     with open(reports, "rb", buffering=0) as pipe:
         while chunk := pipe.read(4096):
             text += chunk
-    if not text.endswith(_READY):
+    if not text.endswith(READY):
         said = text.decode(errors="replace").strip().splitlines()
         raise UserError("; ".join(said) or f"the daemon for {directory} ended without a word")
     # Answered means answered: the first request goes through the whole driver.
@@ -180,7 +181,8 @@ def _await_daemon(reports: int, directory: str) -> None:
         raise UserError(f"the mount on {directory} does not answer: {error.strerror}") from error
 
 
-def _log_to_syslog() -> None:
+def log_to_syslog() -> None:
+    """Send what is logged to syslog, or nowhere on a machine that has none."""
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.handlers.clear()
