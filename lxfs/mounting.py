@@ -109,9 +109,9 @@ def mount(directory: str, *, foreground: bool, pidfile: str | None, cpus_by_quot
         status = 0
     except UserError as error:
         os.write(2, f"{error}\n".encode())
-    except BaseException:
+    except BaseException as error:
         logging.getLogger(__name__).exception("the daemon failed")
-        raise
+        os.write(2, f"{type(error).__name__}: {error}\n".encode())
     finally:
         logging.shutdown()
         # The forked copy must not go back into its caller's code.
@@ -124,20 +124,17 @@ def _serve(
     from lxfs.drivers.fusepy import serve  # noqa: PLC0415 - needs libfuse, found missing earlier
 
     tree = make_tree(cpus_by_quota=cpus_by_quota)
-    written = False
-
-    def mounted() -> None:
-        nonlocal written
-        if pidfile is not None:
-            pidfile.write_text(f"{os.getpid()}\n")
-            written = True
-        ready()
-
+    if pidfile is None:
+        serve(tree, directory, ready)
+        return
     try:
-        serve(tree, directory, mounted)
+        pidfile.write_text(f"{os.getpid()}\n", encoding="ascii")
+    except OSError as error:
+        raise UserError(f"the pid file {pidfile} cannot be written: {error.strerror}") from error
+    try:
+        serve(tree, directory, ready)
     finally:
-        if written and pidfile is not None:
-            pidfile.unlink(missing_ok=True)
+        pidfile.unlink(missing_ok=True)
 
 
 def _fork_daemon() -> int | None:

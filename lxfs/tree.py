@@ -238,7 +238,14 @@ class Tree:
             raise _no_such(path)
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-        handle = _Handle(file, self._world.identity.container(pid))
+        try:
+            handle = _Handle(file, self._world.identity.container(pid))
+        except SourceError as error:
+            # Whatever failed on the way, the file is there and may be read: it is the caller who
+            # cannot be placed, and ENOENT or EACCES would say otherwise.
+            raise ProcessLookupError(
+                errno.ESRCH, f"caller {pid}: {error.strerror}", path
+            ) from error
         with self._lock:
             if len(self._handles) >= _MAX_HANDLES:
                 raise OSError(errno.ENFILE, os.strerror(errno.ENFILE), path)
