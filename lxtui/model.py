@@ -144,6 +144,8 @@ class Snapshot:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     stateful: bool = False
+    config: Config = field(default_factory=_none, repr=False)
+    """The instance's configuration when it was taken; no API call changes it."""
 
 
 @dataclass(frozen=True, slots=True)

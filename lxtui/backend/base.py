@@ -76,7 +76,7 @@ class Backend(Protocol):
         """Return when the operation is done; OperationError carries the daemon's own reason."""
 
     def cancel(self, operation: Operation) -> None:
-        """Ask the daemon to give the operation up; one that has ended already is no error."""
+        """Ask the daemon to give the operation up; one that cannot be given up is no error."""
 
     def placement(self, project: str) -> Placement:
         """What an instance that moves here could use."""

@@ -51,6 +51,14 @@ _DESCRIPTIONS = {
     StateAction.RESTART: "Restarting instance",
 }
 _SECONDS = {StateAction.START: 0.6, StateAction.STOP: 1.2, StateAction.RESTART: 1.8}
+_DEVICES = {
+    kind: {
+        "root": {"type": "disk", "path": "/", "pool": "default"},
+        "eth0": {"type": "nic", "network": bridge, "name": "eth0"},
+    }
+    for kind, bridge in ((Kind.LXD, "lxdbr0"), (Kind.INCUS, "incusbr0"))
+}
+"""The devices of each demo host's default profile."""
 Clock = Callable[[], datetime]
 
 
@@ -285,14 +293,11 @@ class DemoBackend:
 
     def placement(self, project: str) -> Placement:
         """One pool, one network and the default profile, like a fresh installation."""
-        bridge = "lxdbr0" if self.remote.kind is Kind.LXD else "incusbr0"
-        device = {
-            "root": {"type": "disk", "path": "/", "pool": "default"},
-            "eth0": {"type": "nic", "network": bridge, "name": "eth0"},
-        }
+        profile = _DEVICES[self.remote.kind]
+        bridge = profile["eth0"]["network"]
         with self._fleet.lock:
             names = {ref.name for ref in self._daemon().instances if ref.project == project}
-        return Placement({"default": device}, {"default": "zfs"}, frozenset({bridge}), _set(names))
+        return Placement({"default": profile}, {"default": "zfs"}, frozenset({bridge}), _set(names))
 
     def offer(self, ref: Ref) -> MigrationOffer:
         """Open the instance for one pull."""
@@ -322,6 +327,7 @@ class DemoBackend:
                     config=_frozen(spec.config),
                     expanded_config=_frozen(spec.config),
                     devices=spec.devices,
+                    expanded_devices=_DEVICES[daemon.host.kind] | dict(spec.devices),
                     profiles=spec.profiles,
                     ipv4=(),
                     ipv6=(),
@@ -457,6 +463,7 @@ def demo_fleet(clock: Clock = _now, tempo: float = 1.0) -> DemoFleet:
         fleet.add_instance(
             Instance(
                 ref=Ref(host, "default", name),
+                expanded_devices=_DEVICES[fleet.daemons[host].host.kind],
                 status="Running" if running else "Stopped",
                 architecture="x86_64",
                 created_at=created,

@@ -197,9 +197,7 @@ class LxdBackend:
         heard = time.monotonic()
         while not operation.finished:
             try:
-                entry = self._get(
-                    f"operations/{_quoted(operation.id)}/wait", {"timeout": str(_WAIT_SECONDS)}
-                )
+                entry = self._look(operation)
             except HostUnreachableError:
                 if time.monotonic() - heard > _LOST_AFTER:
                     raise
@@ -218,13 +216,22 @@ class LxdBackend:
             reason = operation.error or operation.status
             raise OperationError(f"{self._remote.name}: {_one_line(reason)}")
 
+    def _look(self, operation: Operation) -> Any:
+        """The operation after at most _WAIT_SECONDS, sooner when it ends."""
+        path = f"operations/{_quoted(operation.id)}"
+        try:
+            return self._get(f"{path}/wait", {"timeout": str(_WAIT_SECONDS)})
+        except OperationError:
+            # LXD answers with the operation when the time is over, Incus with an error.
+            return self._get(path, {})
+
     def cancel(self, operation: Operation) -> None:
         """Ask the daemon to give the operation up."""
         try:
             with self._translated():
                 self._node(f"operations/{_quoted(operation.id)}").delete(timeout=_TIMEOUT)
-        except NotFoundError:
-            return  # it has ended by itself
+        except (NotFoundError, OperationError):
+            return  # it has ended by itself, or is of a kind that the daemon sees through
 
     def placement(self, project: str) -> Placement:
         """What an instance that moves here could use."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from lxtui.migrate.preflight import Finding, Level, MoveFacts, check
-from lxtui.model import Instance, InstanceSpec, Ref
+from lxtui.migrate.preflight import Finding, Level, MoveFacts, check, target_devices
+from lxtui.model import Devices, Instance, InstanceSpec, Ref
 
 MARK = "user.lxtui.move"
 """Configuration key on the target while the move runs: only what bears our token is ours to
@@ -22,7 +22,6 @@ _KEPT_VOLATILE = frozenset(
     {
         "volatile.base_image",
         "volatile.uuid",
-        "volatile.uuid.generation",
         # Without it cloud-init takes the moved instance for a new one and makes new host keys.
         "volatile.cloud-init.instance-id",
     }
@@ -55,6 +54,8 @@ class MovePlan:
     source: Ref
     destination: Ref
     spec: InstanceSpec
+    devices: Devices
+    """What it should have at the target, those of the target's profiles included."""
     snapshots: tuple[str, ...]
     was_running: bool
     token: str
@@ -83,6 +84,7 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
             config=MappingProxyType({**portable(instance.config), MARK: token}),
             devices=instance.devices,
         ),
+        devices=target_devices(facts),
         snapshots=tuple(one.name for one in instance.snapshots),
         was_running=instance.running,
         token=token,
@@ -118,7 +120,8 @@ def differences(plan: MovePlan, arrived: Instance) -> tuple[str, ...]:
         _difference("ephemeral", spec.ephemeral, arrived.ephemeral),
         _difference("profiles", spec.profiles, arrived.profiles),
         _difference("configuration", _fixed(spec.config), _fixed(arrived.config)),
-        _difference("devices", _plain(spec.devices), _plain(arrived.devices)),
+        # Expanded: Incus writes a root disk that came from a profile into the instance itself.
+        _difference("devices", _plain(plan.devices), _plain(arrived.expanded_devices)),
         _difference(
             "snapshots", sorted(plan.snapshots), sorted(one.name for one in arrived.snapshots)
         ),
@@ -156,7 +159,7 @@ def _fixed(config: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in config.items() if not key.startswith("volatile.")}
 
 
-def _plain(devices: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+def _plain(devices: Devices) -> dict[str, dict[str, str]]:
     return {name: dict(device) for name, device in devices.items()}
 
 

@@ -17,6 +17,9 @@ _HOST_BOUND = frozenset(
     {"unix-char", "unix-block", "unix-hotplug", "usb", "gpu", "pci", "infiniband", "tpm"}
 )
 
+_NEEDED_EXTENSIONS = {"volatile.uuid.generation": "instance_generation_id"}
+"""Keys that a daemon writes by itself, and the API extension with which another accepts them."""
+
 
 class Level(StrEnum):
     """How much a finding matters."""
@@ -58,6 +61,7 @@ def check(facts: MoveFacts) -> tuple[Finding, ...]:
         *_instance(facts),
         *_connection(facts),
         *_place(facts),
+        *_snapshots(facts),
         *_devices(facts),
     ]
     return tuple(sorted(findings, key=lambda one: one.level is not Level.BLOCKER))
@@ -122,6 +126,19 @@ def _place(facts: MoveFacts) -> Iterator[Finding]:
             yield _blocker(
                 f"{target.name} has no profile {profile!r}",
                 f"create it there: '{cli} profile create {target.name}:{profile}'",
+            )
+
+
+def _snapshots(facts: MoveFacts) -> Iterator[Finding]:
+    for key, extension in _NEEDED_EXTENSIONS.items():
+        names = [one.name for one in facts.instance.snapshots if key in one.config]
+        if names and extension not in facts.target.api_extensions:
+            yield _blocker(
+                f"snapshot{'s' if len(names) > 1 else ''} {', '.join(names)} of "
+                f"{facts.instance.ref} hold{'' if len(names) > 1 else 's'} {key}, which "
+                f"{facts.target.name} ({facts.target.kind} {facts.target.version}) refuses",
+                "a snapshot's configuration cannot be changed: choose a newer host, "
+                "or delete them first",
             )
 
 
