@@ -1,0 +1,149 @@
+"""What every backend promises: the same tests on the demo fleet, on LXD and on Incus."""
+
+from __future__ import annotations
+
+from threading import Event as Flag
+from threading import Thread
+
+import pytest
+
+from lxtui.errors import ConflictError, LxtuiError, NotFoundError, OperationError
+from lxtui.model import Event, HostStatus, Ref, StateAction
+from tests.backend.conftest import Side
+
+
+def test_connect_describes_the_host(side: Side) -> None:
+    """Connecting gives the remote's name and kind, and an online host with a version."""
+    host = side.backend.connect()
+    assert (host.name, host.kind) == (side.backend.remote.name, side.backend.remote.kind)
+    assert host.status is HostStatus.ONLINE
+    assert host.version
+    assert host.memory_total
+
+
+def test_instances_hold_what_was_made(side: Side) -> None:
+    """An instance that was made is listed with its state, and found by its reference."""
+    ref = side.make(True)
+    side.backend.connect()
+    listed = {one.ref: one for one in side.backend.instances()}
+    assert listed[ref].running
+    assert listed[ref].cpu_ns is not None
+    assert side.backend.instance(ref).ref == ref
+
+
+def test_unknown_instance_is_not_found(side: Side) -> None:
+    """Asking for an instance that is not there raises NotFoundError and names the host."""
+    side.backend.connect()
+    with pytest.raises(NotFoundError, match=side.backend.remote.name):
+        side.backend.instance(Ref(side.backend.remote.name, "default", "no-such-thing"))
+
+
+def test_state_changes_take_effect(side: Side) -> None:
+    """Start, restart and stop each leave the instance in the state that they name."""
+    ref = side.make(False)
+    backend = side.backend
+    for action, running in (
+        (StateAction.START, True),
+        (StateAction.RESTART, True),
+        (StateAction.STOP, False),
+    ):
+        backend.wait(backend.change_state(ref, action, force=action is StateAction.STOP))
+        assert backend.instance(ref).running is running
+    assert backend.instance(ref).stopped
+
+
+def test_starting_twice_is_refused(side: Side) -> None:
+    """Starting what runs raises an error, at once or when the operation ends."""
+    ref = side.make(True)
+    with pytest.raises(OperationError, match="already running"):
+        side.backend.wait(side.backend.change_state(ref, StateAction.START))
+
+
+def test_snapshots_come_and_go(side: Side) -> None:
+    """A snapshot is listed with its instance until it is deleted; restoring it succeeds."""
+    ref = side.make(False)
+    backend = side.backend
+    backend.wait(backend.create_snapshot(ref, "first"))
+    assert [one.name for one in backend.instance(ref).snapshots] == ["first"]
+    backend.wait(backend.restore_snapshot(ref, "first"))
+    backend.wait(backend.delete_snapshot(ref, "first"))
+    assert backend.instance(ref).snapshots == ()
+
+
+def test_snapshot_names_are_unique(side: Side) -> None:
+    """A second snapshot of the same name is refused."""
+    ref = side.make(False)
+    side.backend.wait(side.backend.create_snapshot(ref, "first"))
+    with pytest.raises((ConflictError, OperationError)):
+        side.backend.wait(side.backend.create_snapshot(ref, "first"))
+
+
+def test_running_instances_are_not_deleted(side: Side) -> None:
+    """Deleting what runs is refused, and the instance goes on."""
+    ref = side.make(True)
+    with pytest.raises(LxtuiError):
+        side.backend.wait(side.backend.delete_instance(ref))
+    assert side.backend.instance(ref).running
+
+
+def test_deleted_instances_are_gone(side: Side) -> None:
+    """Deleting a stopped instance removes it."""
+    ref = side.make(False)
+    side.backend.wait(side.backend.delete_instance(ref))
+    with pytest.raises(NotFoundError):
+        side.backend.instance(ref)
+
+
+def test_configuration_keys_are_set_and_removed(side: Side) -> None:
+    """set_config changes the named keys and leaves the others."""
+    ref = side.make(False)
+    before = dict(side.backend.instance(ref).config)
+    side.backend.set_config(ref, {"user.test": "yes"})
+    assert side.backend.instance(ref).config["user.test"] == "yes"
+    side.backend.set_config(ref, {"user.test": None})
+    assert dict(side.backend.instance(ref).config) == before
+
+
+def test_placement_knows_names_and_root_disk(side: Side) -> None:
+    """A placement holds the instances' names and a default profile whose pool exists."""
+    ref = side.make(False)
+    place = side.backend.placement("default")
+    assert ref.name in place.instance_names
+    assert place.profiles["default"]["root"]["pool"] in place.pools
+
+
+def test_an_offer_can_be_withdrawn(side: Side) -> None:
+    """An offer names the source's addresses and secrets, and can be withdrawn."""
+    ref = side.make(False)
+    side.backend.connect()
+    offer = side.backend.offer(ref)
+    assert offer.addresses
+    assert {"control", "fs"} <= offer.secrets.keys()
+    assert offer.url(offer.addresses[0]).startswith("https://")
+    side.backend.cancel(offer.operation)
+    side.backend.cancel(offer.operation)  # a second time is no error
+    assert side.backend.instance(ref).stopped
+
+
+def test_events_tell_of_changes(side: Side) -> None:
+    """A change made while somebody listens arrives as an event, and the flag ends the listening."""
+    ref = side.make(False)
+    side.backend.connect()
+    heard: list[Event] = []
+    seen, stop = Flag(), Flag()
+
+    def note(event: Event) -> None:
+        heard.append(event)
+        if event.type == "lifecycle" and ref.name in event.source:
+            seen.set()
+
+    listener = Thread(target=side.backend.listen, args=(note, stop))
+    listener.start()
+    for _ in range(40):  # the stream may not be open yet at the first change
+        side.backend.set_config(ref, {"user.test": "now"})
+        if seen.wait(0.25):
+            break
+    stop.set()
+    listener.join(5)
+    assert seen.is_set()
+    assert not listener.is_alive()

@@ -1,0 +1,115 @@
+"""Hosts that are not what they should be: one clear line, nothing sent to the wrong one."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from dataclasses import replace
+from pathlib import Path
+from threading import Event as Flag
+
+import pytest
+
+from lxtui import remotes
+from lxtui.backend import events
+from lxtui.backend.lxd import LxdBackend
+from lxtui.errors import CertificateError, HostUnreachableError, NotTrustedError
+from lxtui.model import Kind, Remote
+from tests.lab.client import make_certificate
+from tests.lab.lab import Host, Lab
+
+
+def _lab_remote(lab: Lab, name: str) -> Remote:
+    return remotes.load(lab.environment, Path("/nonexistent")).named(name)
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    """A socket that is gone and a port that is closed are "no answer", with the address."""
+    gone = Remote("gone", Kind.LXD, str(tmp_path / "unix.socket"))
+    with pytest.raises(HostUnreachableError, match=r"gone: no answer from .*unix\.socket"):
+        LxdBackend(gone).connect()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    certificate = make_certificate(tmp_path)
+    closed = Remote(
+        "closed",
+        Kind.INCUS,
+        f"https://127.0.0.1:{port}",
+        client_cert=str(certificate),
+        client_key=str(certificate.with_suffix(".key")),
+        server_cert=str(certificate),
+    )
+    with pytest.raises(HostUnreachableError, match="connection refused"):
+        LxdBackend(closed).connect()
+
+
+def test_no_client_certificate() -> None:
+    """An HTTPS host without a client certificate is refused before anything is sent."""
+    with pytest.raises(NotTrustedError, match="no client certificate"):
+        LxdBackend(Remote("h", Kind.LXD, "https://127.0.0.1:1")).connect()
+
+
+def test_openid_connect_is_said_not_to_work() -> None:
+    """A host that logs in through OIDC gets a sentence, not a stack trace."""
+    with pytest.raises(NotTrustedError, match="OpenID Connect"):
+        LxdBackend(Remote("h", Kind.LXD, "https://127.0.0.1:1", auth_type="oidc")).connect()
+
+
+def test_another_certificate_than_the_pinned_one(lab: Lab, lxd1: Host, lxd2: Host) -> None:
+    """A host that shows another certificate is refused by the REST session and by the events."""
+    remote = replace(
+        _lab_remote(lab, lxd1.name), server_cert=str(lab.server_certificate(lxd2.name))
+    )
+    backend = LxdBackend(remote)
+    with pytest.raises(CertificateError, match="another certificate"):
+        backend.connect()
+    with pytest.raises(CertificateError, match="another certificate"):
+        list(events.stream(remote, all_projects=False, stop=Flag()))
+    backend.close()
+
+
+def test_the_environment_does_not_replace_the_pin(
+    lab: Lab, lxd1: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CA bundles and proxies of the environment have no say: the pin alone decides."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    backend = LxdBackend(_lab_remote(lab, lxd1.name))
+    assert backend.connect().online
+    stop = Flag()
+    stop.set()
+    assert list(events.stream(backend.remote, all_projects=False, stop=stop)) == []
+    backend.close()
+
+
+def test_an_untrusted_client_is_told_so(lab: Lab, incus1: Host, tmp_path: Path) -> None:
+    """A certificate that the host does not know gives the command that would trust it."""
+    stranger = make_certificate(tmp_path)
+    remote = replace(
+        _lab_remote(lab, incus1.name),
+        client_cert=str(stranger),
+        client_key=str(stranger.with_suffix(".key")),
+    )
+    backend = LxdBackend(remote)
+    with pytest.raises(NotTrustedError, match="incus config trust add"):
+        backend.connect()
+    backend.close()
+
+
+def test_an_unpinned_host_is_refused(lab: Lab, lxd1: Host) -> None:
+    """Without a pin the system's authorities decide, and they do not know a self-signed host."""
+    backend = LxdBackend(replace(_lab_remote(lab, lxd1.name), server_cert=None))
+    with pytest.raises(CertificateError, match="no certificate is pinned"):
+        backend.connect()
+    backend.close()
+
+
+def test_the_copied_configuration_is_what_the_lab_wrote(lab: Lab, tmp_path: Path) -> None:
+    """remotes.load finds the lab's three hosts in both command lines' own files."""
+    shutil.copytree(lab.environment["LXD_CONF"], tmp_path / "lxc")
+    environ = {"LXD_CONF": str(tmp_path / "lxc"), "INCUS_CONF": lab.environment["INCUS_CONF"]}
+    known = remotes.load(environ, tmp_path, root=tmp_path)
+    assert {one.name for one in known.remotes} == {host.name for host in lab.hosts}
+    assert all(one.server_cert and one.client_key for one in known.remotes)

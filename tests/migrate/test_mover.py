@@ -1,0 +1,235 @@
+"""The mover's way back, with a fleet that fails where it is told to.
+
+The demo fleet gives the state; real daemons are in test_lab_moves.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event as Flag
+
+import pytest
+
+from lxtui.backend.base import OnProgress
+from lxtui.backend.demo import DemoBackend, DemoFleet
+from lxtui.errors import (
+    HostUnreachableError,
+    InterruptedByUserError,
+    LxtuiError,
+    OperationError,
+)
+from lxtui.migrate.mover import Mover, MoveReport, prepare
+from lxtui.migrate.plan import MARK
+from lxtui.model import (
+    Host,
+    Instance,
+    InstanceSpec,
+    Kind,
+    MigrationOffer,
+    Operation,
+    Progress,
+    Ref,
+    Snapshot,
+    StateAction,
+)
+
+SOURCE = Ref("a", "default", "web1")
+TARGET = SOURCE._replace(host="b")
+Trap = Callable[[str, Ref | None], None]
+
+
+class Trapped(DemoBackend):
+    """A demo backend that asks a trap before each call that changes something."""
+
+    def __init__(self, fleet: DemoFleet, name: str, trap: Trap) -> None:
+        super().__init__(fleet, name)
+        self._trap = trap
+        self._label = name
+
+    def change_state(
+        self, ref: Ref, action: StateAction, *, force: bool = False, timeout: int = 30
+    ) -> Operation:
+        """Trap, then do."""
+        self._trap(f"{self._label}:{action}", ref)
+        return super().change_state(ref, action, force=force, timeout=timeout)
+
+    def accept(self, spec: InstanceSpec, offer: MigrationOffer, url: str) -> Operation:
+        """Trap, then do."""
+        self._trap(f"{self._label}:accept", spec.ref)
+        return super().accept(spec, offer, url)
+
+    def delete_instance(self, ref: Ref) -> Operation:
+        """Trap, then do."""
+        self._trap(f"{self._label}:delete", ref)
+        return super().delete_instance(ref)
+
+    def instance(self, ref: Ref) -> Instance:
+        """Trap, then do."""
+        self._trap(f"{self._label}:instance", ref)
+        return super().instance(ref)
+
+    def connect(self) -> Host:
+        """Trap, then do."""
+        self._trap(f"{self._label}:connect", None)
+        return super().connect()
+
+    def wait(self, operation: Operation, on_progress: OnProgress | None = None) -> None:
+        """Trap, then do."""
+        super().wait(operation, on_progress)
+        self._trap(f"{self._label}:waited", None)
+
+
+class Stage:
+    """Two demo hosts, one instance, a log of calls, and traps that fire once."""
+
+    def __init__(self, *, running: bool = True) -> None:
+        self.fleet = DemoFleet(tempo=0.0)
+        self.fleet.add_host("a", Kind.LXD, "5.0.2")
+        self.fleet.add_host("b", Kind.LXD, "5.0.2")
+        self.fleet.add_instance(
+            Instance(
+                SOURCE,
+                "Running" if running else "Stopped",
+                architecture="x86_64",
+                created_at=self.fleet.clock(),
+                profiles=("default",),
+                config={"user.mine": "kept"},
+                snapshots=(Snapshot("daily"),),
+            )
+        )
+        self.traps: dict[str, LxtuiError | BaseException] = {}
+        self.calls: list[str] = []
+        self.a = Trapped(self.fleet, "a", self._spring)
+        self.b = Trapped(self.fleet, "b", self._spring)
+        self.stop = Flag()
+        self.progress: list[Progress] = []
+
+    def _spring(self, call: str, _ref: Ref | None) -> None:
+        self.calls.append(call)
+        trap = self.traps.pop(call, None)
+        if trap is not None:
+            raise trap
+
+    def move(self) -> MoveReport:
+        """Plan without traps, then move with them."""
+        traps, self.traps = self.traps, {}
+        plan = prepare(self.a, self.b, SOURCE)
+        self.traps = traps
+        return Mover(plan, self.a, self.b, self.progress.append, self.stop).run()
+
+    def where(self) -> dict[str, str]:
+        """Each host's state of the instance."""
+        found = {}
+        for name, daemon in self.fleet.daemons.items():
+            for ref, instance in daemon.instances.items():
+                if ref.name == SOURCE.name:
+                    found[name] = instance.status
+        return found
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_move_ends_on_the_target_alone(running: bool) -> None:
+    """After a move the instance is on the target only, in its old state and without our mark."""
+    stage = Stage(running=running)
+    report = stage.move()
+    assert stage.where() == {"b": "Running" if running else "Stopped"}
+    assert report.destination == TARGET
+    assert (report.downtime_seconds is not None) is running
+    assert dict(stage.b.instance(TARGET).config) == {"user.mine": "kept"}
+
+
+def test_the_source_is_deleted_last() -> None:
+    """The deletion of the source comes after the target's start and the look at its state."""
+    stage = Stage()
+    stage.move()
+    changes = [call for call in stage.calls if not call.endswith((":connect", ":waited"))]
+    assert changes.index("a:delete") > changes.index("b:start")
+    assert changes[changes.index("a:delete") - 1] == "b:instance"
+
+
+@pytest.mark.parametrize(
+    "trap",
+    ["a:stop", "b:accept", "b:start", "b:instance"],
+)
+@pytest.mark.parametrize(
+    "error", [OperationError("it broke"), HostUnreachableError("gone"), KeyboardInterrupt()]
+)
+def test_any_failure_before_the_end_is_taken_back(trap: str, error: BaseException) -> None:
+    """Whatever fails before the source is deleted, the source runs and the target is empty."""
+    stage = Stage()
+    stage.traps[trap] = error
+    with pytest.raises(LxtuiError, match="a:web1 runs where it was, nothing is left on b"):
+        stage.move()
+    assert stage.where() == {"a": "Running"}
+
+
+def test_a_refused_copy_is_taken_back() -> None:
+    """When the name was taken after the plan was made, the other's instance is not touched."""
+    stage = Stage()
+    plan = prepare(stage.a, stage.b, SOURCE)
+    stage.fleet.add_instance(Instance(TARGET, "Running", created_at=stage.fleet.clock()))
+    with pytest.raises(LxtuiError, match="already exists"):
+        Mover(plan, stage.a, stage.b, stage.progress.append, stage.stop).run()
+    assert stage.where() == {"a": "Running", "b": "Running"}
+    assert MARK not in stage.b.instance(TARGET).config
+
+
+def test_two_never_run() -> None:
+    """When the started target cannot be removed, the source stays stopped and both are named."""
+    stage = Stage()
+    stage.fleet.tempo = 0.0
+
+    def fail_after_start(call: str, _ref: Ref | None) -> None:
+        stage.calls.append(call)
+        if "b:start" in stage.calls and call in {"b:instance", "b:stop"}:
+            raise HostUnreachableError("b: no answer")
+
+    plan = prepare(stage.a, stage.b, SOURCE)
+    target = Trapped(stage.fleet, "b", fail_after_start)
+    source = Trapped(stage.fleet, "a", fail_after_start)
+    with pytest.raises(LxtuiError, match=r"a:web1 stays stopped, as b:web1 may run"):
+        Mover(plan, source, target, stage.progress.append, stage.stop).run()
+    assert stage.where() == {"a": "Stopped", "b": "Running"}
+
+
+def test_a_source_that_cannot_be_deleted_is_said() -> None:
+    """After the target is verified nothing is taken back: the error says what is left where."""
+    stage = Stage()
+    stage.traps["a:delete"] = HostUnreachableError("a: no answer")
+    with pytest.raises(LxtuiError, match=r"b:web1 is complete and runs, but the stopped a:web1"):
+        stage.move()
+    assert stage.where() == {"a": "Stopped", "b": "Running"}
+
+
+def test_a_stop_request_rolls_back() -> None:
+    """A request to stop is obeyed at the next safe point, and everything is put back."""
+    stage = Stage()
+    stage.fleet.tempo = 0.2
+    plan = prepare(stage.a, stage.b, SOURCE)
+
+    def stop_while_copying(progress: Progress) -> None:
+        if progress.text.startswith("copying"):
+            stage.stop.set()
+
+    with pytest.raises(InterruptedByUserError, match="stopped on request"):
+        Mover(plan, stage.a, stage.b, stop_while_copying, stage.stop).run()
+    assert stage.where() == {"a": "Running"}
+
+
+def test_blockers_are_refused_before_anything_is_touched() -> None:
+    """A plan with a blocker is not run: no call that changes anything is made."""
+    stage = Stage()
+    stage.fleet.add_instance(Instance(TARGET, "Stopped"))
+    with pytest.raises(LxtuiError, match="has an instance named web1 already"):
+        stage.move()
+    assert not {"a:stop", "b:accept", "a:delete"} & set(stage.calls)
+    assert stage.where() == {"a": "Running", "b": "Stopped"}
+
+
+def test_an_instance_that_does_not_stop_stays() -> None:
+    """A source that ignores the shutdown goes on running, and the error names force."""
+    stage = Stage()
+    stage.a.set_config(SOURCE, {"user.demo.stubborn": "true"})
+    with pytest.raises(LxtuiError, match="move it with force"):
+        stage.move()
+    assert stage.where() == {"a": "Running"}

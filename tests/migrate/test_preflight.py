@@ -1,0 +1,167 @@
+"""What could make a move fail is found from facts alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lxtui.migrate.plan import MARK, StepKind, differences, plan_move, portable
+from lxtui.migrate.preflight import Level, MoveFacts, check
+from lxtui.model import Host, Instance, Kind, Placement, Ref, Snapshot
+
+_ROOT = {"type": "disk", "path": "/", "pool": "default"}
+_NIC = {"type": "nic", "network": "lxdbr0"}
+
+
+def _facts() -> MoveFacts:
+    return MoveFacts(
+        instance=Instance(
+            ref=Ref("a", "default", "web1"),
+            status="Running",
+            architecture="x86_64",
+            profiles=("default",),
+            config={"limits.memory": "256MiB", "volatile.eth0.hwaddr": "00:16:3e:00:00:01"},
+            snapshots=(Snapshot("daily"),),
+        ),
+        source=Host("a", Kind.LXD, "https://a:8443", addresses=("a:8443",)),
+        target=Host("b", Kind.INCUS, "https://b:8443", architectures=("x86_64",)),
+        placement=Placement(
+            profiles={"default": {"root": _ROOT, "eth0": _NIC}},
+            pools={"default": "dir"},
+            networks=frozenset({"lxdbr0"}),
+            instance_names=frozenset({"other"}),
+        ),
+    )
+
+
+def _with_instance(**changes: object) -> MoveFacts:
+    facts = _facts()
+    return replace(facts, instance=replace(facts.instance, **changes))  # type: ignore[arg-type]
+
+
+def _with_placement(**changes: object) -> MoveFacts:
+    facts = _facts()
+    return replace(facts, placement=replace(facts.placement, **changes))  # type: ignore[arg-type]
+
+
+def test_nothing_is_found_where_nothing_is_wrong() -> None:
+    """Facts that fit give no finding and a plan of five steps that ends with the deletion."""
+    plan = plan_move(_facts(), "token")
+    assert plan.findings == ()
+    assert [step.kind for step in plan.steps] == list(StepKind)
+
+
+def test_a_stopped_instance_is_neither_stopped_nor_started() -> None:
+    """The plan of a stopped instance copies, verifies and deletes."""
+    plan = plan_move(_with_instance(status="Stopped"), "token")
+    assert [step.kind for step in plan.steps] == [
+        StepKind.COPY,
+        StepKind.VERIFY,
+        StepKind.DELETE,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (_with_instance(type="virtual-machine"), "is a virtual machine"),
+        (_with_instance(status="Frozen"), "is frozen"),
+        (_with_instance(ephemeral=True), "stopping it would delete it"),
+        (_with_instance(architecture="aarch64"), "cannot run aarch64"),
+        (_with_instance(profiles=("default", "big")), "has no profile 'big'"),
+        (_with_placement(instance_names=frozenset({"web1"})), "has an instance named web1"),
+        (_with_placement(pools={"fast": "zfs"}), r"no storage pool 'default'.*pools it has: fast"),
+        (_with_placement(networks=frozenset({"incusbr0"})), "has no network 'lxdbr0'"),
+        (_with_placement(profiles={"default": {}}), "neither the profiles nor the instance"),
+        (replace(_facts(), target=replace(_facts().target, name="a")), "is on a already"),
+        (replace(_facts(), source=replace(_facts().source, addresses=())), "core.https_address"),
+        (
+            _with_instance(snapshots=(Snapshot("s1", config={"volatile.uuid.generation": "x"}),)),
+            "snapshot s1 of a:web1 holds volatile.uuid.generation",
+        ),
+    ],
+)
+def test_each_obstacle_is_a_blocker_with_its_name(facts: MoveFacts, words: str) -> None:
+    """Each thing that would make the move fail is one blocker that says what and where."""
+    import re
+
+    blockers = [one for one in check(facts) if one.level is Level.BLOCKER]
+    assert len(blockers) == 1
+    assert re.search(words, str(blockers[0]))
+    assert blockers[0].remedy
+
+
+def test_all_obstacles_are_found_at_once() -> None:
+    """Findings do not hide each other."""
+    facts = _with_instance(profiles=("big",), architecture="aarch64")
+    assert len([one for one in check(facts) if one.level is Level.BLOCKER]) == 3
+
+
+def test_what_belongs_to_the_host_is_a_warning() -> None:
+    """Directories and devices of the host do not forbid the move, but are said."""
+    devices = {
+        "data": {"type": "disk", "path": "/data", "source": "/srv/data"},
+        "tty": {"type": "unix-char", "source": "/dev/ttyS0"},
+    }
+    findings = check(_with_instance(devices=devices))
+    assert {one.level for one in findings} == {Level.WARNING}
+    assert len(findings) == 2
+
+
+def test_identity_goes_along_and_the_rest_of_volatile_stays() -> None:
+    """MAC addresses and cloud-init's memory are the instance's own; an old mark is not."""
+    kept = portable(
+        {
+            "limits.cpu": "2",
+            MARK: "old",
+            "volatile.eth0.hwaddr": "m",
+            "volatile.cloud-init.instance-id": "i",
+            "volatile.eth0.host_name": "veth1",
+            "volatile.last_state.power": "RUNNING",
+            "volatile.idmap.next": "[]",
+            "volatile.uuid.generation": "g",
+        }
+    )
+    assert kept == {
+        "limits.cpu": "2",
+        "volatile.eth0.hwaddr": "m",
+        "volatile.cloud-init.instance-id": "i",
+    }
+
+
+def _arrived() -> Instance:
+    return Instance(
+        ref=Ref("b", "default", "web1"),
+        status="Stopped",
+        architecture="x86_64",
+        profiles=("default",),
+        config={"limits.memory": "256MiB", MARK: "token", "volatile.anything": "new"},
+        devices={"root": _ROOT},
+        expanded_devices={"root": _ROOT, "eth0": _NIC},
+        snapshots=(Snapshot("daily"),),
+    )
+
+
+def test_an_exact_copy_has_no_differences() -> None:
+    """Volatile keys and a root disk written into the instance are no difference."""
+    assert differences(plan_move(_facts(), "token"), _arrived()) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"snapshots": ()}, "snapshots"),
+        ({"config": {"limits.memory": "1GiB", MARK: "token"}}, "configuration"),
+        ({"config": {"limits.memory": "256MiB", MARK: "another"}}, "configuration"),
+        ({"profiles": ()}, "profiles"),
+        ({"expanded_devices": {"root": _ROOT}}, "devices"),
+        ({"type": "virtual-machine"}, "type"),
+        ({"ephemeral": True}, "ephemeral"),
+    ],
+)
+def test_each_difference_is_named(changes: dict[str, object], what: str) -> None:
+    """Whatever is not as planned is said by name."""
+    arrived = replace(_arrived(), **changes)  # type: ignore[arg-type]
+    (difference,) = differences(plan_move(_facts(), "token"), arrived)
+    assert difference.startswith(what)
