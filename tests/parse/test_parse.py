@@ -1,0 +1,116 @@
+"""Each shape of kernel file: what it means, and what it may not be."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lxfs import parse
+
+
+def test_integer_takes_one_number() -> None:
+    """A single integer is read with its newline."""
+    assert parse.integer(b"67878912\n") == 67878912
+
+
+@pytest.mark.parametrize(("text", "value"), [(b"max\n", None), (b"0\n", 0), (b"4096\n", 4096)])
+def test_max_is_no_limit(text: bytes, value: int | None) -> None:
+    """Cgroup v2 writes no limit as max; zero is a limit."""
+    assert parse.integer_or_max(text) == value
+
+
+@pytest.mark.parametrize("page", [4096, 16384, 65536])
+def test_v1_unlimited_is_no_limit_for_every_page_size(page: int) -> None:
+    """Cgroup v1's largest number of whole pages is no limit, whatever the page."""
+    assert parse.v1_limit(b"%d\n" % ((2**63 - 1) // page * page)) is None
+    assert parse.v1_limit(b"268435456\n") == 268435456
+
+
+def test_quota_is_in_cpus() -> None:
+    """Quota over period is a number of CPUs in both versions, and both know no limit."""
+    assert parse.v1_quota(b"150000\n", b"100000\n") == Fraction(3, 2)
+    assert parse.v1_quota(b"-1\n", b"100000\n") is None
+    assert parse.cpu_max(b"50000 100000\n") == Fraction(1, 2)
+    assert parse.cpu_max(b"max 100000\n") is None
+
+
+def test_flat_keyed_maps_names() -> None:
+    """A flat keyed file becomes a mapping."""
+    assert parse.flat_keyed(b"anon 1\nfile 22\n") == {b"anon": 1, b"file": 22}
+
+
+@given(st.sets(st.integers(0, 300)))
+def test_cpulist_round_trip(cpus: set[int]) -> None:
+    """What is printed as a CPU list is read as the same CPUs, ascending."""
+    assert parse.cpulist(parse.format_cpulist(cpus).encode()) == tuple(sorted(cpus))
+
+
+def test_cpulist_prints_as_the_kernel() -> None:
+    """Runs are joined, single CPUs stand alone."""
+    assert parse.format_cpulist([8, 0, 1, 2, 10]) == "0-2,8,10"
+
+
+def test_starttime_survives_names_with_parentheses() -> None:
+    """The name of a process may hold spaces and parentheses."""
+    stat = b"7 (a) b (c d) S " + b" ".join(b"%d" % field for field in range(4, 53))
+    assert parse.starttime(stat) == 22
+
+
+def test_task_status_needs_state_and_nspid() -> None:
+    """State is its letter; NSpid lists the ids from the outermost namespace in."""
+    status = parse.task_status(b"Name:\tx\nState:\tD (disk sleep)\nNSpid:\t900\t12\t1\n")
+    assert status == parse.TaskStatus("D", (900, 12, 1))
+
+
+def test_cgroup_paths_by_controller() -> None:
+    """Joined controllers share a path, a named hierarchy keeps its name, v2 has no name."""
+    text = b"4:cpu,cpuacct:/a\n2:name=systemd:/b:c\n0::/d\n"
+    assert parse.cgroup_paths(text) == {
+        "cpu": "/a",
+        "cpuacct": "/a",
+        "name=systemd": "/b:c",
+        "": "/d",
+    }
+
+
+def test_mountinfo_with_optional_fields_and_escapes() -> None:
+    """Optional fields are skipped and octal escapes undone."""
+    line = rb"36 35 98:0 /r /mnt\040x rw shared:1 master:2 - cgroup2 no\134ne rw,nsdelegate" b"\n"
+    assert parse.mountinfo(line) == [
+        parse.Mount("/r", "/mnt x", "cgroup2", "no\\ne", ("rw", "nsdelegate"))
+    ]
+
+
+def test_meminfo_in_bytes_and_counts() -> None:
+    """Sizes become bytes, HugePages counts stay counts."""
+    text = b"MemTotal:       4 kB\nHugePages_Total:       3\n"
+    assert parse.meminfo(text) == {b"MemTotal": 4096, b"HugePages_Total": 3}
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        (parse.integer, b""),
+        (parse.integer, b"12 13"),
+        (parse.integer_or_max, b"maximum"),
+        (parse.v1_limit, b"max"),
+        (parse.cpu_max, b"100000"),
+        (parse.cpu_max, b"100000 0"),
+        (parse.flat_keyed, b"anon 1\nfile"),
+        (parse.flat_keyed, b"anon one"),
+        (parse.cpulist, b"0-"),
+        (parse.cpulist, b"3-1"),
+        (parse.cpulist, b"a"),
+        (parse.meminfo, b"MemTotal 12 kB"),
+        (parse.starttime, b"1 (init) S 0 1"),
+        (parse.task_status, b"Name:\tx\nState:\tR (running)\n"),
+        (parse.cgroup_paths, b"nonsense\n"),
+        (parse.mountinfo, b"36 35 98:0 / /mnt rw\n"),
+    ],
+)
+def test_malformed_text_is_quoted(shape: Callable[[bytes], object], text: bytes) -> None:
+    """Text of the wrong shape is a ValueError that quotes it, never a guess."""
+    with pytest.raises(ValueError, match=r"found|means nothing"):
+        shape(text)

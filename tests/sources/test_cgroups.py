@@ -1,0 +1,254 @@
+"""Cgroup files to values: recorded v1, synthesised v2, and what goes wrong in each."""
+
+import errno
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from lxfs.model import CpuTime, MemoryUse, SourceError, SwapUse
+from lxfs.sources.cgroups import Cgroup, Hierarchies
+from lxfs.sources.place import Place
+from tests.fixtures import HYBRID, INIT, V2, fixture_host
+
+MIB = 1 << 20
+V1_MEMORY = "sys/fs/cgroup/memory/session"
+V2_C1 = "sys/fs/cgroup/system.slice/lxc.payload.c1"
+
+
+def _cgroup(source: Path, root: Path, path: str | None = None) -> Cgroup:
+    host = fixture_host(source, root)
+    paths = host.cgroup_paths(INIT) if path is None else {"": path}
+    return Hierarchies.find(host).cgroup(paths)
+
+
+def _v2(root: Path) -> Cgroup:
+    return _cgroup(V2, root, "/system.slice/lxc.payload.c1")
+
+
+def test_v1_memory(tmp_path: Path) -> None:
+    """The recorded v1 container's use and limit are read from its own files."""
+    use = _cgroup(HYBRID, tmp_path).memory()
+    assert (use.usage, use.limit) == (67878912, 256 * MIB)
+    assert (use.stat.anon, use.stat.file, use.stat.shmem) == (50851840, 16777216, 16777216)
+    assert use.stat.slab_reclaimable is None
+    assert use.swap == SwapUse(usage=0, limit=None)
+    assert use.ancestor_headroom is None
+
+
+def test_v2_memory(tmp_path: Path) -> None:
+    """Every kind that memory.stat of v2 counts arrives under its name."""
+    use = _v2(tmp_path).memory()
+    assert (use.usage, use.limit) == (200 * MIB, 512 * MIB)
+    assert use.swap == SwapUse(usage=5 * MIB, limit=256 * MIB)
+    stat = use.stat
+    assert (stat.file_mapped, stat.file_dirty, stat.file_writeback) == (20 * MIB, MIB, MIB // 2)
+    assert (stat.anon_thp, stat.slab_reclaimable, stat.zswapped) == (40 * MIB, 6 * MIB, 4 * MIB)
+
+
+def test_v1_limit_is_the_smallest_of_the_ancestors(tmp_path: Path) -> None:
+    """A tighter limit above holds, and what is left below it bounds the headroom."""
+    cgroup = _cgroup(HYBRID, tmp_path)
+    session = tmp_path / V1_MEMORY
+    (session / "memory.limit_in_bytes").write_text(f"{100 * MIB}\n")
+    (session / "memory.usage_in_bytes").write_text(f"{70 * MIB}\n")
+    use = cgroup.memory()
+    assert use.limit == 100 * MIB
+    stat = _totals(session / "memory.stat")
+    reclaimable = stat["total_active_file"] + stat["total_inactive_file"]
+    assert use.ancestor_headroom == 30 * MIB + reclaimable
+
+
+def _totals(path: Path) -> dict[str, int]:
+    return {name: int(value) for name, value in map(str.split, path.read_text().splitlines())}
+
+
+def test_v2_limit_is_the_smallest_of_the_ancestors(tmp_path: Path) -> None:
+    """A tighter memory.max, swap.max or cpu.max above holds on v2."""
+    cgroup = _v2(tmp_path)
+    above = tmp_path / "sys/fs/cgroup/system.slice"
+    (above / "memory.max").write_text(f"{300 * MIB}\n")
+    (above / "memory.swap.max").write_text("0\n")
+    (above / "cpu.max").write_text("50000 100000\n")
+    use = cgroup.memory()
+    assert use.limit == 300 * MIB
+    assert use.swap == SwapUse(usage=5 * MIB, limit=0)
+    assert use.ancestor_headroom == 0
+    assert cgroup.cpu_limit((0, 1, 2, 3)).quota == Fraction(1, 2)
+
+
+def test_v1_swap_is_what_memsw_allows_beyond_memory(tmp_path: Path) -> None:
+    """The limit of v1's memsw includes memory, and use of it is a difference never below zero."""
+    cgroup = _cgroup(HYBRID, tmp_path)
+    own = tmp_path / V1_MEMORY / "lxfs-run"
+    (own / "memory.memsw.limit_in_bytes").write_text(f"{300 * MIB}\n")
+    (own / "memory.memsw.usage_in_bytes").write_text("1\n")
+    assert cgroup.memory().swap == SwapUse(usage=0, limit=44 * MIB)
+
+
+def test_v1_swappiness_zero_means_no_more_swap(tmp_path: Path) -> None:
+    """A v1 cgroup of swappiness 0 has the swap that it has already used."""
+    cgroup = _cgroup(HYBRID, tmp_path)
+    own = tmp_path / V1_MEMORY / "lxfs-run"
+    (own / "memory.swappiness").write_text("0\n")
+    (own / "memory.memsw.usage_in_bytes").write_text(f"{67878912 + MIB}\n")
+    assert cgroup.memory().swap == SwapUse(usage=MIB, limit=MIB)
+
+
+@pytest.mark.parametrize("source", [HYBRID, V2])
+def test_swap_that_is_not_accounted(tmp_path: Path, source: Path) -> None:
+    """Without the kernel's swap accounting there is no swap to show."""
+    cgroup = _cgroup(source, tmp_path)
+    for name in ("memory.memsw.usage_in_bytes", "memory.swap.current"):
+        for path in tmp_path.rglob(name):
+            path.unlink()
+    assert cgroup.memory().swap is None
+
+
+def test_cpu_time(tmp_path: Path) -> None:
+    """v1 counts ticks, v2 microseconds of which nice time is a part."""
+    assert _cgroup(HYBRID, tmp_path / "1").cpu_time() == CpuTime(130_000_000, 420_000_000)
+    assert _v2(tmp_path / "2").cpu_time() == CpuTime(80 * 10**9, 30 * 10**9, 10 * 10**9)
+
+
+def test_cpu_limits(tmp_path: Path) -> None:
+    """Quota and cpuset are read on both versions."""
+    v1 = _cgroup(HYBRID, tmp_path / "1").cpu_limit((0, 1))
+    assert (v1.allowed, v1.quota) == ((0, 1), Fraction(3, 2))
+    v2 = _v2(tmp_path / "2").cpu_limit((0, 1, 2, 3))
+    assert (v2.allowed, v2.quota) == ((1, 2, 3), Fraction(3, 2))
+
+
+def test_offline_cpus_are_not_allowed(tmp_path: Path) -> None:
+    """CPUs of the cpuset that went offline are left out; if all did, the online ones remain."""
+    cgroup = _v2(tmp_path)
+    assert cgroup.cpu_limit((0, 2)).allowed == (2,)
+    assert cgroup.cpu_limit((0,)).allowed == (0,)
+
+
+def test_a_controller_that_is_not_handed_down_counts_above(tmp_path: Path) -> None:
+    """A v2 cgroup without memory files is charged to the nearest ancestor that has them."""
+    cgroup = _v2(tmp_path)
+    for path in (tmp_path / V2_C1).glob("memory.*"):
+        path.unlink()
+    assert cgroup.memory().usage == 1610612736
+
+
+def test_threads_of_descendants_are_counted(tmp_path: Path) -> None:
+    """Threads are listed over the whole tree of the container."""
+    assert _v2(tmp_path).threads() == [1000, 1001]
+
+
+def test_joined_controllers_are_found(tmp_path: Path) -> None:
+    """A hierarchy of cpu and cpuacct together serves both."""
+    host = fixture_host(HYBRID, tmp_path)
+    mountinfo = "1 0 0:1 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+    (tmp_path / "proc/self/mountinfo").write_text(mountinfo)
+    found = Hierarchies.find(host)
+    places = {name: found.place(name, {"cpu": "/a", "cpuacct": "/a"}) for name in found.v1}
+    assert places["cpu"] == places["cpuacct"]
+    assert places["cpu"] == (Place(f"{tmp_path}/sys/fs/cgroup/cpu,cpuacct", "/", "/a"), 1)
+
+
+def test_no_hierarchy_at_all(tmp_path: Path) -> None:
+    """A host without any cgroup mount is an error that names mountinfo."""
+    host = fixture_host(HYBRID, tmp_path)
+    (tmp_path / "proc/self/mountinfo").write_text("")
+    with pytest.raises(SourceError, match="mountinfo"):
+        Hierarchies.find(host)
+
+
+def test_a_controller_that_nobody_has_limits_nothing_but_counts_nothing(tmp_path: Path) -> None:
+    """Without a cpu controller there is no quota; without memory there is an error."""
+    host = fixture_host(V2, tmp_path)
+    (tmp_path / "sys/fs/cgroup/cgroup.controllers").write_text("io\n")
+    cgroup = Hierarchies.find(host).cgroup({"": "/system.slice/lxc.payload.c1"})
+    assert cgroup.cpu_limit((0, 1)).quota is None
+    with pytest.raises(SourceError, match="memory controller"):
+        cgroup.memory()
+
+
+@pytest.mark.parametrize("path", ["/../other", "/elsewhere"])
+def test_a_cgroup_outside_of_what_is_mounted(path: str) -> None:
+    """A cgroup that our mount does not show is an error, not the root's numbers."""
+    with pytest.raises(SourceError) as caught:
+        Place("/mnt", "/lxc").below(path)
+    assert caught.value.errno == errno.EXDEV
+
+
+def test_a_cgroup_that_is_gone_is_not_unlimited(tmp_path: Path) -> None:
+    """When the cgroup is removed the missing limit files are an error."""
+    cgroup = _v2(tmp_path)
+    (tmp_path / V2_C1).rename(tmp_path / "gone")
+    with pytest.raises(SourceError):
+        cgroup.memory()
+    with pytest.raises(SourceError):
+        cgroup.cpu_limit((0, 1))
+
+
+_FILES = [
+    (HYBRID, f"{V1_MEMORY}/lxfs-run/memory.usage_in_bytes", "memory"),
+    (HYBRID, f"{V1_MEMORY}/lxfs-run/memory.stat", "memory"),
+    (HYBRID, "sys/fs/cgroup/cpuacct/lxfs-run/cpuacct.stat", "cpu_time"),
+    (HYBRID, f"{V1_MEMORY}/lxfs-run/tasks", "threads"),
+    (V2, f"{V2_C1}/memory.stat", "memory"),
+    (V2, f"{V2_C1}/cpu.stat", "cpu_time"),
+    (V2, f"{V2_C1}/cgroup.threads", "threads"),
+]
+
+
+@pytest.mark.parametrize(("source", "path", "method"), _FILES)
+def test_missing_file_is_named(tmp_path: Path, source: Path, path: str, method: str) -> None:
+    """A file that must be there and is not is named by the error."""
+    cgroup = _v2(tmp_path) if source == V2 else _cgroup(source, tmp_path)
+    (tmp_path / path).unlink()
+    with pytest.raises(SourceError) as caught:
+        getattr(cgroup, method)()
+    assert caught.value.errno == errno.ENOENT
+    assert caught.value.filename == str(tmp_path / path)
+
+
+_LIMITS = [
+    (HYBRID, f"{V1_MEMORY}/lxfs-run/memory.limit_in_bytes"),
+    (HYBRID, f"{V1_MEMORY}/lxfs-run/memory.memsw.usage_in_bytes"),
+    (HYBRID, "sys/fs/cgroup/cpu/lxfs-run/cpu.cfs_quota_us"),
+    (HYBRID, "sys/fs/cgroup/cpuset/lxfs-run/cpuset.effective_cpus"),
+    (V2, f"{V2_C1}/memory.current"),
+    (V2, f"{V2_C1}/memory.max"),
+    (V2, f"{V2_C1}/memory.swap.max"),
+    (V2, f"{V2_C1}/cpu.max"),
+    (V2, f"{V2_C1}/cpuset.cpus.effective"),
+]
+
+
+@pytest.mark.parametrize(("source", "path"), [f[:2] for f in _FILES] + _LIMITS)
+def test_malformed_file_is_named(tmp_path: Path, source: Path, path: str) -> None:
+    """A file of the wrong shape is an EIO that names it, never a limit of nothing."""
+    cgroup = _v2(tmp_path) if source == V2 else _cgroup(source, tmp_path)
+    (tmp_path / path).write_text("what is this\n")
+
+    def everything() -> None:
+        cgroup.cpu_limit((0, 1, 2, 3))
+        cgroup.cpu_time()
+        cgroup.threads()
+        cgroup.memory()
+
+    with pytest.raises(SourceError) as caught:
+        everything()
+    assert caught.value.errno == errno.EIO
+    assert caught.value.filename == str(tmp_path / path)
+
+
+def test_memory_stat_without_a_line_that_must_be_there(tmp_path: Path) -> None:
+    """A memory.stat that lacks a line every kernel writes is malformed."""
+    cgroup = _v2(tmp_path)
+    (tmp_path / V2_C1 / "memory.stat").write_text("anon 1\n")
+    with pytest.raises(SourceError, match="no file line"):
+        cgroup.memory()
+
+
+def test_memory_is_a_value(tmp_path: Path) -> None:
+    """Reading twice gives equal values."""
+    cgroup = _v2(tmp_path)
+    first: MemoryUse = cgroup.memory()
+    assert first == cgroup.memory()

@@ -1,0 +1,226 @@
+"""The served tree without FUSE: listings, handles, whole files, failures."""
+
+import errno
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lxfs.tree import FILES, File, Snapshot, Tree, World
+from tests.fixtures import HYBRID, INIT, MEMBER, STRANGER, V2, FixedHost, fixture_host
+
+C1 = "sys/fs/cgroup/system.slice/lxc.payload.c1"
+
+
+class Mounted:
+    """A tree over a copy of a fixture, and reads through it."""
+
+    def __init__(self, source: Path, root: Path) -> None:
+        self.root = root
+        self.host: FixedHost = fixture_host(source, root)
+        self.world = World.of(self.host)
+        self.tree = Tree(self.world)
+
+    def read(self, path: str, pid: int = MEMBER) -> str:
+        """Return a whole file as a caller sees it."""
+        handle = self.tree.open(f"/{path}", os.O_RDONLY, pid)
+        try:
+            return self.tree.read(handle, 1 << 20, 0).decode()
+        finally:
+            self.tree.release(handle)
+
+
+@pytest.fixture
+def v2(tmp_path: Path) -> Iterator[Mounted]:
+    """A tree over the synthesised v2 host."""
+    mounted = Mounted(V2, tmp_path)
+    yield mounted
+    mounted.tree.close()
+
+
+@pytest.fixture
+def hybrid(tmp_path: Path) -> Iterator[Mounted]:
+    """A tree over the recorded hybrid host."""
+    mounted = Mounted(HYBRID, tmp_path)
+    yield mounted
+    mounted.tree.close()
+
+
+def test_the_table_is_the_listing(v2: Mounted) -> None:
+    """Every file of the table is reached by listings from the root, and nothing else is."""
+
+    def walk(path: str) -> Iterator[str]:
+        for name in v2.tree.listing(path):
+            below = f"{path.rstrip('/')}/{name}"
+            if stat.S_ISDIR(v2.tree.attributes(below).mode):
+                yield from walk(below)
+            else:
+                yield below[1:]
+
+    assert sorted(walk("/")) == sorted(file.path for file in FILES)
+
+
+def test_attributes_look_like_the_kernels(v2: Mounted) -> None:
+    """Files are 0444 with procfs's size 0 or sysfs's page; directories count their links."""
+    meminfo = v2.tree.attributes("/proc/meminfo")
+    assert (meminfo.mode, meminfo.size) == (stat.S_IFREG | 0o444, 0)
+    assert v2.tree.attributes("/sys/devices/system/cpu/online").size == 4096
+    assert v2.tree.attributes("/").links == 4
+    assert v2.tree.attributes("/proc").mode == stat.S_IFDIR | 0o555
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda tree: tree.attributes("/proc/kcore"), errno.ENOENT),
+        (lambda tree: tree.listing("/etc"), errno.ENOENT),
+        (lambda tree: tree.listing("/proc/stat"), errno.ENOTDIR),
+        (lambda tree: tree.open("/proc/kcore", os.O_RDONLY, MEMBER), errno.ENOENT),
+        (lambda tree: tree.open("/proc", os.O_RDONLY, MEMBER), errno.EISDIR),
+        (lambda tree: tree.open("/proc/stat", os.O_WRONLY, MEMBER), errno.EACCES),
+        (lambda tree: tree.open("/proc/stat", os.O_RDWR, MEMBER), errno.EACCES),
+        (lambda tree: tree.open("/proc/stat", os.O_RDONLY, 0), errno.ESRCH),
+        (lambda tree: tree.open("/proc/stat", os.O_RDONLY, 4711), errno.ESRCH),
+        (lambda tree: tree.read(99, 10, 0), errno.EBADF),
+    ],
+)
+def test_errnos(v2: Mounted, call: Callable[[Tree], object], expected: int) -> None:
+    """Each mistake has the errno that the kernel's own files would give."""
+    with pytest.raises(OSError, match=r".") as caught:
+        call(v2.tree)
+    assert caught.value.errno == expected
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.path)
+def test_the_host_sees_the_hosts_bytes(v2: Mounted, file: File) -> None:
+    """A caller in the host's own pid namespace reads the host's file unchanged."""
+    assert v2.read(file.path, STRANGER) == (v2.root / file.path).read_text()
+
+
+def test_v2_container(v2: Mounted) -> None:
+    """The files of the synthesised container agree with its cgroup and with each other."""
+    assert "MemTotal:         524288 kB\n" in v2.read("proc/meminfo")
+    assert "262144" in v2.read("proc/swaps")
+    assert v2.read("sys/devices/system/cpu/online") == "1-2\n"
+    numbers = [line for line in v2.read("proc/cpuinfo").splitlines() if "processor" in line]
+    assert numbers == ["processor\t: 1", "processor\t: 2"]
+    # 1000 s old at 1.5 CPUs, of which it used 80 s user, 10 s nice and 30 s system.
+    assert v2.read("proc/uptime") == "1000.00 1380.00\n"
+    lines = v2.read("proc/stat").splitlines()
+    assert lines[:3] == [
+        "cpu  8000 1000 3000 138000 0 0 0 0 0 0",
+        "cpu1 4000 500 1500 69000 0 0 0 0 0 0",
+        "cpu2 4000 500 1500 69000 0 0 0 0 0 0",
+    ]
+    assert "procs_running 1" in lines
+    assert v2.read("proc/loadavg") == "0.00 0.00 0.00 1/2 42\n"
+
+
+def test_hybrid_container(hybrid: Mounted) -> None:
+    """The files of the recorded container agree with the limits it was recorded under."""
+    meminfo = hybrid.read("proc/meminfo")
+    assert meminfo.startswith("MemTotal:         262144 kB\nMemFree:          195856 kB\n")
+    assert hybrid.read("sys/devices/system/cpu/online") == "0-1\n"
+    assert hybrid.read("proc/stat").startswith("cpu  13 0 42 ")
+    assert hybrid.read("proc/loadavg") == "0.00 0.00 0.00 1/1 1\n"
+
+
+def test_a_read_through_is_one_snapshot(v2: Mounted) -> None:
+    """Later offsets come from the text of offset 0, which alone renders anew."""
+    handle = v2.tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
+    whole = v2.tree.read(handle, 1 << 20, 0)
+    start = v2.tree.read(handle, 10, 0)
+    (v2.root / C1 / "memory.max").write_text("268435456\n")
+    rest = b"".join(iter(_reader(v2.tree, handle, 10), b""))
+    assert start + rest == whole
+    assert v2.tree.read(handle, 27, 0) == b"MemTotal:         262144 kB"
+
+
+def _reader(tree: Tree, handle: int, offset: int) -> Callable[[], bytes]:
+    position = offset
+
+    def read() -> bytes:
+        nonlocal position
+        chunk = tree.read(handle, 7, position)
+        position += len(chunk)
+        return chunk
+
+    return read
+
+
+def test_a_failed_lookup_is_an_error(v2: Mounted) -> None:
+    """When the cgroup is gone but init lives the read is EIO and names the kernel's file."""
+    handle = v2.tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
+    shutil.rmtree(v2.root / C1)
+    with pytest.raises(OSError, match="memory") as caught:
+        v2.tree.read(handle, 100, 0)
+    assert caught.value.errno == errno.EIO
+
+
+def test_a_dead_container_is_esrch(v2: Mounted) -> None:
+    """A descriptor that outlives its container's init is ESRCH."""
+    handle = v2.tree.open("/proc/stat", os.O_RDONLY, MEMBER)
+    shutil.rmtree(v2.root / f"proc/{INIT}")
+    with pytest.raises(ProcessLookupError):
+        v2.tree.read(handle, 100, 0)
+
+
+@pytest.mark.parametrize("name", ["meminfo", "stat", "cpuinfo"])
+def test_a_malformed_host_file_is_eio(v2: Mounted, name: str) -> None:
+    """A host file of another shape is EIO for a container."""
+    (v2.root / f"proc/{name}").write_text("gibberish\n")
+    with pytest.raises(OSError, match=r".") as caught:
+        v2.read(f"proc/{name}")
+    assert caught.value.errno == errno.EIO
+
+
+def test_released_handles_are_gone(v2: Mounted) -> None:
+    """A handle is of no use after release, and releasing twice does no harm."""
+    handle = v2.tree.open("/proc/stat", os.O_RDONLY, MEMBER)
+    v2.tree.release(handle)
+    v2.tree.release(handle)
+    with pytest.raises(OSError, match=r".") as caught:
+        v2.tree.read(handle, 1, 0)
+    assert caught.value.errno == errno.EBADF
+
+
+def test_views_are_given_a_lazy_snapshot(tmp_path: Path) -> None:
+    """A view that asks for nothing reads nothing: what it does not need cannot fail it."""
+    mounted = Mounted(V2, tmp_path)
+    shutil.rmtree(tmp_path / C1)
+
+    def view(now: Snapshot) -> bytes:
+        return f"{now.age}\n".encode()
+
+    tree = Tree(mounted.world, (File("proc/age", view),))
+    handle = tree.open("/proc/age", os.O_RDONLY, MEMBER)
+    assert tree.read(handle, 100, 0) == b"1000000000000\n"
+    tree.close()
+
+
+def test_many_threads_get_whole_files(v2: Mounted) -> None:
+    """Parallel readers each get a whole file; none sees another's position or container."""
+    expected = {
+        MEMBER: v2.read("proc/meminfo"),
+        STRANGER: v2.read("proc/meminfo", STRANGER),
+    }
+    wrong: list[object] = []
+
+    def work(pid: int) -> None:
+        try:
+            wrong.extend(
+                text for _ in range(50) if (text := v2.read("proc/meminfo", pid)) != expected[pid]
+            )
+        except OSError as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(pid,)) for pid in [MEMBER, STRANGER] * 8]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
