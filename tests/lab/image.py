@@ -16,13 +16,24 @@ from .errors import LabUnavailable
 from .tools import run, which
 
 TOOLS = ("free", "top", "ps", "uptime", "vmstat", "nproc", "getconf", "htop", "dash", "bash")
-TERMINALS = ("xterm", "xterm-256color", "linux", "screen", "screen-256color", "tmux", "vt100")
+TERMINALS = (
+    "dumb",
+    "ansi",
+    "xterm",
+    "xterm-256color",
+    "linux",
+    "screen",
+    "screen-256color",
+    "tmux",
+    "vt100",
+)
 CREATED = 1_700_000_000
 
 # The shell is the container's init: it reaps what is orphaned, and ends at once on the signals by
 # which LXD and Incus ask for a graceful stop.
 INIT = """#!/bin/sh
 trap 'exit 0' PWR TERM INT
+mkdir -p /dev/shm && mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs /dev/shm
 ip link set lo up
 if [ -e /sys/class/net/eth0 ]; then
     udhcpc -q -b -t 10 -T 1 -i eth0 -s /etc/udhcpc.sh >/dev/null 2>&1 &

@@ -6,6 +6,7 @@ caller, under the lab's lock.
 """
 
 import contextlib
+import re
 import shutil
 from pathlib import Path
 
@@ -30,17 +31,19 @@ def mounts_below(root: Path) -> list[str]:
 
 
 def _orphan_cgroups(root: Path) -> set[Path]:
-    """Cgroups named after this lab's containers; only empty ones can be removed, so ask for all."""
+    """Empty cgroups that are called as this lab's containers are.
+
+    They stay when monitors were killed. Another lab's may be called alike (liblxc appends -1, -2 to
+    a name that is taken): those have processes, and could not be removed anyway.
+    """
     names = {path.name for path in root.glob("*/containers/*")}
-    bases = [path for path in Path("/sys/fs/cgroup").glob("*") if path.is_dir()]
-    candidates = {
-        top / f"{prefix}{name}{suffix}"
-        for top in (Path("/sys/fs/cgroup"), *bases)
-        for prefix in procs.OURS
-        for name in names
-        for suffix in ("", "-1")
-    }
-    return {path for path in candidates if path.is_dir() and _is_empty(path)}
+    found = set()
+    for top in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")):
+        for path in top.glob("lxc.*"):
+            match = re.fullmatch(r"lxc\.(?:payload|monitor)\.(.+?)(?:-\d+)?", path.name)
+            if match and match[1] in names and _is_empty(path):
+                found.add(path)
+    return found
 
 
 def _is_empty(cgroup: Path) -> bool:

@@ -1,0 +1,133 @@
+"""The lab as pytest fixtures, for every rung that wants real daemons.
+
+Role: starts it once, when the first test asks, and removes it at the end, after a failure or a
+Ctrl-C too. Boundary: pytest on one side, lab.py on the other. Threading: pytest's own.
+
+The session's lab is called `test` (`test2` … when other sessions run), so that a lab of `make
+lab-up` is left alone. A session that was killed leaves its lab; the next one removes it. With
+LXTUI_LAB=NAME the tests use the lab NAME, starting it if need be, and leave it up: quicker while
+writing tests. With LXTUI_LAB_REQUIRED=1 tests fail instead of skipping where there can be no lab.
+"""
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import pytest
+
+from .errors import LabUnavailable
+from .lab import Host, Lab, down, up
+from .plan import check_name
+from .tools import Lock, no_interrupts
+
+NAMES = ("test", "test2", "test3", "test4")
+_numbers = itertools.count(1)
+
+
+class MakeInstance(Protocol):
+    """Makes a container that is gone, on every host, when the test ends; returns its name."""
+
+    def __call__(
+        self,
+        host: Host,
+        config: dict[str, str] | None = None,
+        *,
+        start: bool = True,
+        name: str | None = None,
+    ) -> str:
+        """Make it on HOST with the limits in CONFIG, and start it."""
+
+
+@contextmanager
+def session_lab() -> Iterator[Lab]:
+    """Hold a lab for as long as the block lasts. Raises LabUnavailable."""
+    if name := os.environ.get("LXTUI_LAB"):
+        yield up(check_name(name))
+        return
+    for name in NAMES:
+        owner = Lock(f"owner {name}")
+        if owner.try_acquire():
+            break
+    else:
+        raise LabUnavailable(f"{len(NAMES)} test sessions with labs run already")
+    try:
+        # A whole lab of that name is of no use: the killed session's tests may have changed it.
+        if os.geteuid() == 0:
+            down(name)
+        yield up(name)
+    finally:
+        with no_interrupts():
+            if os.geteuid() == 0:
+                down(name)
+            owner.release()
+
+
+def _skip(reason: str) -> None:
+    if os.environ.get("LXTUI_LAB_REQUIRED"):
+        pytest.fail(f"no lab: {reason}", pytrace=False)
+    pytest.skip(f"no lab: {reason}")
+
+
+def _host(lab: Lab, name: str) -> Host:
+    try:
+        return lab.host(name)
+    except LabUnavailable as error:
+        _skip(str(error))
+        raise
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Two LXD hosts and one Incus host with containers, shared by the whole session."""
+    began = False
+    try:
+        with session_lab() as running:
+            began = True
+            yield running
+    except LabUnavailable as error:
+        if began:  # it is the end that failed, and no test is left to skip
+            raise
+        _skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def lxd1(lab: Lab) -> Host:
+    """Return the first LXD host."""
+    return _host(lab, "lxd1")
+
+
+@pytest.fixture(scope="session")
+def lxd2(lab: Lab) -> Host:
+    """Return the second LXD host."""
+    return _host(lab, "lxd2")
+
+
+@pytest.fixture(scope="session")
+def incus1(lab: Lab) -> Host:
+    """Return the Incus host."""
+    return _host(lab, "incus1")
+
+
+@pytest.fixture
+def make_instance(lab: Lab) -> Iterator[MakeInstance]:
+    """Make containers of one's own; tests leave those of the plan as they are."""
+    made: list[str] = []
+
+    def make(
+        host: Host,
+        config: dict[str, str] | None = None,
+        *,
+        start: bool = True,
+        name: str | None = None,
+    ) -> str:
+        name = name or f"t{os.getpid()}-{next(_numbers)}"
+        made.append(name)
+        host.launch(name, config, start=start)
+        return name
+
+    yield make
+    for name in made:
+        for host in lab.hosts:  # it may have moved
+            host.delete(name)

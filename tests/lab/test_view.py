@@ -1,0 +1,103 @@
+"""What the tools of a real container show through lxfs, under LXD and under Incus."""
+
+import re
+
+import pytest
+
+from .fixtures import MakeInstance
+from .lab import Host, Lab
+
+LIMITS = {"limits.memory": "256MiB", "limits.cpu": "1"}
+MIB = 1024 * 1024
+
+
+@pytest.fixture(params=["lxd1", "incus1"])
+def host(request: pytest.FixtureRequest, lab: Lab) -> Host:
+    """One LXD host and the Incus host, if the lab's containers see lxfs."""
+    if not lab.view_mounted:
+        pytest.skip(f"lxfs is not mounted: {'; '.join(lab.notes)}")
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Host)
+    return found
+
+
+@pytest.fixture
+def tool(host: Host, make_instance: MakeInstance) -> "Tool":
+    """Return what runs a tool in a fresh container of 256 MiB and one CPU."""
+    return Tool(host, make_instance(host, LIMITS))
+
+
+class Tool:
+    """Runs tools in one container."""
+
+    def __init__(self, host: Host, name: str) -> None:
+        self._host = host
+        self._name = name
+
+    def __call__(self, *argv: str) -> str:
+        """Run ARGV; return what it prints."""
+        return self._host.exec(self._name, argv).stdout
+
+
+def test_free_shows_the_container(tool: Tool) -> None:
+    """`free` in a container of 256 MiB shows 256 MiB, of which it uses a part."""
+    total, used, free = map(int, tool("free", "-b").splitlines()[1].split()[1:4])
+    assert total == 256 * MIB
+    assert 0 < used < total
+    assert 0 < free < total
+    assert tool("free", "-m").splitlines()[1].split()[1] == "256"
+
+
+def test_memory_in_use_is_counted(tool: Tool) -> None:
+    """64 MiB that the container writes to a tmpfs appear as shared in its `free`."""
+    before = int(tool("free", "-m").splitlines()[1].split()[4])
+    tool("mount", "-t", "tmpfs", "tmpfs", "/srv")
+    tool("dd", "if=/dev/zero", "of=/srv/fill", "bs=1M", "count=64")
+    after = int(tool("free", "-m").splitlines()[1].split()[4])
+    assert 60 <= after - before <= 70
+
+
+def test_processors_online(tool: Tool) -> None:
+    """A container limited to one CPU has one processor online."""
+    assert tool("getconf", "_NPROCESSORS_ONLN") == "1\n"
+    assert tool("nproc") == "1\n"
+    cpuinfo = tool("dd", "if=/proc/cpuinfo", "bs=64k")
+    assert len(re.findall(r"^processor\s*:", cpuinfo, re.MULTILINE)) == 1
+
+
+def test_uptime_is_the_containers(tool: Tool) -> None:
+    """`uptime` counts from the start of the container, not of the machine."""
+    seconds = float(tool("dd", "if=/proc/uptime").split()[0])
+    assert 0 <= seconds < 120
+    assert re.search(r" up\s+[01] min", tool("uptime"))
+
+
+def test_top_agrees(tool: Tool) -> None:
+    """`top` shows the container's memory and its few processes."""
+    screen = tool("top", "-bn1")
+    memory = re.search(r"MiB Mem :\s+([\d.]+) total", screen)
+    assert memory
+    assert float(memory[1]) == 256
+    tasks = re.search(r"Tasks:\s+(\d+) total", screen)
+    assert tasks
+    assert int(tasks[1]) < 10
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="lxfs gives its files the size 0, at which the kernel ends sendfile(2) before it asks",
+)
+@pytest.mark.parametrize("file", ["stat", "meminfo", "cpuinfo", "uptime", "loadavg", "swaps"])
+def test_every_way_to_read_gives_the_file(tool: Tool, file: str) -> None:
+    """`cat`, which uses sendfile(2) here, gets a file as whole as read(2) does."""
+    assert tool("cat", f"/proc/{file}").splitlines()[0]
+    lines = len(tool("cat", f"/proc/{file}").splitlines())
+    assert lines == len(tool("dd", f"if=/proc/{file}", "bs=256k").splitlines())
+
+
+def test_limits_changed_while_running_are_seen(host: Host, make_instance: MakeInstance) -> None:
+    """A memory limit raised on a running container shows in its `free` at once."""
+    name = make_instance(host, LIMITS)
+    config = {"limits.memory": "320MiB"}
+    host.api.call("PATCH", f"/1.0/instances/{name}", {"config": config})
+    assert host.exec(name, ["free", "-m"]).stdout.splitlines()[1].split()[1] == "320"
