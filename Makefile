@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lab-up lab-down lab-status lab-env screenshots clean
+.PHONY: help setup run test check format lab-up lab-down lab-status lab-env pictures screenshots clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ lab-status: $(STAMP) ## What of the lab runs
 
 lab-env: $(STAMP) ## Print the shell lines that point lxtui, lxc and incus at the lab
 	@$(BIN)/python -m tests.lab env
+
+pictures: $(STAMP) ## Draw the pictures of tests/tui anew; look at the diff before you commit it
+	@$(BIN)/python -m pytest -q tests/tui/test_pictures.py --snapshot-update
 
 screenshots: $(STAMP) ## Draw screenshots/*.svg and *.png from the real program on the lab
 	@$(BIN)/python -m tests.lab.screenshots

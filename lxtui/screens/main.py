@@ -62,6 +62,8 @@ class MainScreen(Screen[None]):
         Binding("escape", "clear_filter", show=False),
         Binding("tab", "app.focus_next", show=False),
     ]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 
     def __init__(self, wiring: Wiring, settings: Settings) -> None:
         super().__init__()

@@ -1,0 +1,65 @@
+"""The demo fleet at one moment, for keys and pictures.
+
+Role: an app whose clock stands still, so that every picture of it is the same. Boundary: the demo
+backend only. Threading: each app runs in its own event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from textual.pilot import Pilot
+
+from lxtui.app import LxtuiApp
+from lxtui.backend.demo import DemoFleet, demo_fleet
+from lxtui.config import Settings
+from lxtui.fleet import Fleet
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+SIZE = (130, 38)
+Script = Callable[[Pilot[None]], Awaitable[None]]
+
+
+def still_clock() -> datetime:
+    """The moment at which all pictures are taken."""
+    return NOW
+
+
+class Stage:
+    """A demo fleet with an app on it."""
+
+    def __init__(self, settings: Settings | None = None, *, still: bool = False) -> None:
+        self.demo: DemoFleet = (
+            demo_fleet(still_clock, tempo=0.0) if still else demo_fleet(tempo=0.0)
+        )
+        clock = still_clock if still else self.demo.clock
+        # Nothing changes on its own: each look is made by a key or an event.
+        self.fleet = Fleet(self.demo.backends(), poll_seconds=3600, clock=clock)
+        self.app = LxtuiApp(self.fleet, settings or Settings(), clock)
+
+    def run(self, script: Script, size: tuple[int, int] = SIZE) -> None:
+        """Run the app without a terminal and let *script* press its keys."""
+
+        async def play() -> None:
+            async with self.app.run_test(size=size) as pilot:
+                await settled(pilot, self)
+                await script(pilot)
+
+        asyncio.run(play())
+
+
+async def settled(pilot: Pilot[None], stage: Stage) -> None:
+    """Wait until every host was asked once and the screen shows it."""
+    await until(pilot, lambda: all(one.seen_at or one.error for one in stage.fleet.snapshot.hosts))
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for *condition*; AssertionError when it does not come true."""
+    for _ in range(int(seconds / 0.02)):
+        if condition():
+            await pilot.pause()
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("did not happen in time")

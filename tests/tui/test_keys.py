@@ -1,0 +1,382 @@
+"""Keys on the demo fleet: what is pressed is what happens."""
+
+from __future__ import annotations
+
+from textual.pilot import Pilot
+from textual.widgets import Footer, Input, OptionList, Static
+
+from lxtui.actions import ACTIONS
+from lxtui.config import Settings
+from lxtui.model import JobState, Ref
+from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
+from lxtui.screens.main import MainScreen
+from lxtui.screens.move import MoveDialog
+from lxtui.widgets.fleet_table import FleetTable
+from lxtui.widgets.fleet_tree import FleetTree
+from lxtui.widgets.operations import OperationsPane
+from tests.tui.conftest import Stage, until
+
+
+def _main(stage: Stage) -> MainScreen:
+    screen = stage.app.screen_stack[1]
+    assert isinstance(screen, MainScreen)
+    return screen
+
+
+def _select(stage: Stage, host: str, name: str) -> None:
+    _main(stage).query_one(FleetTable).select(Ref(host, "default", name))
+
+
+def _status(stage: Stage, host: str, name: str) -> str | None:
+    instance = stage.fleet.snapshot.instance(Ref(host, "default", name))
+    return instance.status if instance is not None else None
+
+
+def test_everything_is_on_the_screen() -> None:
+    """All instances are in the table, all hosts in the tree, the dead one named on top."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        main = _main(stage)
+        await until(pilot, lambda: main.query_one(FleetTable).row_count == 10)
+        labels = [str(node.label) for node in main.query_one(FleetTree).root.children]
+        assert [label.split()[1] for label in labels] == ["oslo", "lima", "kyoto", "quito"]
+        assert "no answer: quito" in str(main.query_one("#summary", Static).render())
+
+    stage.run(script)
+
+
+def test_start_runs_at_once_and_stop_asks() -> None:
+    """Key s starts what is stopped; x stops what runs, after a yes to its name and host."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "oslo", "build")
+        await pilot.press("s")
+        await until(pilot, lambda: _status(stage, "oslo", "build") == "Running")
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        question = str(stage.app.screen.query_one(".question", Static).render())
+        assert question == "Stop build on host oslo?"
+        await pilot.press("y")
+        await until(pilot, lambda: _status(stage, "oslo", "build") == "Stopped")
+
+    stage.run(script)
+
+
+def test_no_is_the_default_answer() -> None:
+    """Enter in a confirmation says no: nothing happens."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "oslo", "build")
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(stage.app.screen, MainScreen))
+        assert stage.fleet.snapshot.jobs == ()
+        assert _status(stage, "oslo", "build") == "Stopped"
+
+    stage.run(script)
+
+
+def test_delete_removes_after_yes() -> None:
+    """Key d and yes delete the stopped instance; its row goes and the cursor stays in the table."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "oslo", "build")
+        await pilot.press("d", "y")
+        await until(pilot, lambda: _status(stage, "oslo", "build") is None)
+        table = _main(stage).query_one(FleetTable)
+        await until(pilot, lambda: table.row_count == 9)
+        assert table.selected is not None
+
+    stage.run(script)
+
+
+def test_unavailable_actions_say_why() -> None:
+    """Deleting a running instance does not ask: it says that it is not stopped."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "oslo", "web1")
+        await pilot.press("d")
+        await pilot.pause()
+        assert isinstance(stage.app.screen, MainScreen)
+        (notification,) = stage.app._notifications
+        assert notification.message == "oslo:web1 is not stopped"
+
+    stage.run(script)
+
+
+def test_snapshot_then_restore() -> None:
+    """Key n asks for a name and takes a snapshot; b offers the newest first, asks, restores."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "lima", "cache1")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(stage.app.screen, NameDialog))
+        stage.app.screen.query_one(Input).value = "before"
+        await pilot.press("enter")
+        ref = Ref("lima", "default", "cache1")
+        await until(
+            pilot,
+            lambda: (
+                [
+                    s.name
+                    for one in [stage.fleet.snapshot.instance(ref)]
+                    if one
+                    for s in one.snapshots
+                ]
+                == ["before"]
+            ),
+        )
+        await pilot.press("b")
+        await until(pilot, lambda: isinstance(stage.app.screen, ChoiceDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        await pilot.press("y")
+        await until(
+            pilot,
+            lambda: any(
+                job.title == "restore lima:cache1/before" and job.state is JobState.DONE
+                for job in stage.fleet.snapshot.jobs
+            ),
+        )
+
+    stage.run(script)
+
+
+def test_a_taken_snapshot_name_is_refused_in_the_dialog() -> None:
+    """The dialog stays open and says that the name exists."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "oslo", "web1")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(stage.app.screen, NameDialog))
+        stage.app.screen.query_one(Input).value = "daily0"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(stage.app.screen, NameDialog)
+        assert "exists" in str(stage.app.screen.query_one("#trouble", Static).render())
+
+    stage.run(script)
+
+
+def test_move_by_keys() -> None:
+    """m, a host, enter: the plan is shown, the instance goes there and is gone from its host."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "oslo", "web1")
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(stage.app.screen, MoveDialog))
+        targets = stage.app.screen.query_one(OptionList)
+        assert [str(option.prompt).split()[0] for option in targets.options] == [
+            "lima",
+            "kyoto",
+            "quito",
+        ]
+        await pilot.press("down")  # kyoto; quito is dead and cannot be chosen
+        plan = stage.app.screen.query_one("#plan", Static)
+        await until(pilot, lambda: "kyoto pulls web1" in str(plan.render()))
+        await pilot.press("enter")
+        await until(pilot, lambda: _status(stage, "kyoto", "web1") == "Running")
+        await until(pilot, lambda: _status(stage, "oslo", "web1") is None)
+        progress = stage.app.screen.query_one("#progress", Static)
+        await until(pilot, lambda: "oslo:web1 is now kyoto:web1" in str(progress.render()))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(stage.app.screen, MainScreen))
+
+    stage.run(script)
+
+
+def test_a_blocked_move_does_not_start() -> None:
+    """Where the name is taken the dialog shows the blocker, and enter moves nothing."""
+    stage = Stage()
+    taken = stage.demo.daemons["oslo"].instances[Ref("oslo", "default", "web1")]
+    from dataclasses import replace
+
+    stage.demo.add_instance(replace(taken, ref=Ref("lima", "default", "web1")))
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "oslo", "web1")
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(stage.app.screen, MoveDialog))
+        plan = stage.app.screen.query_one("#plan", Static)
+        await until(pilot, lambda: "blocker" in str(plan.render()))
+        assert "lima has an instance named web1 already" in str(plan.render())
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        assert stage.fleet.snapshot.jobs == ()
+
+    stage.run(script)
+
+
+def test_filter_shows_what_matches() -> None:
+    """Slash and words leave the matching rows; escape brings all back."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = _main(stage).query_one(FleetTable)
+        await pilot.press("slash", *"web")
+        await until(pilot, lambda: table.row_count == 3)
+        await pilot.press("escape")
+        await until(pilot, lambda: table.row_count == 10)
+
+    stage.run(script)
+
+
+def test_help_lists_every_action() -> None:
+    """The help page has every action's label and help text."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(stage.app.screen, TextDialog))
+        page = str(stage.app.screen.query_one(Static).render())
+        for action in ACTIONS:
+            assert action.label in page
+            assert action.help in page
+
+    stage.run(script)
+
+
+def test_palette_finds_every_action() -> None:
+    """The command palette holds every action of the table."""
+    stage = Stage()
+
+    async def script(_pilot: Pilot[None]) -> None:
+        titles = {command.title for command in stage.app.get_system_commands(stage.app.screen)}
+        assert {action.label for action in ACTIONS} <= titles
+
+    stage.run(script)
+
+
+def test_keys_can_be_changed() -> None:
+    """A key of the user's settings does the action, and the footer shows it."""
+    stage = Stage(Settings(keys={"start": "ctrl+s"}))
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "oslo", "build")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: _status(stage, "oslo", "build") == "Running")
+        assert _main(stage).query_one(Footer)
+
+    stage.run(script)
+
+
+def test_the_tree_selects_snapshots() -> None:
+    """With the tree's cursor on a snapshot, restore asks about that snapshot at once."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        tree = _main(stage).query_one(FleetTree)
+        await until(pilot, lambda: len(tree.root.children) == 4)
+        host = tree.root.children[0]
+        instance = next(node for node in host.children if "web1" in str(node.label))
+        instance.expand()
+        tree.focus()
+        await pilot.pause()
+        tree.move_cursor(instance.children[0])
+        await pilot.press("b")
+        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        question = str(stage.app.screen.query_one(".question", Static).render())
+        assert "daily0 of web1 on host oslo" in question
+
+    stage.run(script)
+
+
+def test_a_dead_host_keeps_its_instances() -> None:
+    """A host that stops answering leaves its rows on the screen, marked as not current."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = _main(stage).query_one(FleetTable)
+        await until(pilot, lambda: table.row_count == 10)
+        stage.demo.daemons["lima"].alive = False
+        await pilot.press("r")
+        await until(
+            pilot,
+            lambda: (
+                not all(host.online for host in stage.fleet.snapshot.hosts if host.name == "lima")
+            ),
+        )
+        assert table.row_count == 10
+        states = [str(table.get_row(row.key)[2]) for row in table.ordered_rows]
+        assert states.count("Running?") == 2
+        _select(stage, "lima", "mail")
+        await pilot.press("x")
+        await pilot.pause()
+        assert isinstance(stage.app.screen, MainScreen)
+
+    stage.run(script)
+
+
+def test_cancelling_a_move_puts_everything_back() -> None:
+    """Key c on the running job rolls the move back; the instance runs where it was."""
+    stage = Stage()
+    stage.demo.tempo = 1.0
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "oslo", "web1")
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(stage.app.screen, MoveDialog))
+        plan = stage.app.screen.query_one("#plan", Static)
+        await until(pilot, lambda: "pulls web1" in str(plan.render()))
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(stage.fleet.snapshot.jobs))
+        await pilot.press("c")
+        await until(
+            pilot, lambda: stage.fleet.snapshot.jobs[0].state is JobState.FAILED, seconds=20
+        )
+        assert "runs where it was" in stage.fleet.snapshot.jobs[0].progress.text
+        await until(pilot, lambda: _status(stage, "oslo", "web1") == "Running")
+        await pilot.press("escape")
+        operations = _main(stage).query_one(OperationsPane)
+        await until(pilot, lambda: operations.row_count >= 1)
+
+    stage.run(script)
+
+
+def test_quitting_with_a_running_move_asks_first() -> None:
+    """ctrl+q while a move runs asks; saying no goes on."""
+    stage = Stage()
+    stage.demo.tempo = 0.5
+
+    async def script(pilot: Pilot[None]) -> None:
+        from lxtui.commands import Move
+
+        stage.fleet.submit(Move(Ref("oslo", "default", "web1"), "lima"))
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(stage.app.screen, MainScreen))
+        await until(pilot, lambda: _status(stage, "lima", "web1") == "Running", seconds=20)
+
+    stage.run(script)
+
+
+def test_hostile_names_do_not_drive_the_screen() -> None:
+    """Markup and control characters of a container's name are shown as text."""
+    stage = Stage()
+    ref = Ref("oslo", "default", "[red]x\x1b[2J")
+    from lxtui.model import Instance
+
+    stage.demo.add_instance(Instance(ref, "Running", created_at=stage.demo.clock()))
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = _main(stage).query_one(FleetTable)
+        await until(pilot, lambda: table.row_count == 11)
+        names = [str(table.get_row(row.key)[0]) for row in table.ordered_rows]
+        assert "[red]x?[2J" in names
+        table.select(ref)
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        question = str(stage.app.screen.query_one(".question", Static).render())
+        assert question == "Stop [red]x?[2J on host oslo?"
+
+    stage.run(script)

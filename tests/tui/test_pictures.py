@@ -1,0 +1,58 @@
+"""Pictures of the screens at fixed sizes, clock and data.
+
+A picture changes only with a look at it: `make pictures` draws them anew, then read the diff's
+report, which a failing run names.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+
+from lxtui.model import Ref
+from lxtui.screens.main import MainScreen
+from lxtui.widgets.fleet_table import FleetTable
+from tests.tui.conftest import SIZE, Script, Stage, settled
+
+
+class SnapCompare(Protocol):
+    """The fixture of pytest-textual-snapshot."""
+
+    def __call__(
+        self, app: App[None], *, terminal_size: tuple[int, int], run_before: Script
+    ) -> bool:
+        """Draw and compare."""
+
+
+@pytest.mark.parametrize("size", [SIZE, (80, 24)], ids=["large", "small"])
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("main", []),
+        ("help", ["question_mark"]),
+        ("details", ["i"]),
+        ("confirm", ["x"]),
+        ("name", ["n"]),
+        ("move", ["m"]),
+        ("filter", ["slash", "w", "e", "b"]),
+    ],
+)
+def test_picture(
+    snap_compare: SnapCompare, name: str, keys: list[str], size: tuple[int, int]
+) -> None:
+    """Each screen looks as it did when a person last looked at it."""
+    stage = Stage(still=True)
+
+    async def script(pilot: Pilot[None]) -> None:
+        await settled(pilot, stage)
+        main = stage.app.screen_stack[1]
+        assert isinstance(main, MainScreen)
+        main.query_one(FleetTable).select(Ref("oslo", "default", "web1"))
+        await pilot.press(*keys)
+        await stage.app.workers.wait_for_complete()
+        await pilot.pause(0.3)
+
+    assert snap_compare(stage.app, terminal_size=size, run_before=script), name
