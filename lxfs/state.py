@@ -126,6 +126,38 @@ class CpuClocks:
             self._clocks.pop(key, None)
 
 
+class Kept:
+    """Counts that are dear to make, each kept for twenty times what making it took.
+
+    However often a container of many threads reads, counting them takes no more than a twentieth
+    of one CPU; a small container's count is as good as fresh.
+    """
+
+    _FACTOR = 20
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[Hashable, tuple[int, TaskCount]] = {}
+
+    def get(self, key: Hashable, make: Callable[[], TaskCount]) -> TaskCount:
+        """Return the kept count, or make one. What ``make`` raises is not kept."""
+        start = time.monotonic_ns()
+        with self._lock:
+            until, count = self._counts.get(key, (0, None))
+        if count is not None and start < until:
+            return count
+        made = make()
+        now = time.monotonic_ns()
+        with self._lock:
+            self._counts[key] = now + (now - start) * self._FACTOR, made
+        return made
+
+    def forget(self, key: Hashable) -> None:
+        """Drop a container that is gone."""
+        with self._lock:
+            self._counts.pop(key, None)
+
+
 # The kernel's load average (kernel/sched/loadavg.c, include/linux/sched/loadavg.h): 11 bits of
 # fraction, a step every 5 seconds, decay of 1/exp(5s/1min), 1/exp(5s/5min), 1/exp(5s/15min).
 _FIXED_1 = 1 << 11

@@ -19,7 +19,7 @@ from lxfs.identity import Identity
 from lxfs.model import Container, CpuCounters, Cpus, LoadAverage, MemoryUse, SourceError, TaskCount
 from lxfs.sources.cgroups import Cgroup, Hierarchies
 from lxfs.sources.host import Host
-from lxfs.state import CpuClocks, LoadAverages
+from lxfs.state import CpuClocks, Kept, LoadAverages
 from lxfs.views import cpu_sysfs, cpuinfo, loadavg, meminfo, stat, swaps, uptime
 
 _MAX_TASKS = 512
@@ -79,13 +79,13 @@ class Snapshot:
     @cached_property
     def tasks(self) -> TaskCount:
         """The container's threads now."""
-        return self._world.count_tasks(self.container)
+        return self._world.tasks(self.container)
 
     @cached_property
     def load(self) -> LoadAverage:
         """The container's load averages."""
         world, container = self._world, self.container
-        return world.loads.get(container.key, lambda: world.count_tasks(container))
+        return world.loads.get(container.key, lambda: world.tasks(container))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,7 @@ class World:
     identity: Identity
     clocks: CpuClocks
     loads: LoadAverages
+    counts: Kept
     cpus_by_quota: bool = True
 
     @classmethod
@@ -133,11 +134,16 @@ class World:
             identity=Identity(host),
             clocks=CpuClocks(),
             loads=LoadAverages(),
+            counts=Kept(),
             cpus_by_quota=cpus_by_quota,
         )
 
-    def count_tasks(self, container: Container) -> TaskCount:
-        """Return the container's threads by state. Raises ``SourceError`` when it is gone.
+    def tasks(self, container: Container) -> TaskCount:
+        """Return the container's threads by state. Raises ``SourceError`` when it is gone."""
+        return self.counts.get(container.key, lambda: self._count_tasks(container))
+
+    def _count_tasks(self, container: Container) -> TaskCount:
+        """Count them.
 
         Threads in its cgroup that live in an outer pid namespace (a manager's helper; or all of
         the host's, for a namespace that has no cgroup of its own) are not the container's.
@@ -169,6 +175,7 @@ class World:
         for container in self.identity.reap():
             self.clocks.forget(container.key)
             self.loads.forget(container.key)
+            self.counts.forget(container.key)
 
 
 @dataclass(frozen=True, slots=True)

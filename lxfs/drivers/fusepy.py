@@ -142,9 +142,16 @@ def serve(tree: Tree, mountpoint: str, ready: Callable[[], None]) -> None:
     # libfuse takes over a signal only from its default; Python and our parents may have it.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+    answered = False
+
+    def mounted() -> None:
+        nonlocal answered
+        answered = True
+        ready()
+
     try:
         mfusepy.FUSE(
-            operations=_Operations(tree, ready),
+            operations=_Operations(tree, mounted),
             mountpoint=mountpoint,
             foreground=True,
             fsname="lxfs",
@@ -160,6 +167,10 @@ def serve(tree: Tree, mountpoint: str, ready: Callable[[], None]) -> None:
             entry_timeout=_ATTRIBUTE_SECONDS,
         )
     except RuntimeError as error:
+        if answered:
+            # libfuse counts a signal that ended its loop as a failure; it is how we are told to.
+            _log.info("the mount on %s ended (libfuse status %s)", mountpoint, error)
+            return
         raise UserError(f"mounting on {mountpoint} failed (libfuse status {error})") from error
     finally:
         tree.close()

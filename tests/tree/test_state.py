@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lxfs.model import NSEC_PER_SEC, CpuCounters, Cpus, CpuTime, SourceError, TaskCount
-from lxfs.state import CpuClocks, LoadAverages, decay
+from lxfs.state import CpuClocks, Kept, LoadAverages, decay
 
 SECOND = NSEC_PER_SEC
 TWO = Cpus((0, 1), Fraction(2))
@@ -187,3 +187,19 @@ def test_sampler_forgets_who_is_gone_or_not_asked_about() -> None:
     thread.join(10)
     assert not thread.is_alive()
     loads.close()
+
+
+def test_dear_counts_are_kept_and_cheap_ones_made_anew() -> None:
+    """A count that took long is given again for a while, for its own container only."""
+    kept = Kept()
+    made: list[TaskCount] = []
+
+    def make() -> TaskCount:
+        threading.Event().wait(0.05)
+        made.append(TaskCount(running=len(made), blocked=0, total=9, last_pid=9))
+        return made[-1]
+
+    assert kept.get(KEY, make) is kept.get(KEY, make)
+    assert kept.get((2, 2), make) is made[1]
+    kept.forget(KEY)
+    assert kept.get(KEY, make) is made[2]

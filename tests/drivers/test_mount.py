@@ -1,0 +1,390 @@
+"""``lxfs mount`` and ``lxfs umount`` on real mounts: readers, the daemon, bad input."""
+
+import contextlib
+import errno
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lxfs import parse
+from tests.drivers.conftest import (
+    LIMITS,
+    LXFS,
+    MIB,
+    Caller,
+    Mount,
+    eventually,
+    exists,
+    is_mounted,
+    lxfs,
+    mounted,
+)
+from tests.fixtures import HERE
+
+HOOK = Path("/usr/share/lxcfs/lxc.mount.hook")
+ROOT = HERE.parent.parent
+
+
+def test_options_reach_the_kernel(mount: Mount) -> None:
+    """The mount is read-only, without set-uid, devices and programs, and open to all users."""
+    line = next(
+        line
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+        if f" {mount.directory} " in line
+    )
+    before, after = line.split(" - ")
+    assert {"ro", "nosuid", "nodev", "noexec"} <= set(before.split()[5].split(","))
+    assert after.split()[:2] == ["fuse.lxfs", "lxfs"]
+    assert {"allow_other", "default_permissions"} <= set(after.split()[2].split(","))
+
+
+@pytest.mark.parametrize("path", ["proc/swaps", "sys/devices/system/cpu/online"])
+def test_the_host_sees_its_own_files(mount: Mount, path: str) -> None:
+    """Outside of containers the files are the host's, byte for byte."""
+    assert mount.host_reads(path) == Path(f"/{path}").read_bytes()
+
+
+def test_a_container_sees_its_limits(mount: Mount, caller: Caller) -> None:
+    """A caller in a pid namespace and a limited cgroup sees those limits in every file."""
+    view = mount.directory
+    figures = parse.meminfo(caller.reads(view / "proc/meminfo").encode())
+    assert figures[b"MemTotal"] == LIMITS.memory
+    assert 0 < figures[b"MemTotal"] - figures[b"MemFree"] < 64 * MIB
+    assert caller.reads(view / "sys/devices/system/cpu/online") == "0\n"
+    assert caller.reads(view / "proc/cpuinfo").count("processor\t") == 1
+    stat = caller.reads(view / "proc/stat")
+    assert [line.split()[0] for line in stat.splitlines()[:3]] == ["cpu", "cpu0", "intr"]
+    assert 0 <= float(caller.reads(view / "proc/uptime").split()[0]) < 5
+    averages, tasks, last = caller.reads(view / "proc/loadavg").rsplit(" ", 2)
+    assert averages == "0.00 0.00 0.00"
+    assert (tasks, last) == ("1/1", "1\n")
+
+
+def test_psutil_agrees(mount: Mount, caller: Caller) -> None:
+    """The referee psutil, aimed at the mount from inside, finds the container's figures."""
+    program = textwrap.dedent(f"""
+        import json, psutil
+        psutil.PROCFS_PATH = {str(mount.directory / "proc")!r}
+        memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+        times = psutil.cpu_times(percpu=True)
+        print(json.dumps({{
+            "total": memory.total, "available": memory.available, "used": memory.used,
+            "swap": swap.total, "cpus": len(times), "idle": times[0].idle,
+            "boot": psutil.boot_time(), "load": psutil.cpu_stats().ctx_switches,
+        }}))
+    """)
+    # psutil warns of files that it looks for beside these (vmstat): its concern, not ours.
+    done = caller([sys.executable, "-W", "ignore", "-c", program])
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["total"] == LIMITS.memory
+    assert 0 < found["used"] < 128 * MIB
+    assert found["available"] <= found["total"]
+    assert (found["swap"], found["cpus"], found["load"]) == (0, 1, 0)
+    btime = next(x for x in Path("/proc/stat").read_text().splitlines() if "btime" in x)
+    assert found["boot"] == float(btime.split()[1])
+
+
+def test_cpuset_mode_ignores_the_quota(tmp_path: Path, caller: Caller) -> None:
+    """With --cpus cpuset a container of one CPU's quota sees all CPUs it may run on."""
+    with mounted(tmp_path / "view", "--cpus", "cpuset") as mount:
+        online = Path("/sys/devices/system/cpu/online").read_text()
+        assert caller.reads(mount.directory / "sys/devices/system/cpu/online") == online
+
+
+def test_poll_does_not_wait(mount: Mount) -> None:
+    """Polling a served file returns at once, so that nothing holds up a suspend of the host."""
+    with (mount.directory / "proc/uptime").open("rb") as file:
+        poll = select.poll()
+        poll.register(file, select.POLLIN)
+        assert poll.poll(5000)[0][1] & select.POLLIN
+
+
+def test_writing_is_refused(mount: Mount) -> None:
+    """Nobody writes, creates or removes anything."""
+    view = mount.directory
+    with pytest.raises(OSError, match="Read-only") as caught:
+        (view / "proc/uptime").write_bytes(b"0\n")
+    assert caught.value.errno == errno.EROFS
+    with pytest.raises(OSError, match="Read-only"):
+        (view / "new").touch()
+
+
+def test_small_reads_make_up_one_snapshot(mount: Mount) -> None:
+    """Reading stat byte by byte gives one moment; rewinding gives a later one."""
+    with (mount.directory / "proc/stat").open("rb", buffering=0) as file:
+        text = b"".join(iter(lambda: file.read(1), b""))
+        total = [int(column) for column in text.split(b"\n")[0].split()[1:]]
+        each = [
+            [int(column) for column in line.split()[1:]]
+            for line in text.splitlines()[1:]
+            if line.startswith(b"cpu")
+        ]
+        for column, value in enumerate(total[:3]):
+            # The kernel rounds each CPU's ticks down by itself.
+            assert 0 <= value - sum(cpu[column] for cpu in each) <= len(each)
+        file.seek(0)
+        assert file.read(4) == b"cpu "
+
+
+def test_parallel_readers_get_whole_files(mount: Mount, caller: Caller) -> None:
+    """Thousands of parallel reads from a container and the host are all whole and their own."""
+    program = textwrap.dedent(f"""
+        import concurrent.futures, pathlib
+        view = pathlib.Path({str(mount.directory)!r})
+        def read(number):
+            text = (view / "proc/meminfo").read_text()
+            return text.startswith("MemTotal:         262144 kB") and text.count("\\n")
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            print(set(pool.map(read, range(2000))))
+    """)
+    inside = caller([sys.executable, "-c", program])
+    lines = Path("/proc/meminfo").read_text().count("\n")
+    assert inside.stdout == f"{{{lines}}}\n", inside.stderr
+
+
+def test_many_containers_at_once_see_their_own(mount: Mount) -> None:
+    """Containers that read at the same time are never shown each other's limits."""
+    script = f"cat {mount.directory}/proc/meminfo; cat {mount.directory}/proc/meminfo"
+    with contextlib.ExitStack() as stack:
+        runs = {
+            size: stack.enter_context(
+                subprocess.Popen(
+                    [*LXFS, "run", "--memory", f"{size}M", "--", "sh", "-c", script],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for size in range(32, 40)
+        }
+        for size, run in runs.items():
+            lines = run.communicate(timeout=60)[0].splitlines()
+            totals = [line.split()[1] for line in lines if line.startswith("MemTotal")]
+            assert totals == [str(size * 1024)] * 2
+
+
+@pytest.mark.skipif(not HOOK.exists(), reason="Debian's lxcfs package is not installed")
+def test_debians_mount_hook_takes_the_tree(mount: Mount, tmp_path: Path) -> None:
+    """Debian's LXC hook, unchanged, binds every served file that the container has."""
+    script = textwrap.dedent(f"""
+        set -e
+        mkdir -p /var/lib/lxcfs {tmp_path}/root/proc {tmp_path}/root/sys
+        mount --bind {mount.directory} /var/lib/lxcfs
+        mount -t proc proc {tmp_path}/root/proc
+        mount --rbind /sys {tmp_path}/root/sys
+        LXC_ROOTFS_MOUNT={tmp_path}/root LXC_CGNS_AWARE=1 sh {HOOK}
+        grep {tmp_path}/root /proc/self/mountinfo
+    """)
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, check=True
+    )
+    bound = {
+        line.split()[4].removeprefix(f"{tmp_path}/root/")
+        for line in done.stdout.splitlines()
+        if "fuse.lxfs" in line
+    }
+    names = ("meminfo", "swaps", "cpuinfo", "stat", "uptime", "loadavg")
+    assert bound == {f"proc/{name}" for name in names} | {"sys/devices/system/cpu/online"}
+
+
+def test_the_daemon_is_on_its_own(mount: Mount) -> None:
+    """The daemon has its own session, no inherited stdio, / as directory."""
+    process = Path(f"/proc/{mount.pid}")
+    assert [str((process / f"fd/{n}").readlink()) for n in range(3)] == ["/dev/null"] * 3
+    assert (process / "cwd").readlink() == Path("/")
+    assert os.getsid(mount.pid) not in (os.getsid(0), mount.pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_unmount(tmp_path: Path, number: signal.Signals) -> None:
+    """SIGTERM and SIGINT end the daemon, its mount and its pid file."""
+    with mounted(tmp_path / "view") as mount:
+        mount.host_reads("proc/uptime")
+        os.kill(mount.pid, number)
+        assert eventually(lambda: not exists(mount.pid))
+        assert not is_mounted(mount.directory)
+        assert not mount.pidfile.exists()
+
+
+def test_signals_unmount_while_loads_are_sampled(tmp_path: Path, caller: Caller) -> None:
+    """A running load sampler does not keep the daemon from ending."""
+    with mounted(tmp_path / "view") as mount:
+        caller.reads(mount.directory / "proc/loadavg")
+        os.kill(mount.pid, signal.SIGTERM)
+        assert eventually(lambda: not exists(mount.pid), 4)
+
+
+def test_umount_ends_the_daemon(tmp_path: Path) -> None:
+    """After ``lxfs umount`` there is no mount, no process and no pid file."""
+    with mounted(tmp_path / "view") as mount:
+        done = lxfs("umount", str(mount.directory))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert not is_mounted(mount.directory)
+        assert eventually(lambda: not exists(mount.pid) and not mount.pidfile.exists())
+
+
+def test_foreground_serves_until_it_is_told(tmp_path: Path) -> None:
+    """With -f the command itself serves, and SIGINT ends it with status 0."""
+    with subprocess.Popen([*LXFS, "mount", "-f", str(tmp_path)], stderr=subprocess.PIPE) as served:
+        try:
+            assert eventually(lambda: is_mounted(tmp_path))
+            assert float((tmp_path / "proc/uptime").read_text().split()[0]) > 0
+            served.send_signal(signal.SIGINT)
+            assert served.wait(10) == 0
+            assert not is_mounted(tmp_path)
+        finally:
+            served.kill()
+
+
+def test_a_killed_daemon_can_be_cleared_away(tmp_path: Path) -> None:
+    """What kill -9 leaves is recognised as ours, and ``lxfs umount`` removes it."""
+    with mounted(tmp_path / "view") as mount:
+        os.kill(mount.pid, signal.SIGKILL)
+        assert eventually(lambda: not exists(mount.pid))
+        with pytest.raises(OSError, match=r".") as caught:
+            mount.host_reads("proc/uptime")
+        assert caught.value.errno in (errno.ENOTCONN, errno.ECONNABORTED)
+        again = lxfs("mount", str(mount.directory))
+        assert again.returncode == 1
+        assert f"'lxfs umount {mount.directory}'" in again.stderr
+        assert lxfs("umount", str(mount.directory)).returncode == 0
+        assert not is_mounted(mount.directory)
+
+
+def _refused(*arguments: str, env: dict[str, str] | None = None) -> str:
+    """Run lxfs and return the one line it refuses with."""
+    done = lxfs(*arguments, env=env)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def test_bad_mountpoints(tmp_path: Path) -> None:
+    """A mountpoint that is missing, a file, or not empty is one line that says what to do."""
+    (tmp_path / "file").touch()
+    assert "mkdir -p" in _refused("mount", str(tmp_path / "missing"))
+    assert "not a directory" in _refused("mount", str(tmp_path / "file"))
+    assert "not empty" in _refused("mount", str(tmp_path))
+
+
+def test_mounting_twice(mount: Mount) -> None:
+    """A directory on which lxfs is mounted already is refused, and the mount lives on."""
+    assert "already mounted" in _refused("mount", str(mount.directory))
+    assert mount.host_reads("proc/uptime")
+
+
+def test_busy_mountpoint(tmp_path: Path) -> None:
+    """A directory on which something else is mounted is refused with the name of that."""
+    command = f"mount -t tmpfs other {tmp_path} && exec {' '.join(LXFS)} mount {tmp_path}"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "is busy: other (tmpfs)" in done.stderr
+
+
+def test_a_pid_file_that_cannot_be_written(tmp_path: Path) -> None:
+    """The daemon's own failure is the parent's one line, and nothing stays mounted."""
+    line = _refused("mount", str(tmp_path), "--pidfile", "/proc/lxfs.pid")
+    assert "the pid file /proc/lxfs.pid cannot be written" in line
+    assert not is_mounted(tmp_path)
+    line = _refused("mount", str(tmp_path), "--pidfile", str(tmp_path / "no/such.pid"))
+    assert "does not exist" in line
+
+
+def test_umount_of_what_is_not_ours(tmp_path: Path) -> None:
+    """Nothing mounted, or another filesystem, is refused and left alone."""
+    assert "nothing is mounted" in _refused("umount", str(tmp_path))
+    assert "not an lxfs mount but" in _refused("umount", "/proc")
+    assert Path("/proc/self").exists()
+
+
+def test_umount_of_a_busy_mount(tmp_path: Path) -> None:
+    """A mount with an open file is refused, and goes on serving that file."""
+    with mounted(tmp_path / "view") as mount, (mount.directory / "proc/swaps").open("rb") as file:
+        assert "is busy" in _refused("umount", str(mount.directory))
+        assert file.read() == Path("/proc/swaps").read_bytes()
+
+
+def test_no_dev_fuse(tmp_path: Path) -> None:
+    """Without the device there is one line that names it."""
+    command = f"mount -t tmpfs none /dev && exec {' '.join(LXFS)} mount {tmp_path}"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("lxfs mount: /dev/fuse cannot be opened")
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_libfuse(tmp_path: Path) -> None:
+    """Without the library there is one line that names the package."""
+    environment = os.environ | {"FUSE_LIBRARY_NAME": "no-such-library"}
+    line = _refused("mount", str(tmp_path), env=environment)
+    assert "install the package fuse3" in line
+
+
+def test_not_root() -> None:
+    """Anybody but root is told so by each verb, before anything else is tried."""
+    code = textwrap.dedent("""
+        import locale, os, shutil, sys  # what is imported late may not be readable to nobody
+        from lxfs import cli, mounting, run
+        os.setuid(65534)
+        sys.exit(cli.main(sys.argv[1:]))
+    """)
+    for arguments in (["mount", "/mnt"], ["umount", "/mnt"], ["run", "true"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert "must be root" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def broken_view(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A mount one of whose views raises what nobody expects, and the server's log."""
+    program = textwrap.dedent(f"""
+        import logging
+        from lxfs.drivers.fusepy import serve
+        from lxfs.sources.host import Host
+        from lxfs.tree import FILES, File, Tree, World
+        logging.basicConfig()
+        def view(now):
+            raise ZeroDivisionError("a mistake")
+        serve(Tree(World.of(Host()), (*FILES, File("proc/broken", view))), {str(tmp_path / "v")!r},
+              lambda: None)
+    """)
+    (tmp_path / "v").mkdir()
+    log = tmp_path / "log"
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen([sys.executable, "-c", program], stderr=errors, cwd=ROOT) as served,
+    ):
+        try:
+            assert eventually(lambda: is_mounted(tmp_path / "v"))
+            yield tmp_path / "v", log
+        finally:
+            served.terminate()
+            if not eventually(lambda: served.poll() is not None, 5):
+                served.kill()
+
+
+def test_an_unexpected_exception_is_eio(broken_view: tuple[Path, Path], caller: Caller) -> None:
+    """A mistake in a view is EIO to its reader and one entry in the log; the mount lives on."""
+    view, log = broken_view
+    for _ in range(3):
+        done = caller(["cat", str(view / "proc/broken")])
+        assert "Input/output error" in done.stderr
+    assert caller.reads(view / "proc/meminfo").startswith("MemTotal:         262144 kB")
+    assert log.read_text().count("Traceback") == 1
+    assert "a mistake" in log.read_text()
