@@ -9,10 +9,10 @@
 # No daemon is started: the lab starts its own, each in its own directory and network namespace.
 set -eu
 
-TOOLS="acl attr busybox-static dnsmasq-base fuse3 htop iproute2 nftables openssl procps rsync
+TOOLS="acl attr busybox-static dnsmasq-base fuse3 htop iproute2 lxcfs nftables openssl procps rsync
 squashfs-tools tmux uidmap"
-LXD="lxd lxd-client lxcfs"
-INCUS="incus-base incus-client lxcfs"
+LXD="lxd lxd-client"
+INCUS="incus-base incus-client"
 
 say() { echo "test-packages: $*" >&2; }
 

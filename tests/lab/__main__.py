@@ -5,6 +5,7 @@ is in lab.py. Threading: the main thread.
 """
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -129,6 +130,10 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("interrupted")
         return 130
+    except BrokenPipeError:
+        # `status | head` has seen enough; Python would complain when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 if __name__ == "__main__":

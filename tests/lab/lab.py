@@ -211,8 +211,8 @@ def _mount_view(plan: LabPlan) -> str:
     mount namespace: an LXCFS of the machine, and another lab's lxfs, are left as they are.
     """
     plan.view.mkdir(exist_ok=True)
-    if importlib.util.find_spec("lxfs.cli") is None:
-        return "no lxfs yet: containers see the machine's /proc"
+    if importlib.util.find_spec("lxfs") is None:
+        return "lxfs is not importable here: containers see the machine's /proc"
     if not LXCFS.is_dir():
         return f"{LXCFS} is missing (package lxcfs): containers see the machine's /proc"
     pidfile = plan.root / "lxfs.pid"

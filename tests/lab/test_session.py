@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,7 @@ def test_an_interrupted_session_leaves_no_lab(tmp_path: Path, number: int) -> No
         assert wait_until(lambda: note.exists() and bool(note.read_text()), 60)
         child.send_signal(number)
         if number == signal.SIGINT:
+            time.sleep(0.1)  # well within the removal
             child.send_signal(number)
         child.communicate(timeout=60)
     name = note.read_text()

@@ -1,6 +1,8 @@
 """What the tools of a real container show through lxfs, under LXD and under Incus."""
 
+import os
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +13,7 @@ LIMITS = {"limits.memory": "256MiB", "limits.cpu": "1"}
 MIB = 1024 * 1024
 
 
-@pytest.fixture(params=["lxd1", "incus1"])
+@pytest.fixture(scope="module", params=["lxd1", "incus1"])
 def host(request: pytest.FixtureRequest, lab: Lab) -> Host:
     """One LXD host and the Incus host, if the lab's containers see lxfs."""
     if not lab.view_mounted:
@@ -21,10 +23,13 @@ def host(request: pytest.FixtureRequest, lab: Lab) -> Host:
     return found
 
 
-@pytest.fixture
-def tool(host: Host, make_instance: MakeInstance) -> "Tool":
-    """Return what runs a tool in a fresh container of 256 MiB and one CPU."""
-    return Tool(host, make_instance(host, LIMITS))
+@pytest.fixture(scope="module")
+def tool(host: Host) -> Iterator["Tool"]:
+    """Return what runs a tool in one container of 256 MiB and one CPU, shared by these tests."""
+    name = f"view{os.getpid()}-{host.name}"
+    host.launch(name, LIMITS)
+    yield Tool(host, name)
+    host.delete(name)
 
 
 class Tool:
@@ -54,6 +59,7 @@ def test_memory_in_use_is_counted(tool: Tool) -> None:
     tool("mount", "-t", "tmpfs", "tmpfs", "/srv")
     tool("dd", "if=/dev/zero", "of=/srv/fill", "bs=1M", "count=64")
     after = int(tool("free", "-m").splitlines()[1].split()[4])
+    tool("umount", "/srv")
     assert 60 <= after - before <= 70
 
 
