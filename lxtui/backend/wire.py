@@ -95,15 +95,16 @@ def snapshot_from(entry: Json) -> Snapshot:
 def operation_from(host: str, entry: Json) -> Operation:
     """One operation, as the operations endpoint and the event stream write it.
 
-    Progress comes as numbers from newer daemons (``metadata.progress``) and as text from all
-    (``metadata.*_progress``); for migrations the text alone has the bytes.
+    Progress comes as text (``metadata.*_progress``), from newer daemons also as numbers
+    (``metadata.progress``, strings of digits). A migration's bytes are in ``fs_progress``; beside
+    it the target keeps the last words about the image that it unpacked first.
     """
     metadata = _mapping(entry.get("metadata"))
-    text = next(
-        (str(value) for key, value in metadata.items() if key.endswith("_progress") and value), ""
-    )
-    numbers = _mapping(metadata.get("progress"))
-    done, rate = progress_numbers(text)
+    texts = {key: str(value) for key, value in metadata.items() if key.endswith("_progress")}
+    copying = texts.get("fs_progress", "")
+    text = copying or next(filter(None, texts.values()), "")
+    done, rate = progress_numbers(copying)
+    numbers = {} if copying else _mapping(metadata.get("progress"))
     resources = [
         unquote(urlsplit(str(url)).path.rpartition("/")[2])
         for urls in _mapping(entry.get("resources")).values()
@@ -116,9 +117,9 @@ def operation_from(host: str, entry: Json) -> Operation:
         status=str(entry.get("status", "")),
         error=str(entry.get("err") or ""),
         progress=text,
-        processed=_count(numbers.get("processed")) or done,
-        rate=_count(numbers.get("speed")) or rate,
-        percent=_count(numbers.get("percent")),
+        processed=done,
+        rate=rate or _digits(numbers.get("speed")),
+        percent=_digits(numbers.get("percent")),
         may_cancel=bool(entry.get("may_cancel")),
         created_at=timestamp(str(entry.get("created_at", ""))),
         resources=tuple(resources),
@@ -174,6 +175,10 @@ def _list(value: Any) -> list[Any]:
 def _count(value: Any) -> int | None:
     """A non-negative number; the daemons write -1 where they do not know."""
     return int(value) if isinstance(value, int | float) and value >= 0 else None
+
+
+def _digits(value: Any) -> int | None:
+    return int(value) if isinstance(value, str) and value.isdecimal() else _count(value)
 
 
 def _strings(value: Any) -> Mapping[str, str]:

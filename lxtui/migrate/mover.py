@@ -144,12 +144,9 @@ class Mover:
     def _copying(self, operation: Operation) -> None:
         self._check_stop()
         self._copied = operation.processed or self._copied
-        parts = [f"copying {self._plan.source} to {self._plan.destination.host}"]
+        line = f"copying {self._plan.source} to {self._plan.destination.host}"
         if operation.processed is not None:
-            parts.append(text.size(operation.processed))
-        if operation.rate is not None:
-            parts.append(text.rate(operation.rate))
-        line = ": ".join([parts[0], ", ".join(parts[1:])]) if parts[1:] else parts[0]
+            line += f": {text.size(operation.processed)}, {text.rate(operation.rate)}".rstrip(", ")
         self._report(
             Progress(line, operation.processed, operation.rate, operation.percent, self._at)
         )

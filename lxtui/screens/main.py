@@ -292,7 +292,7 @@ def _about(selection: Selection) -> Content:
     parts = [
         instance.type + (" (ephemeral)" if instance.ephemeral else ""),
         f"profiles {', '.join(instance.profiles) or '-'}",
-        f"disk {text.size(instance.disk)}",
+        f"disk {text.size(instance.disk)}" if instance.disk else "",
         instance.description,
     ]
     if host is not None and not host.online:

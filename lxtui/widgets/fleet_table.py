@@ -77,8 +77,8 @@ class FleetTable(DataTable[Text]):
                 added = True
         if added:
             self.sort("host", "name", key=lambda cells: tuple(cell.plain for cell in cells))
-            if before is not None:
-                self.select(before)
+        if before is not None and (added or _key(before) not in wanted):
+            self.select(_follow(before, [one.ref for one in wanted.values()]))
 
     def _update(self, key: str, cells: tuple[Text, ...]) -> None:
         try:
@@ -88,6 +88,12 @@ class FleetTable(DataTable[Text]):
         for (column, _), old, new in zip(_COLUMNS, shown, cells, strict=True):
             if old != new or old.style != new.style:
                 self.update_cell(key, column, new, update_width=True)
+
+
+def _follow(before: Ref, shown: list[Ref]) -> Ref:
+    """Where the cursor belongs that was on *before*: it goes along with an instance that moved."""
+    same = [ref for ref in shown if ref[1:] == before[1:]]
+    return before if before in same or not same else same[0]
 
 
 def _key(ref: Ref) -> str:

@@ -94,6 +94,19 @@ def test_progress_text_gives_numbers(text: str, expected: tuple[int | None, int 
     assert wire.progress_numbers(text) == expected
 
 
+def test_a_copy_is_not_taken_for_the_image_before_it() -> None:
+    """While files are copied, the numbers of the image that was unpacked first do not count."""
+    unpacking = {
+        "create_instance_from_image_unpack_progress": "Unpacking image: 100% (283.07MB/s)",
+        "progress": {"percent": "100", "speed": "283068946"},
+    }
+    first = wire.operation_from("h", {"id": "1", "metadata": unpacking})
+    assert (first.processed, first.rate, first.percent) == (None, 283068946, 100)
+    copying = {**unpacking, "fs_progress": "web2: 192.31MB (48.05MB/s)"}
+    then = wire.operation_from("h", {"id": "1", "metadata": copying})
+    assert (then.processed, then.rate, then.percent) == (192_310_000, 48_050_000, None)
+
+
 def test_only_known_secrets_are_kept() -> None:
     """A migration's secrets are the websockets' alone, whatever else the metadata hold."""
     operation = wire.operation_from(

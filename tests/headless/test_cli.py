@@ -1,0 +1,225 @@
+"""The command line on the demo fleet: exit statuses, JSON keys, one line for each error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lxtui.cli import main
+
+_HOST_KEYS = {
+    "name",
+    "kind",
+    "version",
+    "address",
+    "status",
+    "error",
+    "project",
+    "server_name",
+    "cpus",
+    "memory_bytes",
+}
+_INSTANCE_KEYS = {
+    "host",
+    "project",
+    "name",
+    "type",
+    "status",
+    "ipv4",
+    "ipv6",
+    "snapshots",
+    "architecture",
+    "created_at",
+    "description",
+    "ephemeral",
+    "location",
+    "profiles",
+    "cpu_ns",
+    "memory_bytes",
+    "memory_limit_bytes",
+    "disk_bytes",
+    "processes",
+}
+
+
+@pytest.fixture(autouse=True)
+def no_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A user without settings and without hosts of their own."""
+    for name in ("LXD_DIR", "INCUS_DIR", "INCUS_SOCKET"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("LXD_CONF", "INCUS_CONF", "XDG_CONFIG_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+
+
+def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    status = main(["--demo", *arguments, "--json"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_hosts_have_their_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every host is an object with the documented keys; a dead one is offline, with its error."""
+    status, hosts = _json(capsys, "hosts")
+    assert status == 0
+    assert all(set(host) == _HOST_KEYS for host in hosts)
+    dead = next(host for host in hosts if host["name"] == "quito")
+    assert (dead["status"], dead["kind"]) == ("offline", "incus")
+    assert dead["error"]
+
+
+def test_list_has_its_documented_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every instance of a host that answers is listed with the documented keys."""
+    status, instances = _json(capsys, "list", "oslo", "kyoto:")
+    assert status == 0
+    assert {one["host"] for one in instances} == {"oslo", "kyoto"}
+    assert all(set(one) == _INSTANCE_KEYS for one in instances)
+    web1 = next(one for one in instances if one["name"] == "web1")
+    assert (web1["status"], web1["snapshots"], web1["ipv4"]) == ("Running", 2, ["10.20.30.11"])
+
+
+def test_list_of_a_dead_host_fails_and_shows_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    """What answers is printed, what does not is one line on standard error and status 1."""
+    assert main(["--demo", "list"]) == 1
+    printed = capsys.readouterr()
+    assert "web1" in printed.out
+    assert printed.err.startswith("lxtui: quito: no answer")
+    assert len(printed.err.splitlines()) == 1
+
+
+def test_without_a_terminal_the_fleet_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """No verb and no terminal: the table, and status 0 although a host is dead."""
+    assert main(["--demo"]) == 0
+    assert capsys.readouterr().out.startswith("HOST")
+
+
+def test_snapshots_of_one_instance(capsys: pytest.CaptureFixture[str]) -> None:
+    """Snapshots are objects that name host, instance and snapshot."""
+    status, snapshots = _json(capsys, "snapshots", "oslo:web1")
+    assert status == 0
+    assert [one["name"] for one in snapshots] == ["daily0", "daily1"]
+    assert {(one["host"], one["instance"]) for one in snapshots} == {("oslo", "web1")}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("start", "oslo:build"),
+        ("stop", "oslo:web1"),
+        ("stop", "oslo:web1", "--force"),
+        ("restart", "oslo:web1"),
+        ("snapshot", "oslo:web1", "new"),
+        ("restore", "oslo:web1", "daily0"),
+        ("delete", "oslo:build"),
+        ("delete", "oslo:web1/daily0"),
+    ],
+)
+def test_each_verb_prints_one_object(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """A verb that succeeds prints one object that says done, and exits 0."""
+    status, answer = _json(capsys, *arguments)
+    assert status == 0
+    assert answer == {
+        "command": arguments[0],
+        "instance": arguments[1].partition("/")[0],
+        "project": "default",
+        "result": "done",
+        "error": None,
+    }
+
+
+def test_move_prints_where_it_went(capsys: pytest.CaptureFixture[str]) -> None:
+    """A move's object names both ends, whether it runs, and how long it took."""
+    status, answer = _json(capsys, "move", "oslo:build", "kyoto:")
+    assert status == 0
+    assert (answer["result"], answer["source"], answer["destination"], answer["running"]) == (
+        "done",
+        "oslo:build",
+        "kyoto:build",
+        False,
+    )
+    assert answer["seconds"] > 0
+    assert answer["downtime_seconds"] is None
+    assert answer["copied_bytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["start", "oslo"], 2, "write it as host:name"),
+        (["start"], 2, "required"),
+        (["fly"], 2, "invalid choice"),
+        (["stop", "oslo:web1/daily0"], 2, "names a snapshot"),
+        (["snapshot", "oslo:web1", "a/b"], 2, "no name for a snapshot"),
+        (["move", "oslo:web1", "lima:other"], 2, "keeps its name"),
+        (["start", "paris:web1"], 1, "no host is named 'paris'"),
+        (["start", "oslo:nothing"], 1, "not found"),
+        (["start", "oslo:web1"], 1, "already running"),
+        (["delete", "oslo:web1"], 1, "stop it before you delete it"),
+        (["restore", "oslo:web1", "never"], 1, "no snapshot 'never' (it has: daily0, daily1)"),
+        (["snapshot", "oslo:web1", "daily0"], 1, "has a snapshot 'daily0' already"),
+        (["move", "oslo:web1", "oslo"], 1, "is on oslo already"),
+        (["move", "oslo:web1", "quito"], 1, "quito: no answer"),
+    ],
+)
+def test_errors_are_one_line_with_a_status(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, words: str
+) -> None:
+    """Bad usage is 2 and failure is 1; the last line on standard error says what is wrong."""
+    assert main(["--demo", *arguments]) == status
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_failed_verb_prints_its_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json a failure is an object too, with the error that standard error has."""
+    status, answer = _json(capsys, "start", "oslo:web1")
+    assert status == 1
+    assert answer["result"] == "failed"
+    assert "already running" in answer["error"]
+
+
+def test_no_hosts_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A user without hosts learns how to add one."""
+    assert main(["hosts"]) == 0
+    assert "incus remote add" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("keys: {fly: x}", "unknown action 'fly'"),
+        ("speed: 9", "unknown setting 'speed'"),
+        ("poll_seconds: often", "'poll_seconds' must be a number"),
+        ("keys: [", "config.yml"),
+        ("- a", "must be a mapping"),
+    ],
+)
+def test_broken_settings_are_bad_usage(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str, words: str
+) -> None:
+    """Settings that cannot be used name their file and the mistake, and nothing is done."""
+    (tmp_path / "lxtui").mkdir()
+    (tmp_path / "lxtui" / "config.yml").write_text(text)
+    assert main(["--demo", "hosts"]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert "config.yml" in error
+
+
+def test_delete_asks_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal a deletion needs a yes; anything else deletes nothing and fails."""
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    questions: list[str] = []
+
+    def answer_no(question: str) -> str:
+        questions.append(question)
+        return "n"
+
+    monkeypatch.setattr("builtins.input", answer_no)
+    assert main(["--demo", "delete", "oslo:build"]) == 1
+    assert questions == ["delete oslo:build? [y/N] "]
+    assert "nothing was deleted" in capsys.readouterr().err
