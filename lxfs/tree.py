@@ -11,6 +11,7 @@ import os
 import stat as stat_module
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +26,8 @@ from lxfs.views import cpu_sysfs, cpuinfo, loadavg, meminfo, stat, swaps, uptime
 _MAX_TASKS = 512
 """Threads looked at in one count; of more, an even sample is taken and scaled."""
 _REAP_SECONDS = 30.0
-_MAX_HANDLES = 65536
+_MAX_HANDLES = 4096
+"""Files that one container may have open: each holds a text in our memory."""
 
 
 class Snapshot:
@@ -210,6 +212,7 @@ class Tree:
                 self._listings.setdefault("/" + "/".join(parts[:depth]), set()).add(name)
         self._lock = threading.Lock()
         self._handles: dict[int, _Handle] = {}
+        self._open: Counter[Container | None] = Counter()
         self._next = 1
         self._reaped = time.monotonic()
 
@@ -236,7 +239,7 @@ class Tree:
 
         A descriptor handed to another container goes on showing the opener's numbers, as a
         descriptor of any other file would. Raises ENOENT, EISDIR, EACCES (for writing), ESRCH
-        (caller unknown), ENFILE (too many open).
+        (caller unknown), ENFILE (too many open by this container).
         """
         file = self._files.get(path)
         if file is None:
@@ -254,8 +257,9 @@ class Tree:
                 errno.ESRCH, f"caller {pid}: {error.strerror}", path
             ) from error
         with self._lock:
-            if len(self._handles) >= _MAX_HANDLES:
+            if handle.container is not None and self._open[handle.container] >= _MAX_HANDLES:
                 raise OSError(errno.ENFILE, os.strerror(errno.ENFILE), path)
+            self._open[handle.container] += 1
             number = self._next
             self._next += 1
             self._handles[number] = handle
@@ -284,7 +288,12 @@ class Tree:
     def release(self, number: int) -> None:
         """Forget a handle."""
         with self._lock:
-            self._handles.pop(number, None)
+            handle = self._handles.pop(number, None)
+            if handle is None:
+                return
+            self._open[handle.container] -= 1
+            if not self._open[handle.container]:
+                del self._open[handle.container]
 
     def _render(self, handle: _Handle) -> bytes:
         if handle.container is None:

@@ -188,6 +188,17 @@ def test_released_handles_are_gone(v2: Mounted) -> None:
     assert caught.value.errno == errno.EBADF
 
 
+def test_one_container_cannot_open_everything(v2: Mounted) -> None:
+    """A container that keeps opening is stopped at ENFILE, others are not, and closing helps."""
+    handles = [v2.tree.open("/proc/stat", os.O_RDONLY, MEMBER) for _ in range(4096)]
+    with pytest.raises(OSError, match=r".") as caught:
+        v2.tree.open("/proc/stat", os.O_RDONLY, MEMBER)
+    assert caught.value.errno == errno.ENFILE
+    v2.tree.release(v2.tree.open("/proc/stat", os.O_RDONLY, STRANGER))
+    v2.tree.release(handles.pop())
+    assert v2.read("proc/swaps")
+
+
 def test_views_are_given_a_lazy_snapshot(tmp_path: Path) -> None:
     """A view that asks for nothing reads nothing: what it does not need cannot fail it."""
     mounted = Mounted(V2, tmp_path)
