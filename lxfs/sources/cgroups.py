@@ -93,11 +93,10 @@ class Hierarchies:
 
     def cgroup(self, paths: Mapping[str, str]) -> "ContainerCgroup":
         """Return the cgroup of a process with these paths (see ``Host.cgroup_paths``)."""
-        return ContainerCgroup(
-            {name: self.place(name, paths) for name in CONTROLLERS}, self._thread_place(paths)
-        )
+        return ContainerCgroup(self, paths)
 
-    def _thread_place(self, paths: Mapping[str, str]) -> tuple[Place, int] | None:
+    def thread_place(self, paths: Mapping[str, str]) -> tuple[Place, int] | None:
+        """Return the deepest place of these paths, and the version: it lists fewest strangers."""
         best: tuple[Place, int] | None = None
         for name in _THREAD_LISTS:
             if name in self.v1 and name in paths:
@@ -114,16 +113,15 @@ class Hierarchies:
 class ContainerCgroup:
     """A container's cgroups, one place per controller, behind the ``Cgroup`` protocol."""
 
-    def __init__(
-        self,
-        places: Mapping[str, tuple[Place, int] | None],
-        threads: tuple[Place, int] | None,
-    ) -> None:
-        self._places = places
-        self._threads = threads
+    def __init__(self, hierarchies: Hierarchies, paths: Mapping[str, str]) -> None:
+        self._hierarchies = hierarchies
+        self._paths = paths
+
+    def _place(self, controller: str) -> tuple[Place, int] | None:
+        return self._hierarchies.place(controller, self._paths)
 
     def _need(self, controller: str) -> tuple[Place, int]:
-        found = self._places[controller]
+        found = self._place(controller)
         if found is None:
             raise SourceError(errno.ENODEV, f"no cgroup hierarchy has the {controller} controller")
         return found
@@ -144,11 +142,11 @@ class ContainerCgroup:
         A controller that no hierarchy has limits nothing.
         """
         quota = None
-        if (found := self._places["cpu"]) is not None:
+        if (found := self._place("cpu")) is not None:
             place, version = found
             quota = cgroup1.cpu_quota(place) if version == 1 else cgroup2.cpu_quota(place)
         allowed: tuple[int, ...] = ()
-        if (found := self._places["cpuset"]) is not None:
+        if (found := self._place("cpuset")) is not None:
             place, version = found
             allowed = cgroup1.cpuset(place) if version == 1 else cgroup2.cpuset(place)
         usable = set(online)
@@ -157,7 +155,8 @@ class ContainerCgroup:
 
     def threads(self) -> list[int]:
         """Return the host's ids of all threads, descendants' included."""
-        if self._threads is None:
+        found = self._hierarchies.thread_place(self._paths)
+        if found is None:
             raise SourceError(errno.ENODEV, "no cgroup hierarchy lists the threads")
-        place, version = self._threads
+        place, version = found
         return place.tree_of_integers("tasks" if version == 1 else "cgroup.threads")

@@ -126,5 +126,5 @@ def render(host: bytes, use: MemoryUse) -> bytes:
         unit = b" kB" if rest.endswith(b" kB") else b""
         value = values.get(name, 0) // (1024 if unit else 1)
         # The kernel's columns: numbers end in the 24th, wider ones push the unit out.
-        lines.append(b"%b%b%b\n" % (label, str(value).encode().rjust(24 - len(label)), unit))
+        lines.append(b"%b%*d%b\n" % (label, 24 - len(label), value, unit))
     return b"".join(lines)
