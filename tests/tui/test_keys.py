@@ -190,7 +190,8 @@ def test_move_by_keys() -> None:
         await until(pilot, lambda: "oslo:web1 is now kyoto:web1" in str(progress.render()))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(stage.app.screen, MainScreen))
-        assert _main(stage).query_one(FleetTable).selected == Ref("kyoto", "default", "web1")
+        table = _main(stage).query_one(FleetTable)
+        await until(pilot, lambda: table.selected == Ref("kyoto", "default", "web1"))
 
     stage.run(script)
 
