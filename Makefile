@@ -29,7 +29,7 @@ check: $(STAMP) ## Format, lint, types, import directions: what every commit pas
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/mypy tests
-	@$(BIN)/lint-imports --verbose --no-cache | tail -n 20
+	@$(BIN)/lint-imports --no-cache
 
 format: $(STAMP) ## Let ruff format and mend what it can
 	@$(BIN)/ruff format .
