@@ -123,6 +123,7 @@ def _serve(
 ) -> None:
     from lxfs.drivers.fusepy import serve  # noqa: PLC0415 - needs libfuse, found missing earlier
 
+    syscalls.set_name("lxfs")
     tree = make_tree(cpus_by_quota=cpus_by_quota)
     if pidfile is None:
         serve(tree, directory, ready)

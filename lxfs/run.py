@@ -93,7 +93,10 @@ class _Supervisor:
         self._cell = cell
         self._wakeup = wakeup
         self._terminal = _own_terminal()
-        self._job_control = self._terminal is not None and self._in_foreground()
+        # Whoever reads our output may read keys as well (a pager): in a pipeline the terminal
+        # stays with the group that we all are in, and the command with us.
+        self._shared = self._terminal >= 0 and not os.isatty(1)
+        self._given = False
         self._view = 0
         self._init = 0
         self._notices = -1
@@ -144,6 +147,7 @@ class _Supervisor:
             os.dup2(null, descriptor)
         os.dup2(report, 2)
         os.close(report)
+        syscalls.set_name("lxfs-view")
         tree = mounting.make_tree(cpus_by_quota=True)
         mounting.log_to_syslog()
 
@@ -161,10 +165,13 @@ class _Supervisor:
             view=_VIEW,
             files=[file.path for file in FILES],
             enter=self._cell.enter,
-            terminal=self._terminal if self._job_control else None,
+            terminal=self._terminal if self._terminal >= 0 and not self._shared else None,
+            foreground=self._in_foreground(),
+            shared=self._shared,
             notices=notices,
             alive=self._alive,
         )
+        self._given = plan.foreground and not self._shared
         if (pid := _fork()) == 0:
             os.close(self._alive_writer)
             _in_child(lambda: sandbox.init(plan))
@@ -182,7 +189,7 @@ class _Supervisor:
                         watched.remove(self._notices)  # the init is on its way out
                     continue
                 for number in os.read(self._wakeup, 256):
-                    if number != signal.SIGCHLD:
+                    if number != signal.SIGCHLD and not self._is_everybodys(number):
                         os.kill(self._init, number)
             ended, status = os.waitpid(self._init, os.WNOHANG)
             if ended:
@@ -191,6 +198,11 @@ class _Supervisor:
             if os.waitpid(self._view, os.WNOHANG)[0]:
                 self._view = 0
                 raise UserError("the view's process ended; the command was stopped")
+
+    def _is_everybodys(self, number: int) -> bool:
+        """Return whether the terminal has sent a signal to the command as well as to us."""
+        pressed = number in (signal.SIGINT, signal.SIGQUIT)
+        return pressed and self._shared and self._in_foreground()
 
     def _stop_too(self) -> None:
         """Stop as the command has, so that our shell sees it; go on when the shell says so.
@@ -201,18 +213,21 @@ class _Supervisor:
         previous = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, previous)
-        foreground = self._job_control and self._in_foreground()
+        self._given = foreground = self._in_foreground()
         os.kill(self._init, sandbox.FOREGROUND if foreground else signal.SIGCONT)
 
     def _in_foreground(self) -> bool:
         with contextlib.suppress(OSError):
-            return self._terminal is not None and os.tcgetpgrp(self._terminal) == os.getpgrp()
+            return self._terminal >= 0 and os.tcgetpgrp(self._terminal) == os.getpgrp()
         return False
 
     def _take_terminal(self) -> None:
-        if self._job_control and self._terminal is not None:
-            with contextlib.suppress(OSError):  # the terminal may have been hung up
-                os.tcsetpgrp(self._terminal, os.getpgrp())
+        """Take the terminal back from the command, if it has it."""
+        if self._terminal < 0 or self._shared or not self._given:
+            return
+        with contextlib.suppress(OSError):  # the terminal may have been hung up
+            os.tcsetpgrp(self._terminal, os.getpgrp())
+        self._given = False
 
     def _clean_up(self) -> None:
         if self._init:
@@ -220,17 +235,16 @@ class _Supervisor:
         self._take_terminal()
         if self._view:
             _end(self._view, signal.SIGTERM)
-        for descriptor in (self._alive, self._alive_writer, self._notices):
+        for descriptor in (self._alive, self._alive_writer, self._notices, self._terminal):
             if descriptor >= 0:
                 os.close(descriptor)
 
 
-def _own_terminal() -> int | None:
-    """Return our controlling terminal, if stdin is one."""
+def _own_terminal() -> int:
+    """Return a descriptor of our controlling terminal, or -1."""
     with contextlib.suppress(OSError):
-        os.tcgetpgrp(0)
-        return 0
-    return None
+        return os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)
+    return -1
 
 
 def _fork() -> int:

@@ -26,6 +26,7 @@ STOPPED = b"s"
 _NOT_FOUND, _NOT_EXECUTABLE, _BROKEN = 127, 126, 125
 _OOM_ADJUST = "/proc/self/oom_score_adj"
 _NEVER_KILLED = "-1000"
+_SI_KERNEL = 0x80  # include/uapi/asm-generic/siginfo.h: keys pressed, a line hung up
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,9 @@ class Plan:
     """What the init is to set up and run.
 
     ``view`` is where the view is mounted, ``files`` what of it goes over the same paths below
-    ``/``; ``terminal`` is a descriptor when the command is to own the terminal.
+    ``/``. ``terminal`` is a descriptor of the controlling terminal, which the command gets at once
+    when ``foreground``. With ``shared`` the command stays in our parent's process group: in a
+    pipeline the terminal belongs to all of it.
     """
 
     command: Sequence[str]
@@ -41,6 +44,8 @@ class Plan:
     files: Sequence[str]
     enter: Callable[[], None]
     terminal: int | None
+    foreground: bool
+    shared: bool
     notices: int
     alive: int
 
@@ -63,7 +68,8 @@ def restore_signals() -> None:
 
 def init(plan: Plan) -> int:
     """Be pid 1: set the mounts up, run the command, reap, forward; return the exit status."""
-    os.setpgid(0, 0)  # signals to our parent's group reach the command once, through the parent
+    if not plan.shared:
+        os.setpgid(0, 0)  # what is sent to our parent's group reaches the command once, through it
     syscalls.die_with_parent(signal.SIGKILL)
     if parent_is_gone(plan.alive):
         return _BROKEN
@@ -109,8 +115,9 @@ def _mount_view(plan: Plan) -> None:
 def _execute(plan: Plan, oom_adjust: str | None) -> int:
     """Become the command, or return the status that shells use for why not."""
     try:
-        os.setpgid(0, 0)
-        if plan.terminal is not None:
+        if not plan.shared:
+            os.setpgid(0, 0)
+        if plan.terminal is not None and plan.foreground:
             os.tcsetpgrp(plan.terminal, os.getpid())  # allowed: SIGTTOU is still blocked
         if oom_adjust is not None:
             Path(_OOM_ADJUST).write_text(oom_adjust, encoding="ascii")
@@ -129,10 +136,13 @@ def _execute(plan: Plan, oom_adjust: str | None) -> int:
 def _serve(command: int, plan: Plan) -> int:
     """Reap and forward until the command has ended; return its status as a shell would."""
     while True:
-        number = signal.sigwaitinfo(signal.valid_signals()).si_signo
+        info = signal.sigwaitinfo(signal.valid_signals())
+        number = info.si_signo
         if number == signal.SIGCHLD:
             if (status := _reap(command, plan)) is not None:
                 return status
+        elif plan.shared and info.si_code == _SI_KERNEL:
+            continue  # the terminal has told the command itself
         elif number == FOREGROUND:
             if plan.terminal is not None:
                 _ignore_gone(lambda: os.tcsetpgrp(plan.terminal or 0, command))
@@ -154,7 +164,8 @@ def _reap(command: int, plan: Plan) -> int | None:
         if pid != command:
             continue
         if os.WIFSTOPPED(status):
-            os.write(plan.notices, STOPPED)
+            if not plan.shared:
+                os.write(plan.notices, STOPPED)
         elif os.WIFSIGNALED(status):
             return 128 + os.WTERMSIG(status)
         else:

@@ -396,6 +396,37 @@ def test_stop_and_continue(terminal: Terminal) -> None:
     terminal.expect(r"\ngot typed")
 
 
+def test_a_pager_behind_a_run_gets_the_keys(terminal: Terminal) -> None:
+    """In a pipeline the terminal stays with the pipeline: the reader of the run can read keys."""
+    reader = "read key < /dev/tty; cat; echo key=$key"
+    terminal.type(f"{' '.join(LXFS)} run echo printed | sh -c '{reader}'\n")
+    terminal.expect("key < /dev/tty")
+    terminal.type("pressed\n")
+    terminal.expect(r"printed\r\nkey=pressed")
+
+
+def test_control_c_ends_a_pipeline(terminal: Terminal) -> None:
+    """In a pipeline, too, Ctrl-C ends the command; its status is that of the signal."""
+    terminal.type(f"{' '.join(LXFS)} run sh -c 'echo o''n; exec sleep 60' | cat\n")
+    terminal.expect(r"\non\r")
+    terminal.type("\x03")
+    terminal.expect(r"\$ ")
+    terminal.type("echo status=${PIPESTATUS[0]}\n")
+    terminal.expect("status=130")
+
+
+def test_a_run_from_the_background_gets_the_terminal_with_fg(terminal: Terminal) -> None:
+    """A run started with & stops when it reads keys, and reads them after fg."""
+    terminal.type(f"{' '.join(LXFS)} run sh -c 'echo o''n; read line; echo got $line' &\n")
+    terminal.expect(r"[ \n]on\r")
+    terminal.type("\n")
+    terminal.expect("Stopped")
+    terminal.type("fg\n")
+    terminal.expect("lxfs.cli")
+    terminal.type("typed\n")
+    terminal.expect(r"\ngot typed")
+
+
 def test_hanging_up_ends_the_run(terminal: Terminal) -> None:
     """Closing the terminal ends the command and removes the cgroups."""
     terminal.type(f"{' '.join(LXFS)} run sh -c 'echo o''n; exec sleep 60'\n")
