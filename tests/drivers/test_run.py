@@ -419,8 +419,8 @@ def test_a_run_from_the_background_gets_the_terminal_with_fg(terminal: Terminal)
     """A run started with & stops when it reads keys, and reads them after fg."""
     terminal.type(f"{' '.join(LXFS)} run sh -c 'echo o''n; read line; echo got $line' &\n")
     terminal.expect(r"[ \n]on\r")
-    terminal.type("\n")
-    terminal.expect("Stopped")
+    job = _job(terminal)
+    assert eventually(lambda: ") T " in Path(f"/proc/{job}/stat").read_text())
     terminal.type("fg\n")
     terminal.expect("lxfs.cli")
     terminal.type("typed\n")
@@ -431,19 +431,20 @@ def test_hanging_up_ends_the_run(terminal: Terminal) -> None:
     """Closing the terminal ends the command and removes the cgroups."""
     terminal.type(f"{' '.join(LXFS)} run sh -c 'echo o''n; exec sleep 60'\n")
     terminal.expect(r"\non\r")
-    (job,) = (pid for pid in map(int, _children(terminal.pid)) if "lxfs.cli" in _command_line(pid))
+    job = _job(terminal)
     started = [job, *_descendants(job)]
     os.kill(terminal.pid, signal.SIGHUP)
     assert eventually(lambda: not any(exists(pid) for pid in started))
     assert eventually(lambda: _cells(job) == [])
 
 
-def _children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
-
-def _command_line(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+def _job(terminal: Terminal) -> int:
+    """Return the pid of the one run that the shell has."""
+    children = Path(f"/proc/{terminal.pid}/task/{terminal.pid}/children").read_text().split()
+    (job,) = (
+        int(pid) for pid in children if b"lxfs.cli" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+    return job
 
 
 @pytest.mark.skipif(shutil.which("htop") is None, reason="htop is not installed")
