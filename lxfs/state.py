@@ -44,9 +44,10 @@ class _Clock:
     """One container's CPU history.
 
     ``due`` is the CPU time that has been available so far, ``before`` what the cgroup had used
-    before the container was in it.
+    before the container was in it, ``source`` names that cgroup.
     """
 
+    source: str
     at: int
     before: CpuTime
     due: int = 0
@@ -70,12 +71,20 @@ class CpuClocks:
         self._clocks: dict[Hashable, _Clock] = {}
 
     def advance(
-        self, key: Hashable, *, now: int, age: int, used: CpuTime, cpus: Cpus, online: int
+        self,
+        key: Hashable,
+        *,
+        source: str,
+        now: int,
+        age: int,
+        used: CpuTime,
+        cpus: Cpus,
+        online: int,
     ) -> CpuCounters:
         """Return the container's counters as of ``now``.
 
-        ``now`` and ``age`` (of the container) are nanoseconds of the same clock; ``online`` is
-        the number of the host's CPUs. What is idle is
+        ``source`` names the cgroup that ``used`` is of. ``now`` and ``age`` (of the container) are
+        nanoseconds of the same clock; ``online`` is the number of the host's CPUs. What is idle is
         capacity times wall-clock time less what was used: with a quota of 1.5 CPUs full use of it
         leaves nothing idle, so that top reads 100 %. The use is spread evenly over the visible
         CPUs, since cgroup v2 does not say which of them it was. No counter ever decreases,
@@ -87,9 +96,12 @@ class CpuClocks:
                 # More than all CPUs could have given: the cgroup is older than the container, or
                 # the whole machine's. What is not the container's own is not shown.
                 before = used if used.total > age * online else CpuTime(0, 0)
-                clock = self._clocks[key] = _Clock(at=now, before=before)
+                clock = self._clocks[key] = _Clock(source=source, at=now, before=before)
                 # What was used before we looked may exceed today's limit.
                 clock.due = max(int(age * cpus.capacity), used.since(before).total)
+            if clock.source != source:
+                # Moved to another cgroup, whose sum began elsewhere: go on from where we are.
+                clock.source, clock.before = source, used.since(clock.used)
             used = used.since(clock.before)
             for name in ("user", "nice", "system"):
                 more = getattr(used, name) - getattr(clock.used, name)

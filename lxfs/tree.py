@@ -12,7 +12,7 @@ import stat as stat_module
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,7 +44,11 @@ class Snapshot:
     @cached_property
     def cgroup(self) -> Cgroup:
         """The container's cgroup, in whichever hierarchies count it."""
-        return self._world.hierarchies.cgroup(self._world.identity.cgroup_paths(self.container))
+        return self._world.hierarchies.cgroup(self._paths)
+
+    @cached_property
+    def _paths(self) -> Mapping[str, str]:
+        return self._world.identity.cgroup_paths(self.container)
 
     @cached_property
     def memory(self) -> MemoryUse:
@@ -71,6 +75,7 @@ class Snapshot:
         """The container's CPU counters as of now."""
         return self._world.clocks.advance(
             self.container.key,
+            source=self._paths.get("cpuacct", self._paths.get("", "")),
             now=self._world.host.monotonic(),
             age=self.age,
             used=self.cgroup.cpu_time(),
@@ -92,26 +97,32 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One served file: where it is, what it shows in a container, its mode and stated size.
+    """One served file: where it is, what it shows in a container, its mode.
 
+    ``remembers`` marks a view that draws on state: it is rendered for readers, never for stat(2).
     The path is also the host's own file, which callers in the host's pid namespace are shown.
     """
 
     path: str
     view: Callable[[Snapshot], bytes]
     mode: int = 0o444
-    size: int = 0
+    remembers: bool = False
 
 
 FILES: tuple[File, ...] = (
     File("proc/meminfo", lambda now: meminfo.render(now.host("proc/meminfo"), now.memory)),
     File("proc/swaps", lambda now: swaps.render(now.host("proc/meminfo"), now.memory)),
     File("proc/cpuinfo", lambda now: cpuinfo.render(now.host("proc/cpuinfo"), now.cpus)),
-    File("proc/stat", lambda now: stat.render(now.host("proc/stat"), now.counters, now.tasks)),
-    File("proc/uptime", lambda now: uptime.render(now.age, now.counters.total.idle)),
-    File("proc/loadavg", lambda now: loadavg.render(now.load)),
-    # sysfs states a page for every file; procfs states nothing.
-    File("sys/devices/system/cpu/online", lambda now: cpu_sysfs.online(now.cpus), size=4096),
+    File(
+        "proc/stat",
+        lambda now: stat.render(now.host("proc/stat"), now.counters, now.tasks),
+        remembers=True,
+    ),
+    File(
+        "proc/uptime", lambda now: uptime.render(now.age, now.counters.total.idle), remembers=True
+    ),
+    File("proc/loadavg", lambda now: loadavg.render(now.load), remembers=True),
+    File("sys/devices/system/cpu/online", lambda now: cpu_sysfs.online(now.cpus)),
 )
 
 
@@ -225,14 +236,27 @@ class Tree:
         except KeyError:
             raise _no_such(path) from None
 
-    def attributes(self, path: str) -> Attributes:
-        """Return the attributes of a file or directory. Raises ENOENT."""
+    def attributes(self, path: str, pid: int = 0) -> Attributes:
+        """Return the attributes of a file or directory for a caller. Raises ENOENT.
+
+        The size is that of the text the caller would read now. The kernel states 0 in procfs,
+        but for a FUSE file of size 0 it ends sendfile(2) before asking us, and busybox's cat with
+        it. Files that remember state the length of the host's; mounting a container's files must
+        not begin its history. A caller that could read nothing is told 1.
+        """
         if (file := self._files.get(path)) is not None:
-            return Attributes(stat_module.S_IFREG | file.mode, file.size, 1)
+            return Attributes(stat_module.S_IFREG | file.mode, self._size(file, pid), 1)
         if (names := self._listings.get(path)) is not None:
             inner = sum(f"{path.rstrip('/')}/{name}" in self._listings for name in names)
             return Attributes(stat_module.S_IFDIR | 0o555, 0, 2 + inner)
         raise _no_such(path)
+
+    def _size(self, file: File, pid: int) -> int:
+        try:
+            container = None if file.remembers else self._world.identity.container(pid)
+            return len(self._render(file, container))
+        except OSError:
+            return 1
 
     def open(self, path: str, flags: int, pid: int) -> int:
         """Return a handle for a caller, whose container is settled here and now.
@@ -282,7 +306,7 @@ class Tree:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         with handle.lock:
             if offset == 0 or handle.text is None:
-                handle.text = self._render(handle)
+                handle.text = self._render(handle.file, handle.container)
             return handle.text[offset : offset + size]
 
     def release(self, number: int) -> None:
@@ -295,21 +319,21 @@ class Tree:
             if not self._open[handle.container]:
                 del self._open[handle.container]
 
-    def _render(self, handle: _Handle) -> bytes:
-        if handle.container is None:
-            return self._world.host.read(handle.file.path)
+    def _render(self, file: File, container: Container | None) -> bytes:
+        if container is None:
+            return self._world.host.read(file.path)
         try:
-            text = handle.file.view(Snapshot(self._world, handle.container))
+            text = file.view(Snapshot(self._world, container))
         except SourceError as error:
-            if not self._world.identity.alive(handle.container):
+            if not self._world.identity.alive(container):
                 raise ProcessLookupError(
-                    errno.ESRCH, "the container is gone", f"/{handle.file.path}"
+                    errno.ESRCH, "the container is gone", f"/{file.path}"
                 ) from error
             # The caller asked for a file that exists: whatever was missing below it, ENOENT or
             # EACCES would be an answer about the wrong file.
             raise OSError(errno.EIO, f"{error.strerror}: {error.filename}") from error
         except ValueError as error:
-            raise OSError(errno.EIO, str(error), f"/{handle.file.path}") from error
+            raise OSError(errno.EIO, str(error), f"/{file.path}") from error
         return text
 
     def close(self) -> None:

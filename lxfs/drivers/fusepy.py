@@ -26,7 +26,8 @@ except OSError as error:  # not ImportError: the module is there, the library is
 
 _log = logging.getLogger(__name__)
 
-_ATTRIBUTE_SECONDS = 0.5
+# Names never change. Sizes are each caller's own, and one inode serves them all.
+_ENTRY_SECONDS, _ATTRIBUTE_SECONDS = 0.5, 0.0
 _QUIET_SECONDS = 60.0
 
 _P = ParamSpec("_P")
@@ -73,6 +74,11 @@ def _answered(operation: Callable[_P, _T]) -> Callable[_P, _T]:
     return guarded
 
 
+def _caller() -> int:
+    _uid, _gid, pid = mfusepy.fuse_get_context()
+    return int(pid)
+
+
 class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
     """FUSE operations over a tree; what is not here (poll, write...) libfuse answers ENOSYS.
 
@@ -91,9 +97,9 @@ class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
         self._ready()
 
     @_answered
-    def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:  # noqa: ARG002
+    def getattr(self, path: str, fh: object = None) -> dict[str, Any]:  # noqa: ARG002
         """Return stat(2)'s fields; all times are that of the mount."""
-        attributes = self._tree.attributes(path)
+        attributes = self._tree.attributes(path, _caller())
         return {
             "st_mode": attributes.mode,
             "st_size": attributes.size,
@@ -115,20 +121,28 @@ class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
         return [(name, mode, 0) for name, mode in [(".", here), ("..", here), *names]]
 
     @_answered
-    def open(self, path: str, flags: int) -> int:
-        """Return a handle for the calling process."""
-        _uid, _gid, pid = mfusepy.fuse_get_context()
-        return self._tree.open(path, flags, pid)
+    def open(self, path: str, info: mfusepy.fuse_file_info) -> int:
+        """Make a handle for the calling process."""
+        info.fh = self._tree.open(path, info.flags, _caller())
+        return 0
 
     @_answered
-    def read(self, path: str, size: int, offset: int, fh: int) -> bytes:  # noqa: ARG002
-        """Return bytes of the handle's text."""
-        return self._tree.read(fh, size, offset)
+    def read(self, path: str, size: int, offset: int, info: mfusepy.fuse_file_info) -> bytes:
+        """Return bytes of the handle's text, to plain readers only.
+
+        sendfile(2), splice(2) and mmap(2) do not honour direct_io: they fill the page cache,
+        which all containers share, so that one would be given what another has just read. Only
+        read(2) says who owns the descriptor; the others are told EINVAL, on which programs that
+        use them (busybox cat, Python's shutil) go on with read(2).
+        """
+        if not info.lock_owner:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        return self._tree.read(info.fh, size, offset)
 
     @_answered
-    def release(self, path: str, fh: int) -> int:  # noqa: ARG002
+    def release(self, path: str, info: mfusepy.fuse_file_info) -> int:  # noqa: ARG002
         """Forget the handle."""
-        self._tree.release(fh)
+        self._tree.release(info.fh)
         return 0
 
 
@@ -152,6 +166,7 @@ def serve(tree: Tree, mountpoint: str, ready: Callable[[], None]) -> None:
     try:
         mfusepy.FUSE(
             operations=_Operations(tree, mounted),
+            raw_fi=True,
             mountpoint=mountpoint,
             foreground=True,
             fsname="lxfs",
@@ -164,7 +179,7 @@ def serve(tree: Tree, mountpoint: str, ready: Callable[[], None]) -> None:
             nodev=True,
             direct_io=True,
             attr_timeout=_ATTRIBUTE_SECONDS,
-            entry_timeout=_ATTRIBUTE_SECONDS,
+            entry_timeout=_ENTRY_SECONDS,
         )
     except RuntimeError as error:
         if answered:

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,6 +107,34 @@ def test_poll_does_not_wait(mount: Mount) -> None:
         poll = select.poll()
         poll.register(file, select.POLLIN)
         assert poll.poll(5000)[0][1] & select.POLLIN
+
+
+def test_what_shares_the_page_cache_is_refused(mount: Mount, caller: Caller) -> None:
+    """Programs of sendfile(2) are sent to read(2), as its pages would be any container's."""
+    program = textwrap.dedent(f"""
+        import errno, os, shutil, sys
+        source = os.open({str(mount.directory / "proc/meminfo")!r}, os.O_RDONLY)
+        try:
+            os.sendfile(1, source, None, 4096)
+        except OSError as error:
+            print(errno.errorcode[error.errno], flush=True)
+        sys.stdout.buffer.write(os.read(source, 27) + b"\\n")
+    """)
+    done = caller([sys.executable, "-c", program])
+    assert done.stdout == "EINVAL\nMemTotal:         262144 kB\n", done.stderr
+
+
+@pytest.mark.skipif(shutil.which("busybox") is None, reason="busybox is not installed")
+def test_busybox_cat_and_tail_get_the_file(mount: Mount, caller: Caller) -> None:
+    """Busybox's cat (by sendfile), and the tails that look for the end, print what cat prints."""
+    path = str(mount.directory / "proc/meminfo")
+    names = [line.split(":")[0] for line in caller.reads(Path(path)).splitlines()]
+    for command in (["busybox", "cat", path], ["cp", path, "/dev/stdout"]):
+        lines = caller(command).stdout.splitlines()
+        assert [line.split(":")[0] for line in lines] == names
+    for command in (["tail", "-n", "2", path], ["busybox", "tail", "-n", "2", path]):
+        lines = caller(command).stdout.splitlines()
+        assert [line.split(":")[0] for line in lines] == names[-2:]
 
 
 def test_writing_is_refused(mount: Mount) -> None:

@@ -16,12 +16,17 @@ KEY = (1, 1)
 
 
 def _advance(
-    clocks: CpuClocks, at: float, user: float, cpus: Cpus = TWO, system: float = 0
+    clocks: CpuClocks,
+    at: float,
+    user: float,
+    cpus: Cpus = TWO,
+    system: float = 0,
+    source: str = "/c1",
 ) -> CpuCounters:
     """Advance a container that started at 0 on a host of four CPUs."""
     now = int(at * SECOND)
     used = CpuTime(int(user * SECOND), int(system * SECOND))
-    return clocks.advance(KEY, now=now, age=now, used=used, cpus=cpus, online=4)
+    return clocks.advance(KEY, source=source, now=now, age=now, used=used, cpus=cpus, online=4)
 
 
 def test_first_read_divides_age_into_busy_and_idle() -> None:
@@ -79,6 +84,15 @@ def test_use_from_before_the_container_is_not_its_own() -> None:
     assert _advance(clocks, 2, 1001).total.user == SECOND
 
 
+def test_a_move_to_another_cgroup_goes_on_counting() -> None:
+    """When init is moved, the sum of its new cgroup is counted on from where the old one was."""
+    clocks = CpuClocks()
+    assert _advance(clocks, 10, 9000, source="/").total.user == 0
+    assert _advance(clocks, 10, 0.5, source="/c1").total.user == 0
+    assert _advance(clocks, 12, 2.5, source="/c1").total.user == 2 * SECOND
+    assert _advance(clocks, 14, 700, source="/c2").total.user == 2 * SECOND
+
+
 def test_a_forgotten_container_begins_anew() -> None:
     """Counters are dropped with the container."""
     clocks = CpuClocks()
@@ -110,6 +124,7 @@ def test_no_counter_ever_goes_back(steps: list[tuple[int, int, set[int], Fractio
         visible = tuple(sorted(numbers))
         counters = clocks.advance(
             KEY,
+            source="/c1",
             now=now,
             age=max(0, now),
             used=CpuTime(used * 2 // 3, used // 3),

@@ -65,12 +65,27 @@ def test_the_table_is_the_listing(v2: Mounted) -> None:
 
 
 def test_attributes_look_like_the_kernels(v2: Mounted) -> None:
-    """Files are 0444 with procfs's size 0 or sysfs's page; directories count their links."""
-    meminfo = v2.tree.attributes("/proc/meminfo")
-    assert (meminfo.mode, meminfo.size) == (stat.S_IFREG | 0o444, 0)
-    assert v2.tree.attributes("/sys/devices/system/cpu/online").size == 4096
+    """Files are 0444; directories count their links."""
+    assert v2.tree.attributes("/proc/meminfo").mode == stat.S_IFREG | 0o444
     assert v2.tree.attributes("/").links == 4
     assert v2.tree.attributes("/proc").mode == stat.S_IFDIR | 0o555
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.path)
+def test_sizes_are_the_callers(v2: Mounted, file: File) -> None:
+    """Each caller is told the size of what it would read, and never 0."""
+    for pid in (STRANGER,) if file.remembers else (MEMBER, STRANGER):
+        assert v2.tree.attributes(f"/{file.path}", pid).size == len(v2.read(file.path, pid))
+    if not file.remembers:
+        assert v2.tree.attributes(f"/{file.path}", 4711).size == 1
+
+
+def test_stat_begins_no_history(v2: Mounted) -> None:
+    """Looking at the files' attributes starts neither counters nor the load sampler."""
+    for file in FILES:
+        v2.tree.attributes(f"/{file.path}", MEMBER)
+    assert "lxfs-loadavg" not in {thread.name for thread in threading.enumerate()}
+    assert v2.world.clocks._clocks == {}
 
 
 @pytest.mark.parametrize(
