@@ -155,3 +155,25 @@ def caller() -> Iterator[Caller]:
         yield Caller(cell)
     finally:
         cell.remove()
+
+
+def own_cgroups() -> dict[str, Path]:
+    """Return our own directory in each hierarchy: where runs make theirs."""
+    host = Host()
+    hierarchies, paths = Hierarchies.find(host), host.cgroup_paths(os.getpid())
+    found = {name: hierarchies.place(name, paths) for name in ("memory", "cpu", "cpuset", "pids")}
+    return {name: Path(f[0].point + f[0].path) for name, f in found.items() if f is not None}
+
+
+def cells_of(pid: int) -> list[Path]:
+    """Return what is left of the cgroups of a run."""
+    return [path for own in own_cgroups().values() for path in own.glob(f"lxfs-run-*-{pid}-*")]
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the pids of all processes below one."""
+    found = []
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for child in map(int, children):
+        found += [child, *descendants(child)]
+    return found

@@ -1,14 +1,10 @@
-"""``lxfs run`` end to end: limits, referees, exit statuses, signals, the terminal, no remains."""
+"""``lxfs run`` end to end: limits, referees, exit statuses, signals, no remains."""
 
 import contextlib
 import os
-import pty
 import re
-import select
-import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -21,22 +17,17 @@ from lxfs.mounting import FSTYPE
 from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
 from lxfs.tree import FILES
-from tests.drivers.conftest import LXFS, eventually, exists, lxfs
+from tests.drivers.conftest import (
+    LXFS,
+    cells_of,
+    descendants,
+    eventually,
+    exists,
+    lxfs,
+    own_cgroups,
+)
 
 BURN = "while :; do :; done & while :; do :; done & "
-
-
-def _own_cgroups() -> dict[str, Path]:
-    """Return our own directory in each hierarchy: where runs make theirs."""
-    host = Host()
-    hierarchies, paths = Hierarchies.find(host), host.cgroup_paths(os.getpid())
-    found = {name: hierarchies.place(name, paths) for name in ("memory", "cpu", "cpuset", "pids")}
-    return {name: Path(f[0].point + f[0].path) for name, f in found.items() if f is not None}
-
-
-def _cells(pid: int) -> list[Path]:
-    """Return what is left of the cgroups of a run."""
-    return [path for own in _own_cgroups().values() for path in own.glob(f"lxfs-run-*-{pid}-*")]
 
 
 def run(*arguments: str, text: str = "") -> str:
@@ -197,7 +188,7 @@ def test_a_controller_that_is_missing() -> None:
     )
     with pytest.raises(Exception, match="--pids needs the pids controller"):
         Cell.make(Limits(pids=5), host, without)
-    assert _cells(os.getpid()) == []
+    assert cells_of(os.getpid()) == []
 
 
 def test_limits_are_enforced() -> None:
@@ -211,7 +202,7 @@ def test_limits_are_enforced() -> None:
 
 def test_the_command_is_in_its_cgroups_with_its_limits() -> None:
     """The limits asked for are those that the kernel has."""
-    own = _own_cgroups()
+    own = own_cgroups()
     command = ("--memory", "64M", "--cpus", "0.5", "--cpuset", "0", "--pids", "9", "sh", "-c")
     with running(*command, "echo on; sleep 60") as process:
         assert _line(process) == "on"
@@ -267,12 +258,12 @@ def test_signals_reach_the_command_and_nothing_remains(number: signal.Signals) -
     """A signal to the run is the command's; with its end cgroups and processes are gone."""
     with running("--memory", "64M", "--", "sh", "-c", "echo on; exec sleep 60") as process:
         assert _line(process) == "on"
-        children = _descendants(process.pid)
+        children = descendants(process.pid)
         assert len(children) >= 3
-        assert _cells(process.pid)
+        assert cells_of(process.pid)
         process.send_signal(number)
         assert process.wait(10) == 128 + number
-        assert _cells(process.pid) == []
+        assert cells_of(process.pid) == []
         assert not any(exists(pid) for pid in children)
 
 
@@ -285,25 +276,17 @@ def test_the_command_may_handle_a_signal() -> None:
         assert process.wait(10) == 9
 
 
-def _descendants(pid: int) -> list[int]:
-    found = []
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    for child in map(int, children):
-        found += [child, *_descendants(child)]
-    return found
-
-
 def test_kill_leaves_nothing_running_and_the_next_run_sweeps() -> None:
     """SIGKILL of the run ends all it started; its empty cgroups go with the next run."""
     with running("--", "sh", "-c", "echo on; sleep 60 & sleep 60") as process:
         assert _line(process) == "on"
-        children = _descendants(process.pid)
+        children = descendants(process.pid)
         process.kill()
         process.wait()
         assert eventually(lambda: not any(exists(pid) for pid in children))
-        assert _cells(process.pid)
+        assert cells_of(process.pid)
         run("--", "true")
-        assert _cells(process.pid) == []
+        assert cells_of(process.pid) == []
 
 
 def test_a_view_that_dies_stops_the_command() -> None:
@@ -311,147 +294,21 @@ def test_a_view_that_dies_stops_the_command() -> None:
     with running("--", "sh", "-c", "echo on; sleep 60") as process:
         assert _line(process) == "on"
         view = next(
-            pid for pid in _descendants(process.pid) if os.getsid(pid) != os.getsid(process.pid)
+            pid for pid in descendants(process.pid) if os.getsid(pid) != os.getsid(process.pid)
         )
         os.kill(view, signal.SIGKILL)
         assert process.wait(10) == 1
         assert process.stderr is not None
         assert "the view's process ended" in process.stderr.read()
-        assert _cells(process.pid) == []
+        assert cells_of(process.pid) == []
 
 
 def test_cgroups_made_inside_are_removed_too() -> None:
     """Cgroups that the command makes below its own do not keep it from being removed."""
     with running("--", "sh", "-c", "echo on; read wait") as process:
         assert _line(process) == "on"
-        for cell in _cells(process.pid):
+        for cell in cells_of(process.pid):
             (cell / "inner").mkdir()
         process.terminate()
         process.wait(10)
-        assert _cells(process.pid) == []
-
-
-class Terminal:
-    """An interactive shell on a terminal of its own."""
-
-    def __init__(self) -> None:
-        self.pid, self._fd = pty.fork()
-        if self.pid == 0:
-            environment = {"PATH": os.environ["PATH"], "PS1": "$ ", "TERM": "xterm"}
-            shell = ["bash", "--norc", "--noprofile", "--noediting", "-i"]
-            os.execvpe("bash", shell, environment)  # noqa: S606 - bash itself is wanted
-
-    def type(self, text: str) -> None:
-        """Press keys."""
-        os.write(self._fd, text.encode())
-
-    def expect(self, pattern: str, seconds: float = 10) -> str:
-        """Return what came up to a pattern."""
-        shown, until = "", time.monotonic() + seconds
-        while re.search(pattern, shown) is None:
-            if not select.select([self._fd], [], [], max(0.0, until - time.monotonic()))[0]:
-                pytest.fail(f"no {pattern!r} in {shown!r}")
-            shown += os.read(self._fd, 65536).decode(errors="replace")
-        return shown
-
-    def close(self) -> None:
-        """Hang up, as closing the window would."""
-        os.close(self._fd)
-        if not eventually(lambda: os.waitpid(self.pid, os.WNOHANG)[0] != 0, 5):
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    """A shell with job control, hung up at the end."""
-    # pty.fork warns of other threads; the child execs at once.
-    shell = Terminal()
-    try:
-        shell.expect(r"\$ ")
-        yield shell
-    finally:
-        shell.close()
-
-
-def test_control_c_ends_the_command(terminal: Terminal) -> None:
-    """Ctrl-C goes to the command, and the run ends as a shell expects: 130."""
-    terminal.type(f"{' '.join(LXFS)} run sh -c 'echo o''n; exec sleep 60'\n")
-    terminal.expect(r"\non\r")
-    terminal.type("\x03")
-    terminal.expect(r"\$ ")
-    terminal.type("echo status=$?\n")
-    terminal.expect("status=130")
-
-
-def test_stop_and_continue(terminal: Terminal) -> None:
-    """Ctrl-Z stops the run as a job of the shell, fg continues the command with the terminal."""
-    terminal.type(f"{' '.join(LXFS)} run sh -c 'echo o''n; read line; echo got $line'\n")
-    terminal.expect(r"\non\r")
-    terminal.type("\x1a")
-    terminal.expect("Stopped")
-    terminal.type("fg\n")
-    terminal.expect("lxfs.cli")
-    terminal.type("typed\n")
-    terminal.expect(r"\ngot typed")
-
-
-def test_a_pager_behind_a_run_gets_the_keys(terminal: Terminal) -> None:
-    """In a pipeline the terminal stays with the pipeline: the reader of the run can read keys."""
-    reader = "read key < /dev/tty; cat; echo key=$key"
-    terminal.type(f"{' '.join(LXFS)} run echo printed | sh -c '{reader}'\n")
-    terminal.expect("key < /dev/tty")
-    terminal.type("pressed\n")
-    terminal.expect(r"printed\r\nkey=pressed")
-
-
-def test_control_c_ends_a_pipeline(terminal: Terminal) -> None:
-    """In a pipeline, too, Ctrl-C ends the command; its status is that of the signal."""
-    terminal.type(f"{' '.join(LXFS)} run sh -c 'echo o''n; exec sleep 60' | cat\n")
-    terminal.expect(r"\non\r")
-    terminal.type("\x03")
-    terminal.expect(r"\$ ")
-    terminal.type("echo status=${PIPESTATUS[0]}\n")
-    terminal.expect("status=130")
-
-
-def test_a_run_from_the_background_gets_the_terminal_with_fg(terminal: Terminal) -> None:
-    """A run started with & stops when it reads keys, and reads them after fg."""
-    terminal.type(f"{' '.join(LXFS)} run sh -c 'echo o''n; read line; echo got $line' &\n")
-    terminal.expect(r"[ \n]on\r")
-    job = _job(terminal)
-    assert eventually(lambda: ") T " in Path(f"/proc/{job}/stat").read_text())
-    terminal.type("fg\n")
-    terminal.expect("lxfs.cli")
-    terminal.type("typed\n")
-    terminal.expect(r"\ngot typed")
-
-
-def test_hanging_up_ends_the_run(terminal: Terminal) -> None:
-    """Closing the terminal ends the command and removes the cgroups."""
-    terminal.type(f"{' '.join(LXFS)} run sh -c 'echo o''n; exec sleep 60'\n")
-    terminal.expect(r"\non\r")
-    job = _job(terminal)
-    started = [job, *_descendants(job)]
-    os.kill(terminal.pid, signal.SIGHUP)
-    assert eventually(lambda: not any(exists(pid) for pid in started))
-    assert eventually(lambda: _cells(job) == [])
-
-
-def _job(terminal: Terminal) -> int:
-    """Return the pid of the one run that the shell has."""
-    children = Path(f"/proc/{terminal.pid}/task/{terminal.pid}/children").read_text().split()
-    (job,) = (
-        int(pid) for pid in children if b"lxfs.cli" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    )
-    return job
-
-
-@pytest.mark.skipif(shutil.which("htop") is None, reason="htop is not installed")
-def test_htop_agrees(terminal: Terminal) -> None:
-    """The referee htop draws a machine of 64 MB with two tasks, and quits on q."""
-    terminal.type(f"stty rows 24 cols 90; {' '.join(LXFS)} run --memory 64M --cpus 1 htop\n")
-    shown = terminal.expect(r"/64\.0M")
-    terminal.type("q")
-    terminal.expect(r"\$ ")
-    assert "lxfs.cli" in shown
+        assert cells_of(process.pid) == []
