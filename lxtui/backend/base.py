@@ -8,6 +8,7 @@ Threading: every method blocks and may be called from any thread; none may run o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from threading import Event as Flag
 from typing import Protocol
 
@@ -25,6 +26,32 @@ from lxtui.model import (
 )
 
 OnProgress = Callable[[Operation], None]
+
+
+class ChannelEndedError(EOFError):
+    """The other side has closed; ``clean`` says whether it took leave by a close frame."""
+
+    def __init__(self, host: str, *, clean: bool) -> None:
+        super().__init__(f"{host}: the channel was closed")
+        self.clean = clean
+
+
+class Channel(Protocol):
+    """One websocket of a migration; text and binary messages stay what they are."""
+
+    def fileno(self) -> int:
+        """Return the descriptor that select(2) waits for."""
+
+    def receive(self, timeout: float | None = None) -> str | bytes:
+        """Return the next message; TimeoutError when there is none for *timeout* seconds,
+        ChannelEndedError when there will be none any more.
+        """
+
+    def send(self, message: str | bytes) -> None:
+        """Send one message; ChannelEndedError when nobody listens any more."""
+
+    def close(self, *, clean: bool = True) -> None:
+        """Close it, without a close frame if not *clean*; a second time is no error."""
 
 
 class Backend(Protocol):
@@ -86,3 +113,9 @@ class Backend(Protocol):
 
     def accept(self, spec: InstanceSpec, offer: MigrationOffer, url: str) -> Operation:
         """Begin to make *spec* from the offer, pulling from *url* (one of the offer's)."""
+
+    def receive(self, spec: InstanceSpec) -> MigrationOffer:
+        """Begin to make *spec* from what will be sent into the returned channels."""
+
+    def channel(self, offer: MigrationOffer, name: str) -> AbstractContextManager[Channel]:
+        """One channel of this host's side of a migration (``control``, ``fs``)."""

@@ -11,16 +11,18 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from threading import RLock
 from types import MappingProxyType
 
-from lxtui.backend.base import OnProgress
+from lxtui.backend.base import Channel, OnProgress
 from lxtui.errors import (
     ConflictError,
     HostUnreachableError,
+    LxtuiError,
     NotFoundError,
     OperationError,
 )
@@ -341,6 +343,14 @@ class DemoBackend:
                 self._tell("instance-created", spec.ref)
 
             return self._begin("Creating instance", spec.ref, total / _LINK, effect, total=total)
+
+    def receive(self, spec: InstanceSpec) -> MigrationOffer:
+        """Refuse: the demo's hosts always reach each other."""
+        raise LxtuiError(f"{spec.ref.host}: the demo fleet has no relayed copies")
+
+    def channel(self, offer: MigrationOffer, name: str) -> AbstractContextManager[Channel]:
+        """Refuse: the demo's hosts always reach each other."""
+        raise LxtuiError(f"{offer.operation.host}: the demo fleet has no channel {name}")
 
     def _daemon(self) -> _Daemon:
         """This host's daemon with everything that is due applied; the lock is held."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Event as Flag
 from threading import Lock
 from typing import Any
@@ -24,7 +24,7 @@ import urllib3
 from pylxd import exceptions
 from pylxd.client import get_session_for_url
 
-from lxtui.backend import events, wire
+from lxtui.backend import channel, events, wire
 from lxtui.backend.base import OnProgress
 from lxtui.errors import (
     CertificateError,
@@ -255,27 +255,40 @@ class LxdBackend:
         return Placement(profiles, pools, networks, names)
 
     def offer(self, ref: Ref) -> MigrationOffer:
-        """Open the instance for one pull."""
+        """Open the instance for one copy."""
         host = self._known()
-        if not host.addresses:
-            raise LxtuiError(
-                f"{host.name} does not listen on the network, so no other host can pull from it; "
-                f"on it, run '{self._command} config set core.https_address :8443'"
-            )
         body = {"name": ref.name, "migration": True, "live": False, "instance_only": False}
         operation = self._begin("post", f"instances/{_quoted(ref.name)}", _project(ref), body)
         # What we reach it by comes first: of many advertised addresses it is the one that works.
         ours = [urlsplit(self._remote.address).netloc] if not self._remote.is_socket else []
-        addresses = dict.fromkeys([*ours, *host.addresses])
         return MigrationOffer(
             operation=operation,
-            addresses=tuple(addresses),
+            addresses=tuple(dict.fromkeys([*ours, *host.addresses])),
             certificate=host.certificate,
             secrets=wire.migration_secrets(operation),
         )
 
     def accept(self, spec: InstanceSpec, offer: MigrationOffer, url: str) -> Operation:
         """Begin to make *spec* by pulling from *url*."""
+        source = {
+            "mode": "pull",
+            "operation": url,
+            "certificate": offer.certificate,
+            "secrets": dict(offer.secrets),
+        }
+        return self._create(spec, source)
+
+    def receive(self, spec: InstanceSpec) -> MigrationOffer:
+        """Begin to make *spec* from what will be sent."""
+        operation = self._create(spec, {"mode": "push"})
+        return MigrationOffer(operation, (), "", wire.migration_secrets(operation))
+
+    def channel(self, offer: MigrationOffer, name: str) -> AbstractContextManager[channel.Channel]:
+        """One channel of this host's side of a migration."""
+        path = f"/1.0/operations/{offer.operation.id}/websocket?secret={offer.secrets[name]}"
+        return channel.open_channel(self._remote, path)
+
+    def _create(self, spec: InstanceSpec, source: Mapping[str, Any]) -> Operation:
         body = {
             "name": spec.ref.name,
             "type": spec.type,
@@ -287,13 +300,10 @@ class LxdBackend:
             "devices": {name: dict(device) for name, device in spec.devices.items()},
             "source": {
                 "type": "migration",
-                "mode": "pull",
-                "operation": url,
-                "certificate": offer.certificate,
-                "secrets": dict(offer.secrets),
                 "base-image": spec.config.get("volatile.base_image", ""),
                 "live": False,
                 "instance_only": False,
+                **source,
             },
         }
         return self._begin("post", "instances", _project(spec.ref), body)
@@ -398,7 +408,7 @@ class LxdBackend:
     def _unreachable(self, error: Exception) -> LxtuiError:
         name, said = self._remote.name, str(error)
         if "Fingerprints did not match" in said:
-            return CertificateError(f"{name}: {events.CHANGED}")
+            return CertificateError(f"{name}: {channel.CHANGED}")
         if "CERTIFICATE_VERIFY_FAILED" in said:
             return CertificateError(
                 f"{name}: no certificate is pinned for this host and no authority vouches for it; "

@@ -21,7 +21,8 @@ from lxtui.commands import STOP_SECONDS
 from lxtui.errors import InterruptedByUserError, LxtuiError, NotFoundError, OperationError
 from lxtui.migrate.plan import MARK, MovePlan, StepKind, differences, plan_move
 from lxtui.migrate.preflight import MoveFacts
-from lxtui.migrate.transfer import pull
+from lxtui.migrate.relay import relay
+from lxtui.migrate.transfer import could_not_connect, pull
 from lxtui.model import Operation, Progress, Ref, StateAction
 
 Report = Callable[[Progress], None]
@@ -139,7 +140,19 @@ class Mover:
     def _copy(self) -> None:
         destination = self._plan.destination
         self._undo.append((f"delete {destination}", self._remove_target))
-        pull(self._source, self._target, self._plan.source, self._plan.spec, self._copying)
+        plan = self._plan
+        ends = (self._source, self._target, plan.source, plan.spec, self._copying)
+        if plan.route.relayed:
+            relay(*ends, plan.route.dropped)
+            return
+        try:
+            pull(*ends)
+        except LxtuiError as error:
+            if not could_not_connect(error):
+                raise
+            self._say(f"{destination.host} cannot reach {plan.source.host}: through this machine")
+            self._remove_target()
+            relay(*ends)
 
     def _copying(self, operation: Operation) -> None:
         self._check_stop()

@@ -18,6 +18,10 @@ MARK = "user.lxtui.move"
 """Configuration key on the target while the move runs: only what bears our token is ours to
 remove when the move is undone."""
 
+_NEEDED_EXTENSIONS = {"volatile.uuid.generation": "instance_generation_id"}
+"""Keys that a daemon puts into snapshots by itself, where no API call changes them, and the API
+extension with which another daemon accepts them."""
+
 _KEPT_VOLATILE = frozenset(
     {
         "volatile.base_image",
@@ -48,6 +52,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """How the copy goes: the target pulls, or it is relayed through this machine, and why."""
+
+    relayed: bool = False
+    reason: str = ""
+    dropped: frozenset[str] = frozenset()
+    """Keys taken out of the snapshots' configuration on the way."""
+
+
+@dataclass(frozen=True, slots=True)
 class MovePlan:
     """A move that could be made, or the blockers that forbid it."""
 
@@ -59,6 +73,7 @@ class MovePlan:
     snapshots: tuple[str, ...]
     was_running: bool
     token: str
+    route: Route
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...]
 
@@ -88,9 +103,28 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
         snapshots=tuple(one.name for one in instance.snapshots),
         was_running=instance.running,
         token=token,
+        route=route(facts),
         steps=_steps(facts),
         findings=check(facts),
     )
+
+
+def route(facts: MoveFacts) -> Route:
+    """Pull where the hosts can do it among themselves; else through this machine."""
+    target = facts.target
+    dropped = frozenset(
+        key
+        for key, extension in _NEEDED_EXTENSIONS.items()
+        if extension not in target.api_extensions
+        and any(key in snapshot.config for snapshot in facts.instance.snapshots)
+    )
+    if dropped:
+        keys = ", ".join(sorted(dropped))
+        reason = f"its snapshots hold {keys}, which {target.kind} {target.version} refuses"
+        return Route(relayed=True, reason=reason, dropped=dropped)
+    if not facts.source.addresses:
+        return Route(relayed=True, reason=f"{facts.source.name} does not listen on the network")
+    return Route()
 
 
 def portable(config: Mapping[str, str]) -> dict[str, str]:
@@ -133,10 +167,17 @@ def _steps(facts: MoveFacts) -> tuple[Step, ...]:
     instance, destination = facts.instance, facts.destination
     snapshots = len(instance.snapshots)
     along = f" with {snapshots} snapshot{'s' if snapshots != 1 else ''}" if snapshots else ""
+    way = route(facts)
+    copy = f"{facts.target.name} pulls {instance.ref.name}{along} from {facts.source.name}"
+    if way.relayed:
+        copy = (
+            f"{instance.ref.name}{along} is copied from {facts.source.name} to "
+            f"{facts.target.name} through this machine, because {way.reason}"
+        )
     steps = [
         Step(
             StepKind.COPY,
-            f"{facts.target.name} pulls {instance.ref.name}{along} from {facts.source.name}",
+            copy,
             f"{destination} is deleted",
         ),
         Step(

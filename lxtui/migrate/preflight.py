@@ -17,9 +17,6 @@ _HOST_BOUND = frozenset(
     {"unix-char", "unix-block", "unix-hotplug", "usb", "gpu", "pci", "infiniband", "tpm"}
 )
 
-_NEEDED_EXTENSIONS = {"volatile.uuid.generation": "instance_generation_id"}
-"""Keys that a daemon writes by itself, and the API extension with which another accepts them."""
-
 
 class Level(StrEnum):
     """How much a finding matters."""
@@ -61,7 +58,6 @@ def check(facts: MoveFacts) -> tuple[Finding, ...]:
         *_instance(facts),
         *_connection(facts),
         *_place(facts),
-        *_snapshots(facts),
         *_devices(facts),
     ]
     return tuple(sorted(findings, key=lambda one: one.level is not Level.BLOCKER))
@@ -102,11 +98,6 @@ def _connection(facts: MoveFacts) -> Iterator[Finding]:
     source, target = facts.source, facts.target
     if source.name == target.name:
         yield _blocker(f"{facts.instance.ref} is on {target.name} already", "choose another host")
-    if not source.addresses:
-        yield _blocker(
-            f"{source.name} does not listen on the network, so {target.name} cannot pull from it",
-            f"on {source.name}: '{CLI[source.kind]} config set core.https_address :8443'",
-        )
     if target.architectures and facts.instance.architecture not in target.architectures:
         yield _blocker(
             f"{target.name} cannot run {facts.instance.architecture}",
@@ -116,7 +107,8 @@ def _connection(facts: MoveFacts) -> Iterator[Finding]:
 
 def _place(facts: MoveFacts) -> Iterator[Finding]:
     target, cli = facts.target, CLI[facts.target.kind]
-    if facts.instance.ref.name in facts.placement.instance_names:
+    taken = facts.instance.ref.name in facts.placement.instance_names
+    if taken and target.name != facts.source.name:
         yield _blocker(
             f"{target.name} has an instance named {facts.instance.ref.name} already",
             "rename or remove one of the two first",
@@ -126,19 +118,6 @@ def _place(facts: MoveFacts) -> Iterator[Finding]:
             yield _blocker(
                 f"{target.name} has no profile {profile!r}",
                 f"create it there: '{cli} profile create {target.name}:{profile}'",
-            )
-
-
-def _snapshots(facts: MoveFacts) -> Iterator[Finding]:
-    for key, extension in _NEEDED_EXTENSIONS.items():
-        names = [one.name for one in facts.instance.snapshots if key in one.config]
-        if names and extension not in facts.target.api_extensions:
-            yield _blocker(
-                f"snapshot{'s' if len(names) > 1 else ''} {', '.join(names)} of "
-                f"{facts.instance.ref} hold{'' if len(names) > 1 else 's'} {key}, which "
-                f"{facts.target.name} ({facts.target.kind} {facts.target.version}) refuses",
-                "a snapshot's configuration cannot be changed: choose a newer host, "
-                "or delete them first",
             )
 
 

@@ -1,8 +1,8 @@
 """The copy itself: one host pulls an instance from another.
 
 Role: opens the offer at the source, lets the target pull from each address of the source until one
-works, waits for both ends. Boundary: moves nothing through this machine, decides nothing about
-stopping, starting or deleting. Threading: blocks its caller.
+works, waits for both ends. Boundary: moves nothing through this machine (relay.py does), decides
+nothing about stopping, starting or deleting. Threading: blocks its caller.
 
 Source of the handshake: the daemons' REST API documentation, "Instance migration".
 """
@@ -39,7 +39,7 @@ def pull(source: Backend, target: Backend, ref: Ref, spec: InstanceSpec, on_copy
         except LxtuiError as error:
             source.cancel(offer.operation)
             tried += 1
-            if tried == len(offer.addresses) or not _could_not_connect(error):
+            if tried == len(offer.addresses) or not could_not_connect(error):
                 raise
         except BaseException:
             source.cancel(offer.operation)
@@ -48,8 +48,8 @@ def pull(source: Backend, target: Backend, ref: Ref, spec: InstanceSpec, on_copy
             return
 
 
-def _could_not_connect(error: LxtuiError) -> bool:
-    """Whether another address may do better: a refusal by the daemon is the same on each."""
+def could_not_connect(error: LxtuiError) -> bool:
+    """Whether another way may do better: a refusal by the daemon is the same on each."""
     said = str(error).lower()
     return any(
         mark in said

@@ -89,13 +89,9 @@ def test_top_agrees(tool: Tool) -> None:
     assert int(tasks[1]) < 10
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="lxfs gives its files the size 0, at which the kernel ends sendfile(2) before it asks",
-)
 @pytest.mark.parametrize("file", ["stat", "meminfo", "cpuinfo", "uptime", "loadavg", "swaps"])
 def test_every_way_to_read_gives_the_file(tool: Tool, file: str) -> None:
-    """`cat`, which uses sendfile(2) here, gets a file as whole as read(2) does."""
+    """`cat`, which tries sendfile(2) first, gets a file as whole as read(2) does."""
     assert tool("cat", f"/proc/{file}").splitlines()[0]
     lines = len(tool("cat", f"/proc/{file}").splitlines())
     assert lines == len(tool("dd", f"if=/proc/{file}", "bs=256k").splitlines())

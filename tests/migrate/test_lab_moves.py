@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 
@@ -15,7 +16,7 @@ from lxtui.backend.base import Backend
 from lxtui.backend.lxd import LxdBackend
 from lxtui.commands import Move
 from lxtui.errors import InterruptedByUserError, LxtuiError
-from lxtui.model import Progress, Ref
+from lxtui.model import Kind, MigrationOffer, Progress, Ref, Remote, StateAction
 from lxtui.perform import perform
 from tests.lab.fixtures import MakeInstance
 from tests.lab.lab import Host, Lab
@@ -82,11 +83,11 @@ def test_snapshots_move_along(
     ref = Ref("lxd1", "default", name)
     lxd1.write_file(name, "/root/file", b"old")
     backends["lxd1"].wait(backends["lxd1"].create_snapshot(ref, "before"))
-    lxd1.write_file(name, "/root/file", b"new")
+    lxd1.write_file(name, "/root/file", b"newer")
     perform(Move(ref, "incus1"), backends, lambda _: None, Flag())
     moved = ref._replace(host="incus1")
     assert [one.name for one in backends["incus1"].instance(moved).snapshots] == ["before"]
-    assert incus1.read_file(name, "/root/file") == b"new"
+    assert incus1.read_file(name, "/root/file") == b"newer"
     backends["incus1"].wait(backends["incus1"].restore_snapshot(moved, "before"))
     assert incus1.read_file(name, "/root/file") == b"old"
 
@@ -109,6 +110,106 @@ def test_a_copy_that_cannot_connect_is_taken_back(
         lxd2.start()
         lxd2.wait_ready()
     assert _hosts_with(lab, name) == {"lxd1": "Running"}
+
+
+def test_snapshots_of_incus_reach_an_older_lxd(
+    lab: Lab, backends: dict[str, Backend], make_instance: MakeInstance
+) -> None:
+    """Snapshots with a key that LXD 5.0 refuses arrive without it, with their data, relayed."""
+    incus1, lxd1 = lab.host("incus1"), lab.host("lxd1")
+    name = make_instance(incus1)
+    ref = Ref("incus1", "default", name)
+    incus1.write_file(name, "/root/file", b"old")
+    backends["incus1"].wait(backends["incus1"].create_snapshot(ref, "before"))
+    incus1.write_file(name, "/root/file", b"newer")
+    (taken,) = backends["incus1"].instance(ref).snapshots
+    assert "volatile.uuid.generation" in taken.config
+    seen: list[Progress] = []
+    perform(Move(ref, "lxd1"), backends, seen.append, Flag())
+    moved = ref._replace(host="lxd1")
+    assert _hosts_with(lab, name) == {"lxd1": "Running"}
+    (arrived,) = backends["lxd1"].instance(moved).snapshots
+    assert arrived.name == "before"
+    assert "volatile.uuid.generation" not in arrived.config
+    assert lxd1.read_file(name, "/root/file") == b"newer"
+    backends["lxd1"].wait(backends["lxd1"].change_state(moved, StateAction.STOP, force=True))
+    backends["lxd1"].wait(backends["lxd1"].restore_snapshot(moved, "before"))
+    assert lxd1.read_file(name, "/root/file") == b"old"
+    assert any("through this machine" in one.text for one in seen)
+
+
+def _unreachable(backend: LxdBackend) -> LxdBackend:
+    """The same host, advertising an address at which no other host finds it."""
+
+    class Unreachable(LxdBackend):
+        def offer(self, ref: Ref) -> MigrationOffer:
+            return replace(super().offer(ref), addresses=("127.0.0.1:1", "127.0.0.1:2"))
+
+    return Unreachable(backend.remote)
+
+
+@pytest.mark.parametrize(("source", "target"), ROUTES)
+def test_hosts_that_cannot_reach_each_other(
+    lab: Lab, make_instance: MakeInstance, source: str, target: str
+) -> None:
+    """When the target can connect to no address of the source, the copy is relayed."""
+    known = remotes.load(lab.environment, Path("/nonexistent"))
+    ends = {
+        source: _unreachable(LxdBackend(known.named(source))),
+        target: LxdBackend(known.named(target)),
+    }
+    name = make_instance(lab.host(source), {"limits.memory": "64MiB"}, start=False)
+    files = _fill(lab.host(source), name)
+    seen: list[Progress] = []
+    perform(Move(Ref(source, "default", name), target), dict(ends), seen.append, Flag())
+    assert any("cannot reach" in one.text for one in seen)
+    assert _hosts_with(lab, name) == {target: "Stopped"}
+    assert {path: lab.host(target).checksum(name, path) for path in files} == files
+    for backend in ends.values():
+        backend.close()
+
+
+def test_a_relay_goes_through_unix_sockets(lab: Lab, make_instance: MakeInstance) -> None:
+    """A source that does not listen on the network is moved through its local socket."""
+    lxd1, lxd2 = lab.host("lxd1"), lab.host("lxd2")
+    name = make_instance(lxd1)
+    files = _fill(lxd1, name)
+    ends: dict[str, Backend] = {
+        host.name: LxdBackend(Remote(host.name, Kind.LXD, str(host.plan.socket)))
+        for host in (lxd1, lxd2)
+    }
+    address = lxd1.api.get("/1.0")["config"]["core.https_address"]
+    lxd1.api.call("PATCH", "/1.0", {"config": {"core.https_address": ""}})
+    try:
+        outcome = perform(Move(Ref("lxd1", "default", name), "lxd2"), ends, lambda _: None, Flag())
+    finally:
+        lxd1.api.call("PATCH", "/1.0", {"config": {"core.https_address": address}})
+        for backend in ends.values():
+            backend.close()
+    assert outcome.move is not None
+    assert _hosts_with(lab, name) == {"lxd2": "Running"}
+    assert {path: lxd2.checksum(name, path) for path in files} == files
+
+
+def test_ctrl_c_during_a_relay_puts_everything_back(lab: Lab, make_instance: MakeInstance) -> None:
+    """A request to stop while files are relayed leaves the source running, the target empty."""
+    known = remotes.load(lab.environment, Path("/nonexistent"))
+    ends: dict[str, Backend] = {
+        "lxd1": _unreachable(LxdBackend(known.named("lxd1"))),
+        "incus1": LxdBackend(known.named("incus1")),
+    }
+    name = make_instance(lab.host("lxd1"))
+    stop = Flag()
+
+    def ask_to_stop(progress: Progress) -> None:
+        if "through this machine" in progress.text:
+            stop.set()
+
+    with pytest.raises(InterruptedByUserError):
+        perform(Move(Ref("lxd1", "default", name), "incus1"), ends, ask_to_stop, stop)
+    assert _hosts_with(lab, name) == {"lxd1": "Running"}
+    for backend in ends.values():
+        backend.close()
 
 
 def test_ctrl_c_puts_everything_back(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lxtui.migrate.plan import MARK, StepKind, differences, plan_move, portable
+from lxtui.migrate.plan import MARK, Route, StepKind, differences, plan_move, portable
 from lxtui.migrate.preflight import Level, MoveFacts, check
 from lxtui.model import Host, Instance, Kind, Placement, Ref, Snapshot
 
@@ -75,11 +75,6 @@ def test_a_stopped_instance_is_neither_stopped_nor_started() -> None:
         (_with_placement(networks=frozenset({"incusbr0"})), "has no network 'lxdbr0'"),
         (_with_placement(profiles={"default": {}}), "neither the profiles nor the instance"),
         (replace(_facts(), target=replace(_facts().target, name="a")), "is on a already"),
-        (replace(_facts(), source=replace(_facts().source, addresses=())), "core.https_address"),
-        (
-            _with_instance(snapshots=(Snapshot("s1", config={"volatile.uuid.generation": "x"}),)),
-            "snapshot s1 of a:web1 holds volatile.uuid.generation",
-        ),
     ],
 )
 def test_each_obstacle_is_a_blocker_with_its_name(facts: MoveFacts, words: str) -> None:
@@ -90,6 +85,34 @@ def test_each_obstacle_is_a_blocker_with_its_name(facts: MoveFacts, words: str) 
     assert len(blockers) == 1
     assert re.search(words, str(blockers[0]))
     assert blockers[0].remedy
+
+
+def test_hosts_that_reach_each_other_copy_among_themselves() -> None:
+    """Without a reason against it the target pulls."""
+    assert plan_move(_facts(), "token").route == Route()
+
+
+def test_a_source_off_the_network_is_relayed() -> None:
+    """A source that does not listen is copied through this machine, and the step says so."""
+    plan = plan_move(replace(_facts(), source=replace(_facts().source, addresses=())), "token")
+    assert plan.route.relayed
+    assert plan.findings == ()
+    assert "through this machine, because a does not listen" in plan.steps[1].text
+
+
+@pytest.mark.parametrize(
+    ("extensions", "relayed"), [((), True), (("instance_generation_id",), False)]
+)
+def test_snapshots_with_a_key_that_the_target_refuses_are_relayed(
+    extensions: tuple[str, ...], relayed: bool
+) -> None:
+    """The key is dropped on the way where the target lacks its API extension, and only there."""
+    snapshot = Snapshot("s1", config={"volatile.uuid.generation": "x"})
+    facts = _with_instance(snapshots=(snapshot,))
+    facts = replace(facts, target=replace(facts.target, api_extensions=frozenset(extensions)))
+    way = plan_move(facts, "token").route
+    assert way.relayed is relayed
+    assert way.dropped == (frozenset({"volatile.uuid.generation"}) if relayed else frozenset())
 
 
 def test_all_obstacles_are_found_at_once() -> None:

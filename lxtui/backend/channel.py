@@ -1,0 +1,218 @@
+"""Websockets of a daemon, on a socket whose peer was checked.
+
+Role: opens events and migration channels. The certificate is compared with the pinned one during
+the TLS handshake, before any request is sent: pylxd's own websocket checks nothing. Boundary: knows
+Remote, not pylxd. Threading: a channel belongs to one thread at a time; ``receive`` with a timeout
+lets it look elsewhere.
+
+The protocol is that of the websockets library, without its connection: that one answers a close
+frame before it hands out what came with it, and loses it when the daemon has left already. A
+migration's last message, "success", comes just so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import select
+import socket
+import ssl
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from urllib.parse import urlsplit
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import WebSocketException
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import OPEN
+from websockets.uri import parse_uri
+
+from lxtui.backend.base import ChannelEndedError
+from lxtui.errors import CertificateError, HostUnreachableError
+from lxtui.model import Remote
+
+CHANGED = (
+    "the host shows another certificate than the pinned one; if it was reinstalled, "
+    "remove the remote and add it again, else somebody is in between"
+)
+_CONNECT_SECONDS = 5.0
+_SEND_SECONDS = 60.0
+"""A daemon that takes nothing for this long has stopped."""
+_CHUNK = 256 * 1024
+_PORT = 8443
+
+
+class Channel:
+    """One websocket; text and binary messages stay what they are."""
+
+    def __init__(self, host: str, raw: socket.socket, protocol: ClientProtocol) -> None:
+        self._host = host
+        self._socket = raw
+        self._protocol = protocol
+        self._messages: deque[str | bytes] = deque()
+        self._parts: list[Frame] = []
+        self._answered = False
+        self._ended = False
+        self._clean = False
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for select(2); -1 when it is closed."""
+        return self._socket.fileno()
+
+    def receive(self, timeout: float | None = None) -> str | bytes:
+        """Return the next message; TimeoutError when there is none for *timeout* seconds."""
+        until = None if timeout is None else monotonic() + timeout
+        while not self._messages:
+            if self._ended:
+                raise ChannelEndedError(self._host, clean=self._clean)
+            self._read(None if until is None else max(until - monotonic(), 0.0))
+        return self._messages.popleft()
+
+    def send(self, message: str | bytes) -> None:
+        """Send one message."""
+        if self._protocol.state is not OPEN:
+            raise ChannelEndedError(self._host, clean=self._clean)
+        if isinstance(message, str):
+            self._protocol.send_text(message.encode())
+        else:
+            self._protocol.send_binary(message)
+        try:
+            self._flush()
+        except OSError as error:
+            raise ChannelEndedError(self._host, clean=False) from error
+
+    def close(self, *, clean: bool = True) -> None:
+        """Close it, without a close frame if not *clean*; a second time is no error."""
+        if clean and self._protocol.state is OPEN:
+            self._protocol.send_close(1000)
+            with suppress(OSError):
+                self._flush()
+        self._ended = True
+        self._socket.close()
+
+    def shake_hands(self) -> None:
+        """Ask for the websocket; WebSocketException when the daemon refuses."""
+        self._protocol.send_request(self._protocol.connect())
+        self._flush()
+        until = monotonic() + _CONNECT_SECONDS
+        while self._protocol.handshake_exc is None and not self._answered:
+            if self._ended:
+                raise OSError("the daemon closed the connection")
+            self._read(max(until - monotonic(), 0.0))
+        if self._protocol.handshake_exc is not None:
+            raise self._protocol.handshake_exc
+
+    def _read(self, timeout: float | None) -> None:
+        """Take in what the socket has; TimeoutError when that is nothing."""
+        waiting = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+        if not waiting and not select.select([self._socket], [], [], timeout)[0]:
+            raise TimeoutError
+        self._socket.settimeout(0.0)
+        try:
+            data = self._socket.recv(_CHUNK)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return  # a part of a TLS record
+        except OSError:
+            data = b""
+        if data:
+            self._protocol.receive_data(data)
+        else:
+            self._protocol.receive_eof()
+            self._ended = True
+        for event in self._protocol.events_received():
+            if isinstance(event, Frame):
+                self._take(event)
+            elif isinstance(event, Response):
+                self._answered = True
+        with suppress(OSError):
+            self._flush()  # after the messages: the daemon may have left
+
+    def _take(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self._ended = self._clean = True
+        elif frame.opcode in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
+            self._parts.append(frame)
+            if frame.fin:
+                content = b"".join(part.data for part in self._parts)
+                text = self._parts[0].opcode is Opcode.TEXT
+                self._messages.append(content.decode(errors="replace") if text else content)
+                self._parts.clear()
+
+    def _flush(self) -> None:
+        self._socket.settimeout(_SEND_SECONDS)
+        for data in self._protocol.data_to_send():
+            if data:
+                self._socket.sendall(data)
+
+
+@contextmanager
+def open_channel(remote: Remote, path: str) -> Iterator[Channel]:
+    """A websocket at *path*; HostUnreachableError or CertificateError when there is none."""
+    authority = "localhost" if remote.is_socket else urlsplit(remote.address).netloc
+    try:
+        raw = _open(remote)
+    except OSError as error:
+        raise HostUnreachableError(f"{remote.name}: no answer: {error}") from error
+    protocol = ClientProtocol(parse_uri(f"ws://{authority}{path}"), max_size=None)
+    channel = Channel(remote.name, raw, protocol)
+    try:
+        channel.shake_hands()
+    except (OSError, WebSocketException) as error:
+        raw.close()
+        raise HostUnreachableError(f"{remote.name}: no websocket: {error}") from error
+    try:
+        yield channel
+    finally:
+        channel.close()
+
+
+def _open(remote: Remote) -> socket.socket:
+    """A connected socket whose peer is the daemon that we pinned."""
+    if remote.is_socket:
+        plain = socket.socket(socket.AF_UNIX)
+        try:
+            plain.settimeout(_CONNECT_SECONDS)
+            plain.connect(remote.address)
+            plain.settimeout(None)
+        except BaseException:
+            plain.close()
+            raise
+        return plain
+    where = urlsplit(remote.address)
+    host = where.hostname or ""
+    plain = socket.create_connection((host, where.port or _PORT), timeout=_CONNECT_SECONDS)
+    try:
+        secure = _context(remote).wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
+    try:
+        _check_pin(remote, secure)
+        secure.settimeout(None)
+    except BaseException:
+        secure.close()
+        raise
+    return secure
+
+
+def _context(remote: Remote) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if remote.server_cert:
+        # The pin replaces authorities and names: daemons sign their own certificates.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if remote.client_cert and remote.client_key:
+        context.load_cert_chain(remote.client_cert, remote.client_key)
+    return context
+
+
+def _check_pin(remote: Remote, secure: ssl.SSLSocket) -> None:
+    if not remote.server_cert:
+        return  # the context has asked the system's authorities
+    pinned = ssl.PEM_cert_to_DER_cert(Path(remote.server_cert).read_text("ascii").strip() + "\n")
+    shown = secure.getpeercert(binary_form=True) or b""
+    if hashlib.sha256(shown).digest() != hashlib.sha256(pinned).digest():
+        raise CertificateError(f"{remote.name}: {CHANGED}")
