@@ -14,8 +14,9 @@ from textual.app import App, SystemCommand
 from textual.message import Message
 from textual.screen import Screen
 
+from lxtui.clock import Clock, utc_now
 from lxtui.config import Settings
-from lxtui.fleet import Clock, Fleet, utc_now
+from lxtui.fleet import Fleet
 from lxtui.migrate.mover import prepare
 from lxtui.migrate.plan import MovePlan
 from lxtui.model import JobState, Ref

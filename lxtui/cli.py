@@ -116,7 +116,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _backends(*, demo: bool) -> tuple[dict[str, Backend], remotes.Remotes]:
     if demo:
-        from lxtui.backend.demo import demo_fleet  # noqa: PLC0415 only for --demo
+        from lxtui.backend.demo_data import demo_fleet  # noqa: PLC0415 only for --demo
 
         simulated: list[Backend] = list(demo_fleet().backends())
         known = remotes.Remotes(tuple(backend.remote for backend in simulated))

@@ -6,7 +6,9 @@ carries them out. Boundary: pure. Threading: values.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from lxtui.model import Kind, Ref, StateAction
 
@@ -34,58 +36,53 @@ class ChangeState:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateSnapshot:
+class _OfSnapshot:
+    """A command on one snapshot of an instance."""
+
+    ref: Ref
+    name: str
+    verb: ClassVar[str]
+    words: ClassVar[Mapping[Kind, str]]
+    """The host's own command, to be formatted with this command's members."""
+
+    @property
+    def title(self) -> str:
+        """A line for the operations pane."""
+        return f"{self.verb} {self.ref}/{self.name}"
+
+    def equivalent(self, kind: Kind) -> str:
+        """The same with the host's own command line."""
+        return self.words[kind].format(ref=self.ref, name=self.name)
+
+
+class CreateSnapshot(_OfSnapshot):
     """Take a snapshot."""
 
-    ref: Ref
-    name: str
-
-    @property
-    def title(self) -> str:
-        """A line for the operations pane."""
-        return f"snapshot {self.ref}/{self.name}"
-
-    def equivalent(self, kind: Kind) -> str:
-        """The same with the host's own command line."""
-        verb = "snapshot create" if kind is Kind.INCUS else "snapshot"
-        return f"{CLI[kind]} {verb} {self.ref} {self.name}"
+    verb = "snapshot"
+    words = {
+        Kind.LXD: "lxc snapshot {ref} {name}",
+        Kind.INCUS: "incus snapshot create {ref} {name}",
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreSnapshot:
+class RestoreSnapshot(_OfSnapshot):
     """Put an instance back to one of its snapshots."""
 
-    ref: Ref
-    name: str
-
-    @property
-    def title(self) -> str:
-        """A line for the operations pane."""
-        return f"restore {self.ref}/{self.name}"
-
-    def equivalent(self, kind: Kind) -> str:
-        """The same with the host's own command line."""
-        verb = "snapshot restore" if kind is Kind.INCUS else "restore"
-        return f"{CLI[kind]} {verb} {self.ref} {self.name}"
+    verb = "restore"
+    words = {
+        Kind.LXD: "lxc restore {ref} {name}",
+        Kind.INCUS: "incus snapshot restore {ref} {name}",
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteSnapshot:
+class DeleteSnapshot(_OfSnapshot):
     """Remove one snapshot."""
 
-    ref: Ref
-    name: str
-
-    @property
-    def title(self) -> str:
-        """A line for the operations pane."""
-        return f"delete {self.ref}/{self.name}"
-
-    def equivalent(self, kind: Kind) -> str:
-        """The same with the host's own command line."""
-        if kind is Kind.INCUS:
-            return f"{CLI[kind]} snapshot delete {self.ref} {self.name}"
-        return f"{CLI[kind]} delete {self.ref}/{self.name}"
+    verb = "delete"
+    words = {
+        Kind.LXD: "lxc delete {ref}/{name}",
+        Kind.INCUS: "incus snapshot delete {ref} {name}",
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from threading import Event as Flag
 from threading import Lock, Thread
 from time import monotonic
 
 from lxtui.backend.base import Backend
+from lxtui.clock import Clock, utc_now
 from lxtui.commands import Command
 from lxtui.errors import CertificateError, LxtuiError, NotTrustedError
 from lxtui.jobs import Jobs
@@ -39,13 +39,6 @@ _BACKOFF = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 _RATE_SECONDS = 1.0
 """Two samples nearer than this make a rate of noise."""
-
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """Return the time, aware."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

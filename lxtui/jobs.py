@@ -11,11 +11,11 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from threading import Event as Flag
 from threading import Lock, Thread
 
 from lxtui.backend.base import Backend
+from lxtui.clock import Clock, utc_now
 from lxtui.commands import Command
 from lxtui.errors import LxtuiError
 from lxtui.model import Job, JobState, Progress
@@ -33,7 +33,7 @@ class Jobs:
         self,
         backends: Mapping[str, Backend],
         on_change: Callable[[], None],
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = utc_now,
     ) -> None:
         self._backends = backends
         self._on_change = on_change

@@ -3,7 +3,8 @@
 Role: behaves like a few LXD and Incus daemons, with names, delays and failures, behind the same
 protocol; it proves nothing about real daemons and says so in its addresses. Boundary: touches
 nothing outside this process. Threading: one lock guards the whole fleet; what an operation changes
-is applied by whoever looks first after its time has come, so there are no threads here.
+is applied by whoever looks first after its time has come, so there are no threads here. Longer than
+400 lines because it answers the whole protocol.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from threading import Event as Flag
 from threading import RLock
 from types import MappingProxyType
 
 from lxtui.backend.base import Channel, OnProgress
+from lxtui.clock import Clock, utc_now
 from lxtui.errors import (
     ConflictError,
     HostUnreachableError,
@@ -53,7 +55,7 @@ _DESCRIPTIONS = {
     StateAction.RESTART: "Restarting instance",
 }
 _SECONDS = {StateAction.START: 0.6, StateAction.STOP: 1.2, StateAction.RESTART: 1.8}
-_DEVICES = {
+DEVICES = {
     kind: {
         "root": {"type": "disk", "path": "/", "pool": "default"},
         "eth0": {"type": "nic", "network": bridge, "name": "eth0"},
@@ -61,11 +63,6 @@ _DEVICES = {
     for kind, bridge in ((Kind.LXD, "lxdbr0"), (Kind.INCUS, "incusbr0"))
 }
 """The devices of each demo host's default profile."""
-Clock = Callable[[], datetime]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass
@@ -93,7 +90,7 @@ class _Daemon:
 class DemoFleet:
     """The simulated daemons; ``tempo`` scales every delay (0: all at once)."""
 
-    def __init__(self, clock: Clock = _now, tempo: float = 1.0) -> None:
+    def __init__(self, clock: Clock = utc_now, tempo: float = 1.0) -> None:
         self.clock = clock
         self.tempo = tempo
         self.lock = RLock()
@@ -262,9 +259,7 @@ class DemoBackend:
             now = self._find(ref)
             merged = {**now.config, **changes}
             config = {key: value for key, value in merged.items() if value is not None}
-            self._put(
-                replace(now, config=MappingProxyType(config), expanded_config=_frozen(config))
-            )
+            self._put(replace(now, config=MappingProxyType(config), expanded_config=frozen(config)))
             self._tell("instance-updated", ref)
 
     def wait(self, operation: Operation, on_progress: OnProgress | None = None) -> None:
@@ -295,7 +290,7 @@ class DemoBackend:
 
     def placement(self, project: str) -> Placement:
         """One pool, one network and the default profile, like a fresh installation."""
-        profile = _DEVICES[self.remote.kind]
+        profile = DEVICES[self.remote.kind]
         bridge = profile["eth0"]["network"]
         with self._fleet.lock:
             names = {ref.name for ref in self._daemon().instances if ref.project == project}
@@ -326,10 +321,10 @@ class DemoBackend:
                     original,
                     ref=spec.ref,
                     status="Stopped",
-                    config=_frozen(spec.config),
-                    expanded_config=_frozen(spec.config),
+                    config=frozen(spec.config),
+                    expanded_config=frozen(spec.config),
                     devices=spec.devices,
-                    expanded_devices=_DEVICES[daemon.host.kind] | dict(spec.devices),
+                    expanded_devices=DEVICES[daemon.host.kind] | dict(spec.devices),
                     profiles=spec.profiles,
                     ipv4=(),
                     ipv6=(),
@@ -445,55 +440,8 @@ class DemoBackend:
         )
 
 
-def demo_fleet(clock: Clock = _now, tempo: float = 1.0) -> DemoFleet:
-    """The fleet of ``lxtui --demo``: two LXD hosts, one Incus host and one that does not answer."""
-    fleet = DemoFleet(clock, tempo)
-    fleet.add_host("oslo", Kind.LXD, "5.0.6")
-    fleet.add_host("lima", Kind.LXD, "5.21.4")
-    fleet.add_host("kyoto", Kind.INCUS, "6.0.5")
-    fleet.add_host("quito", Kind.INCUS, "6.0.5", alive=False)
-    born = clock() - timedelta(days=40)
-    people = (
-        ("oslo", "web1", True, 512 * _MIB, 0.34, 2),
-        ("oslo", "web2", True, 512 * _MIB, 0.22, 2),
-        ("oslo", "db1", True, 4 * _GIB, 0.71, 3),
-        ("oslo", "build", False, None, 0.0, 0),
-        ("lima", "mail", True, 1 * _GIB, 0.05, 1),
-        ("lima", "cache1", True, 256 * _MIB, 0.12, 0),
-        ("lima", "archive", False, None, 0.0, 4),
-        ("kyoto", "web3", True, 512 * _MIB, 0.18, 1),
-        ("kyoto", "metrics", True, 2 * _GIB, 0.93, 0),
-        ("kyoto", "ldap", True, 256 * _MIB, 0.02, 2),
-    )
-    for position, (host, name, running, limit, load, snapshots) in enumerate(people):
-        config = {"image.os": "Debian", "volatile.base_image": "0123456789ab"}
-        if limit is not None:
-            config["limits.memory"] = f"{limit // _MIB}MiB"
-        created = born + timedelta(days=3 * position)
-        fleet.add_instance(
-            Instance(
-                ref=Ref(host, "default", name),
-                expanded_devices=_DEVICES[fleet.daemons[host].host.kind],
-                status="Running" if running else "Stopped",
-                architecture="x86_64",
-                created_at=created,
-                profiles=("default",),
-                config=_frozen(config),
-                expanded_config=_frozen(config),
-                snapshots=tuple(
-                    Snapshot(f"daily{day}", created + timedelta(days=day + 1))
-                    for day in range(snapshots)
-                ),
-                ipv4=(f"10.20.30.{11 + position}",) if running else (),
-                memory_limit=limit,
-                disk=(150 + 90 * position) * _MIB,
-            ),
-            load,
-        )
-    return fleet
-
-
-def _frozen(config: Mapping[str, str]) -> Mapping[str, str]:
+def frozen(config: Mapping[str, str]) -> Mapping[str, str]:
+    """*config* as a value of the model."""
     return MappingProxyType(dict(config))
 
 

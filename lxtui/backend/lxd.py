@@ -4,7 +4,8 @@ Role: the only importer of pylxd. pylxd gives the session (unix sockets, TLS wit
 certificate) and the API nodes; its model classes are left aside: they lose state on recursion, act
 forcefully by default, and delete a migration's source before the copy has ended. Boundary: JSON
 comes in, model values go out (wire.py); every failure leaves as LxtuiError. Threading: methods may
-run on any thread; they share one requests session, whose connection pools are thread-safe.
+run on any thread; they share one requests session, whose connection pools are thread-safe. Longer
+than 400 lines because it answers the whole protocol.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from pylxd.client import get_session_for_url
 
 from lxtui.backend import channel, events, wire
 from lxtui.backend.base import OnProgress
+from lxtui.backend.failures import one_line, unreachable
 from lxtui.errors import (
-    CertificateError,
     ConflictError,
     HostUnreachableError,
     LxtuiError,
@@ -214,7 +215,7 @@ class LxdBackend:
                 on_progress(operation)
         if operation.status != "Success":
             reason = operation.error or operation.status
-            raise OperationError(f"{self._remote.name}: {_one_line(reason)}")
+            raise OperationError(f"{self._remote.name}: {one_line(reason)}")
 
     def _look(self, operation: Operation) -> Any:
         """The operation after at most _WAIT_SECONDS, sooner when it ends."""
@@ -381,48 +382,29 @@ class LxdBackend:
         try:
             yield
         except exceptions.NotFound as error:
-            raise NotFoundError(f"{name}: {_one_line(str(error))}") from error
+            raise NotFoundError(f"{name}: {one_line(str(error))}") from error
         except exceptions.Conflict as error:
-            raise ConflictError(f"{name}: {_one_line(str(error))}") from error
+            raise ConflictError(f"{name}: {one_line(str(error))}") from error
         except exceptions.LXDAPIException as error:
             raise self._refused(error) from error
         except exceptions.ClientConnectionFailed as error:
-            raise self._unreachable(error) from error
+            raise unreachable(self._remote, str(error)) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._unreachable(error) from error
+            raise unreachable(self._remote, str(error)) from error
         except (KeyError, TypeError, ValueError) as error:
             raise HostUnreachableError(
                 f"{name}: answers with something that is not the LXD or Incus API "
-                f"({type(error).__name__}: {_one_line(str(error))}); is the address right?"
+                f"({type(error).__name__}: {one_line(str(error))}); is the address right?"
             ) from error
 
     def _refused(self, error: exceptions.LXDAPIException) -> LxtuiError:
         name, status = self._remote.name, error.response.status_code
-        said = _one_line(str(error))
+        said = one_line(str(error))
         if status in {requests.codes.forbidden, requests.codes.unauthorized}:
             return NotTrustedError(f"{name}: the host refuses our certificate: {said}")
         if status == requests.codes.precondition_failed:
             return ConflictError(f"{name}: somebody else changed it meanwhile; try again")
         return OperationError(f"{name}: {said}")
-
-    def _unreachable(self, error: Exception) -> LxtuiError:
-        name, said = self._remote.name, str(error)
-        if "Fingerprints did not match" in said:
-            return CertificateError(f"{name}: {channel.CHANGED}")
-        if "CERTIFICATE_VERIFY_FAILED" in said:
-            return CertificateError(
-                f"{name}: no certificate is pinned for this host and no authority vouches for it; "
-                f"add the remote again with '{self._command} remote add'"
-            )
-        if "PermissionError" in said or "Permission denied" in said:
-            group = "lxd" if self._remote.kind is Kind.LXD else "incus-admin"
-            return NotTrustedError(
-                f"{name}: {self._remote.address}: permission denied; join the group {group}"
-            )
-        return HostUnreachableError(
-            f"{name}: no answer from {self._remote.address} ({_cause(error)}); "
-            f"is the daemon running and the address right?"
-        )
 
 
 def _project(ref: Ref) -> dict[str, str]:
@@ -431,18 +413,3 @@ def _project(ref: Ref) -> dict[str, str]:
 
 def _quoted(part: str) -> str:
     return quote(part, safe="")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split()) or "no reason given"
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost words of a chain that requests and urllib3 wrap three times."""
-    text = _one_line(str(error))
-    for mark in ("Connection refused", "No such file or directory", "No route to host"):
-        if mark in text:
-            return mark.lower()
-    if "timed out" in text:
-        return "timed out"
-    return text

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from textual.pilot import Pilot
 
 from lxtui.app import LxtuiApp
-from lxtui.backend.demo import DemoFleet, demo_fleet
+from lxtui.backend.demo import DemoFleet
+from lxtui.backend.demo_data import demo_fleet
 from lxtui.config import Settings
 from lxtui.fleet import Fleet
 
