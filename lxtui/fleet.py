@@ -182,11 +182,14 @@ class _Worker:
             target=self._listen, args=(session,), name=f"events-{host.name}", daemon=True
         )
         listener.start()
+        pause = min(_RATE_SECONDS, self._poll_seconds)  # the second look makes the first rates
         try:
             while not self._stop.is_set():
                 self._dirty.clear()
                 self._sample(host)
-                if self._dirty.wait(self._poll_seconds):
+                woken = self._dirty.wait(pause)
+                pause = self._poll_seconds
+                if woken:
                     # Bursts of events are one change to the eye.
                     self._stop.wait(_SETTLE)
                 if not listener.is_alive() and not self._stop.is_set():
