@@ -6,6 +6,8 @@ Boundary: no I/O of its own. Threading: the fleet's workers only post a message 
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -56,6 +58,9 @@ class LxtuiApp(App[None]):
         self.set_keymap(dict(self._settings.keys))
         if self._settings.theme in self.available_themes:
             self.theme = self._settings.theme
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._quit, True)
         self.push_screen(self._main)
         self._fleet.start(self._announce)
 

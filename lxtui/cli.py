@@ -237,3 +237,7 @@ def _ref(written: str, project: str, known: remotes.Remotes) -> Ref:
     ref = parse_ref(written)
     remote = known.named(ref.host)
     return Ref(remote.name, project or remote.project, ref.name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from threading import Event as Flag
 from types import FrameType
@@ -26,6 +26,7 @@ from lxtui.model import Host, HostStatus, Instance, Progress
 from lxtui.perform import Outcome, perform
 
 T = TypeVar("T")
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Json = dict[str, Any]
 
 
@@ -248,17 +249,19 @@ def carry_out(
 
 @contextmanager
 def stop_on_signals() -> Iterator[Flag]:
-    """A flag that Ctrl-C and SIGTERM set: the command stops where it can put everything back.
+    """A flag that Ctrl-C, SIGTERM and a closed terminal set: the command then stops where it can
+    put everything back.
 
     A second Ctrl-C changes nothing: the way back is being taken already.
     """
     stop = Flag()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        print("\nlxtui: stopping; what was begun is put back first", file=sys.stderr)
         stop.set()
+        with suppress(OSError):  # the terminal may be what has gone
+            print("\nlxtui: stopping; what was begun is put back first", file=sys.stderr)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in _STOPPING}
     try:
         yield stop
     finally:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event as Flag
 from typing import NoReturn
@@ -160,9 +161,7 @@ class Mover:
         line = f"copying {self._plan.source} to {self._plan.destination.host}"
         if operation.processed is not None:
             line += f": {text.size(operation.processed)}, {text.rate(operation.rate)}".rstrip(", ")
-        self._report(
-            Progress(line, operation.processed, operation.rate, operation.percent, self._at)
-        )
+        self._tell(Progress(line, operation.processed, operation.rate, operation.percent, self._at))
 
     def _verify(self) -> None:
         arrived = self._target.instance(self._plan.destination)
@@ -272,4 +271,9 @@ class Mover:
             raise InterruptedByUserError("stopped on request")
 
     def _say(self, line: str) -> None:
-        self._report(Progress(line, step=self._at))
+        self._tell(Progress(line, step=self._at))
+
+    def _tell(self, progress: Progress) -> None:
+        """Report, whatever becomes of it: a terminal that is gone must not stop a roll-back."""
+        with suppress(Exception):
+            self._report(progress)

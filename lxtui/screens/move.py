@@ -81,6 +81,7 @@ class MoveDialog(ModalScreen[None]):
         """Show the plan of that host."""
         if self._job is None:
             self._plan = None
+            self._write("#progress", Content(""))
             host = self._hosts[event.option_index].name
             self._write("#plan", Content(f"checking {self._instance.ref.host} and {host} …"))
             self._make_plan(host)
@@ -93,6 +94,8 @@ class MoveDialog(ModalScreen[None]):
             return
         if plan.blockers:
             self.app.bell()
+            hint = "cannot be moved there while there is a blocker"
+            self._write("#progress", Content.styled(hint, "bold red"))
             return
         self._job = self._submit(Move(plan.source, host))
         self.query_one("#targets", OptionList).disabled = True

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -270,3 +273,32 @@ def test_a_missing_profile_is_found_before_anything_is_touched(
     finally:
         lab.host("lxd1").delete(name)
         lab.cli("lxc", "profile", "delete", "lxd1:special")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_command_puts_everything_back(
+    lab: Lab, make_instance: MakeInstance, number: signal.Signals
+) -> None:
+    """Ctrl-C (twice), SIGTERM and a closed terminal end a headless move where it began."""
+    lxd1 = lab.host("lxd1")
+    name = make_instance(lxd1)
+    lxd1.exec(name, ["dd", "if=/dev/urandom", "of=/root/data", "bs=1M", "count=200"])
+    command = [sys.executable, "-m", "lxtui.cli", "move", f"lxd1:{name}", "lxd2", "--json"]
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **lab.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as move:
+        assert move.stderr is not None
+        for line in move.stderr:
+            if "pulls" in line:
+                break
+        move.send_signal(number)
+        move.send_signal(number)
+        answer, _ = move.communicate(timeout=60)
+    assert move.returncode == 1
+    assert json.loads(answer)["result"] == "failed"
+    assert "runs where it was" in json.loads(answer)["error"]
+    assert _hosts_with(lab, name) == {"lxd1": "Running"}
