@@ -204,7 +204,6 @@ class Operation:
     rate: int | None = None
     """Bytes a second."""
     percent: int | None = None
-    may_cancel: bool = False
     created_at: datetime | None = None
     resources: tuple[str, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)

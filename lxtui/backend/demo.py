@@ -359,11 +359,9 @@ class DemoBackend:
                 try:
                     task.effect()
                 except OperationError as error:
-                    task.operation = replace(
-                        task.operation, status="Failure", error=str(error), may_cancel=False
-                    )
+                    task.operation = replace(task.operation, status="Failure", error=str(error))
                 else:
-                    task.operation = replace(task.operation, status="Success", may_cancel=False)
+                    task.operation = replace(task.operation, status="Success")
         return daemon
 
     def _begin(
@@ -380,7 +378,6 @@ class DemoBackend:
             id=f"demo-{next(self._fleet.numbers)}",
             host=self._name,
             description=description,
-            may_cancel=True,
             created_at=self._fleet.clock(),
             resources=(ref.name,),
         )

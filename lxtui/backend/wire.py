@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from lxtui.format import limit_bytes, timestamp
 from lxtui.model import Host, HostStatus, Instance, Operation, Ref, Remote, Snapshot
@@ -120,7 +120,6 @@ def operation_from(host: str, entry: Json) -> Operation:
         processed=done,
         rate=rate or _digits(numbers.get("speed")),
         percent=_digits(numbers.get("percent")),
-        may_cancel=bool(entry.get("may_cancel")),
         created_at=timestamp(str(entry.get("created_at", ""))),
         resources=tuple(resources),
         metadata=MappingProxyType(dict(metadata)),
@@ -147,11 +146,6 @@ def migration_secrets(operation: Operation) -> dict[str, str]:
         for key, value in operation.metadata.items()
         if key in _MIGRATION_FIELDS and isinstance(value, str)
     }
-
-
-def project_of(url: str) -> str:
-    """The project that an API path names in its query."""
-    return parse_qs(urlsplit(url).query).get("project", ["default"])[0]
 
 
 def _addresses(network: Json) -> Iterable[tuple[str, str]]:

@@ -38,7 +38,7 @@ def details_page(instance: Instance, now: datetime) -> Content:
                 [(one.name, f"{text.age(one.created_at, now)} ago") for one in instance.snapshots],
             )
         )
-    parts.append(_section("configuration", sorted(instance.config.items())))
+    parts.append(_section("configuration", sorted(instance.expanded_config.items())))
     parts.append(
         _section(
             "devices",

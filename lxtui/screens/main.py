@@ -259,7 +259,8 @@ class MainScreen(Screen[None]):
         self.app.push_screen(TextDialog("help", help_page(self._settings.keys)))
 
     def _show_about(self) -> None:
-        self.query_one("#about", Static).update(_about(self.selection))
+        about = _about(self.selection, self._wiring.clock())
+        self.query_one("#about", Static).update(about)
 
 
 def _summary(fleet: FleetSnapshot) -> Content:
@@ -282,7 +283,7 @@ def _summary(fleet: FleetSnapshot) -> Content:
     return Content("").join(parts)
 
 
-def _about(selection: Selection) -> Content:
+def _about(selection: Selection, now: datetime) -> Content:
     host, instance = selection.host, selection.instance
     if instance is None:
         if host is None:
@@ -296,7 +297,7 @@ def _about(selection: Selection) -> Content:
         instance.description,
     ]
     if host is not None and not host.online:
-        parts.insert(0, f"as last seen: {host.error}")
+        parts.insert(0, f"as seen {text.age(host.seen_at, now)} ago: {host.error}")
     return Content.styled(text.plain(" · ".join(part for part in parts if part)), "dim")
 
 
