@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs what the lab (real LXD and Incus daemons) and the tests need, as root on Debian 12 or 13
-# or Ubuntu; elsewhere it says what is missing and leaves the rungs to skip. Exits 0 in both cases:
+# Installs what the lab (real LXD and Incus daemons), the machine (QEMU) and the tests need, as root
+# on Debian 12 or 13 or Ubuntu; elsewhere it says what is missing and leaves the rungs to skip. Exits 0 in both cases:
 # a machine without LXD can still run most rungs.
 #
 # Twice is once: when everything is there it asks dpkg one question and ends.
-# The machine's own apt sources stay as they are. Where Incus is only in the backports suite
-# (Debian 12), apt gets a private list of sources, derived from the machine's own mirror.
+# The machine's own apt sources stay as they are. What is only in the backports suite (on Debian 12
+# Incus, and a QEMU that emulates faithfully), apt gets from a private list of sources, derived from
+# the machine's own mirror.
 # No daemon is started: the lab starts its own, each in its own directory and network namespace.
 set -eu
 
@@ -13,14 +14,22 @@ TOOLS="acl attr busybox-static dnsmasq-base fuse3 htop iproute2 lxcfs nftables o
 squashfs-tools tmux uidmap"
 LXD="lxd lxd-client"
 INCUS="incus-base incus-client"
+MACHINE="debootstrap e2fsprogs qemu-system-x86"
+# QEMU 7.2 without KVM corrupts the guest's flags register and panics its kernel; 10.0 does not.
+QEMU_LEAST=1:8
 
 say() { echo "test-packages: $*" >&2; }
 
+recent() { # is version $2 of package $1 of any use
+    [ "$1" != qemu-system-x86 ] || dpkg --compare-versions "$2" ge "$QEMU_LEAST"
+}
+
 missing_of() { # the packages among the arguments that are not installed, one line
     # One question for all of them: dpkg-query lists what it knows and complains about the rest.
-    have=$(dpkg-query -W -f '${binary:Package}=${db:Status-Status}\n' "$@" 2>/dev/null || true)
+    have=$(dpkg-query -W -f '${binary:Package}=${db:Status-Status}=${Version}\n' "$@" 2>/dev/null || true)
     for package; do
-        printf '%s\n' "$have" | grep -q "^$package\(:[a-z0-9]*\)\{0,1\}=installed$" || printf '%s ' "$package"
+        version=$(printf '%s\n' "$have" | sed -n "s/^$package\(:[a-z0-9]*\)\{0,1\}=installed=//p")
+        { [ -n "$version" ] && recent "$package" "$version"; } || printf '%s ' "$package"
     done
 }
 
@@ -31,7 +40,7 @@ if [ -r /etc/os-release ]; then
 fi
 
 if ! command -v dpkg-query >/dev/null || { [ "$id" != debian ] && [ "$id" != ubuntu ]; }; then
-    for tool in lxd lxc incus dnsmasq ip fusermount3 busybox rsync; do
+    for tool in lxd lxc incus dnsmasq ip fusermount3 busybox rsync qemu-system-x86_64 debootstrap; do
         command -v "$tool" >/dev/null || say "not found: $tool"
     done
     say "only Debian and Ubuntu are installed for here; rungs that need what is missing will skip"
@@ -40,9 +49,9 @@ fi
 
 case $id in
     # Ubuntu's lxd package fetches a snap, whose daemon starts itself and cannot be one of three.
-    ubuntu) wanted="$TOOLS $INCUS"
+    ubuntu) wanted="$TOOLS $INCUS $MACHINE"
         command -v lxd >/dev/null || say "Ubuntu has LXD only as a snap; the lab will do without LXD" ;;
-    *) wanted="$TOOLS $LXD $INCUS" ;;
+    *) wanted="$TOOLS $LXD $INCUS $MACHINE" ;;
 esac
 
 # shellcheck disable=SC2086  # a list of words is meant
@@ -84,9 +93,10 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 apt_options=
 
-candidate() { # has apt any version of $1 to offer
+candidate() { # has apt a version of $1 to offer that is of use
     # shellcheck disable=SC2086  # options are words
-    apt-cache $apt_options policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
+    offered=$(apt-cache $apt_options policy "$1" 2>/dev/null | sed -n 's/^  Candidate: \([^(]\)/\1/p')
+    [ -n "$offered" ] && recent "$1" "$offered"
 }
 
 say "updating apt's lists"
@@ -109,12 +119,15 @@ if [ -n "$need_backports" ] && [ "$id" = debian ] && [ -n "$codename" ]; then
                 "$codename"-updates | "$codename"-security) echo "deb $signed$uri $suite main" ;;
             esac
         done >"$work/sources.list"
+    # Backports are taken only where nothing else is, unless a pin says so.
+    printf 'Package: src:qemu src:seabios\nPin: release n=%s-backports\nPin-Priority: 990\n' "$codename" \
+        >"$work/preferences"
     # What is already downloaded need not be fetched again.
     cp -a /var/lib/apt/lists/*_* "$work/lists/" 2>/dev/null || true
     chown -R _apt: "$work/lists/partial" 2>/dev/null || true
     chmod 755 "$work" "$work/lists"
     apt_options="-o Dir::Etc::SourceList=$work/sources.list -o Dir::Etc::SourceParts=$work/parts
-        -o Dir::State::lists=$work/lists -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
+        -o Dir::Etc::Preferences=$work/preferences -o Dir::State::lists=$work/lists -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
     say "looking in $codename-backports"
     # shellcheck disable=SC2086  # options are words
     apt-get $apt_options update -qq || say "no $codename-backports on this machine's mirror"
