@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lab-up lab-down lab-status lab-env pictures screenshots clean
+.PHONY: help setup run test check format lab-up lab-down lab-status lab-env pictures screenshots bench clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ pictures: $(STAMP) ## Draw the pictures of tests/tui anew; look at the diff befo
 
 screenshots: $(STAMP) ## Draw screenshots/*.svg and *.png from the real program on the lab
 	@$(BIN)/python -m tests.lab.screenshots
+
+bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; prints ratios
+	@$(BIN)/python -m benchmarks.lxfs_reads
 
 clean: ## Remove what make made in this checkout (not the lab: make lab-down)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -22,9 +22,9 @@ _INIT_LEAF = "/init.scope"
 class Identity:
     """Callers to containers, with a cache that a recycled number cannot deceive.
 
-    A cached container is believed only while its init still has the start time and the pid
-    namespace it was found with: the kernel gives pids and namespace inodes out again, but not
-    both with the same start time.
+    A cached container is believed only while its init's pid still has the start time that it was
+    found with: the kernel gives pids and namespace inodes out again, but it does not come round to
+    the same pid within the hundredth of a second that a start time is exact to.
     """
 
     def __init__(self, host: Host) -> None:
@@ -56,20 +56,21 @@ class Identity:
     def _find(self, pid: int, namespace: int) -> Container:
         init = self._host.namespace_init(pid, namespace)
         found = Container(namespace, init, self._host.starttime(init))
-        # Read after the start time: both now belong to one process, or we say so.
-        if self._host.pid_namespace(init) != namespace:
+        # Between two looks at the start time: all three belong to one process, or we say so.
+        if self._host.pid_namespace(init) != namespace or not self.alive(found):
             raise SourceError(errno.ESRCH, f"init {init} of pid namespace {namespace} is gone")
         return found
 
     def alive(self, container: Container) -> bool:
-        """Return whether the container's init is still the process it was."""
+        """Return whether the container's init is still the process it was, and not ending.
+
+        Its namespace was looked at when it was found; a process never changes its own.
+        """
         try:
-            return (
-                self._host.starttime(container.init) == container.starttime
-                and self._host.pid_namespace(container.init) == container.namespace
-            )
+            process = self._host.process(container.init)
         except SourceError:
             return False
+        return process.starttime == container.starttime and not process.exiting
 
     def reap(self) -> list[Container]:
         """Forget the containers whose init is gone, and return them."""
@@ -83,6 +84,13 @@ class Identity:
         return gone
 
     def cgroup_paths(self, container: Container) -> Mapping[str, str]:
-        """Return the container's cgroup in each hierarchy, read anew: managers move their inits."""
+        """Return the container's cgroup in each hierarchy, read anew: managers move their inits.
+
+        Raises ``SourceError`` (ESRCH) when they may not be the container's: an init that is ending
+        is in the root of every v1 hierarchy, which is the host, and the pid of one that is gone
+        may be anybody's. So init is looked at after its cgroups, which were read while it lived.
+        """
         paths = self._host.cgroup_paths(container.init)
+        if not self.alive(container):
+            raise SourceError(errno.ESRCH, f"init {container.init} of the container is gone")
         return {name: path.removesuffix(_INIT_LEAF) or "/" for name, path in paths.items()}

@@ -184,7 +184,7 @@ def _check_cpuset(limits: Limits, own: tuple[Place, int] | None, host: Host) -> 
         return
     place, version = own
     name = "cpuset.effective_cpus" if version == 1 else "cpuset.cpus.effective"
-    for level in place.ancestry():
+    for level in place.ancestry:
         if usable := level.read_if_any(name, parse.cpulist):
             break
     else:
@@ -221,7 +221,7 @@ def _v2_parent(own: Place, needed: set[str]) -> Place:
     def names(text: bytes) -> set[str]:
         return set(text.decode().split())
 
-    levels = list(own.ancestry())
+    levels = own.ancestry
     for level in levels:
         if needed <= level.read("cgroup.subtree_control", names):
             return level

@@ -8,11 +8,12 @@ Threading: forks, so it runs before any thread is started.
 import atexit
 import contextlib
 import errno
+import fcntl
 import logging
 import logging.handlers
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lxfs import parse, syscalls
@@ -84,12 +85,48 @@ def mount(directory: str, *, foreground: bool, pidfile: str | None, cpus_by_quot
     """
     check_can_serve()
     real = check_mountpoint(directory, Host())
+    with _alone(real) as release:
+        # Again: another may have mounted there before we were alone.
+        check_mountpoint(real, Host())
+        _mount(
+            real,
+            foreground=foreground,
+            pidfile=pidfile,
+            cpus_by_quota=cpus_by_quota,
+            release=release,
+        )
+
+
+@contextlib.contextmanager
+def _alone(directory: str) -> Iterator[Callable[[], None]]:
+    """Keep others from mounting on a directory at the same time; yield what ends that earlier."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UserError(f"{directory} cannot be used: {error.strerror}") from error
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"{directory} is busy: something is being mounted on it") from error
+        yield stack.close
+
+
+def _mount(
+    real: str,
+    *,
+    foreground: bool,
+    pidfile: str | None,
+    cpus_by_quota: bool,
+    release: Callable[[], None],
+) -> None:
     pid_path = Path(pidfile).absolute() if pidfile is not None else None
     if pid_path is not None and not pid_path.parent.is_dir():
         raise UserError(f"{pid_path.parent} does not exist: the pid file needs a directory")
     if foreground:
         logging.basicConfig(format="lxfs: %(message)s", level=logging.INFO)
-        _serve(real, pid_path, cpus_by_quota=cpus_by_quota, ready=lambda: None)
+        _serve(real, pid_path, cpus_by_quota=cpus_by_quota, ready=release)
         return
     reports = _fork_daemon()
     if reports is not None:
@@ -128,14 +165,18 @@ def _serve(
     if pidfile is None:
         serve(tree, directory, ready)
         return
+    said = f"{os.getpid()}\n"
     try:
-        pidfile.write_text(f"{os.getpid()}\n", encoding="ascii")
+        pidfile.write_text(said, encoding="ascii")
     except OSError as error:
         raise UserError(f"the pid file {pidfile} cannot be written: {error.strerror}") from error
     try:
         serve(tree, directory, ready)
     finally:
-        pidfile.unlink(missing_ok=True)
+        # By now it may be our successor's: lxfs umount does not wait for us.
+        with contextlib.suppress(OSError):
+            if pidfile.read_text(encoding="ascii") == said:
+                pidfile.unlink()
 
 
 def _fork_daemon() -> int | None:

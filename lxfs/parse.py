@@ -6,13 +6,18 @@ quotes the offending text; callers who know the path add it.
 Threading: pure functions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from types import MappingProxyType
 
 # cgroup v1 writes "no limit" as the largest number of whole pages in a signed 64-bit count of
 # bytes, which depends on the page size; 64 KiB is the largest page Linux uses.
 _V1_UNLIMITED = 2**63 - 2**16
+
+# Far above any kernel's NR_CPUS: a list is not to be made of a range that somebody mistyped.
+_MAX_CPU = 1 << 16
 
 
 def integer(text: bytes) -> int:
@@ -34,12 +39,14 @@ def v1_limit(text: bytes) -> int | None:
     return None if value >= _V1_UNLIMITED else value
 
 
+@lru_cache(maxsize=256)
 def v1_quota(quota: bytes, period: bytes) -> Fraction | None:
     """Return cpu.cfs_quota_us over cpu.cfs_period_us in CPUs; a quota below 0 is no limit."""
     microseconds = integer(quota)
     return None if microseconds < 0 else _ratio(microseconds, integer(period))
 
 
+@lru_cache(maxsize=256)
 def cpu_max(text: bytes) -> Fraction | None:
     """Return cgroup v2's cpu.max (``$MAX $PERIOD``) in CPUs."""
     match text.split():
@@ -66,6 +73,7 @@ def flat_keyed(text: bytes) -> dict[bytes, int]:
         raise ValueError(f"expected lines of a key and an integer, found {text[:40]!r}") from None
 
 
+@lru_cache(maxsize=256)
 def cpulist(text: bytes) -> tuple[int, ...]:
     """Return the CPU numbers of a list such as ``0-3,8``, ascending; an empty list is empty."""
     cpus: set[int] = set()
@@ -79,7 +87,7 @@ def cpulist(text: bytes) -> tuple[int, ...]:
             high = int(last) if dash else low
         except ValueError:
             raise ValueError(f"expected a list of CPUs, found {text[:40]!r}") from None
-        if low < 0 or high < low:
+        if low < 0 or high < low or high > _MAX_CPU:
             raise ValueError(f"expected a list of CPUs, found {text[:40]!r}")
         cpus.update(range(low, high + 1))
     return tuple(sorted(cpus))
@@ -110,16 +118,32 @@ def meminfo(text: bytes) -> dict[bytes, int]:
     return values
 
 
-def starttime(text: bytes) -> int:
-    """Return field 22 of /proc/PID/stat: ticks between boot and the start of the process.
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Of /proc/PID/stat: the start in ticks since boot, and whether its end has begun.
+
+    A process that is ending is still there (until its parent has waited for it), but on cgroup v1
+    it is in the root of every hierarchy.
+    """
+
+    starttime: int
+    exiting: bool
+
+
+# include/linux/sched.h; fixed by what reads it from /proc/PID/stat.
+_PF_EXITING = 0x4
+
+
+def process(text: bytes) -> Process:
+    """Return fields 9 (flags) and 22 (start) of /proc/PID/stat.
 
     The name in field 2 may hold spaces and parentheses; fields are counted from its last one.
     """
     _, parenthesis, rest = text.rpartition(b")")
-    fields = rest.split()
+    fields = rest.split(None, 20)
     if not parenthesis or len(fields) < 20:  # noqa: PLR2004 - field 22 is the 20th after field 2
         raise ValueError(f"expected a process's stat line, found {text[:40]!r}")
-    return integer(fields[19])
+    return Process(integer(fields[19]), bool(integer(fields[6]) & _PF_EXITING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +168,8 @@ def task_status(text: bytes) -> TaskStatus:
     return TaskStatus(state, nspid)
 
 
-def cgroup_paths(text: bytes) -> dict[str, str]:
+@lru_cache(maxsize=256)
+def cgroup_paths(text: bytes) -> Mapping[str, str]:
     """Return /proc/PID/cgroup as controller to path; the v2 path is filed under ``""``.
 
     A named v1 hierarchy keeps its ``name=systemd`` form.
@@ -157,7 +182,7 @@ def cgroup_paths(text: bytes) -> dict[str, str]:
             raise ValueError(f"expected id:controllers:path, found {line[:40]!r}") from None
         for controller in controllers.split(","):
             paths[controller] = path
-    return paths
+    return MappingProxyType(paths)
 
 
 @dataclass(frozen=True, slots=True)

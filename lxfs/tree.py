@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 from lxfs.identity import Identity
 from lxfs.model import Container, CpuCounters, Cpus, LoadAverage, MemoryUse, SourceError, TaskCount
@@ -23,11 +23,35 @@ from lxfs.sources.host import Host
 from lxfs.state import CpuClocks, Kept, LoadAverages
 from lxfs.views import cpu_sysfs, cpuinfo, loadavg, meminfo, stat, swaps, uptime
 
+_T = TypeVar("_T")
+
 _MAX_TASKS = 512
 """Threads looked at in one count; of more, an even sample is taken and scaled."""
 _REAP_SECONDS = 30.0
 _MAX_HANDLES = 4096
-"""Files that one container may have open: each holds a text in our memory."""
+"""Files that one container may have open."""
+_MAX_KEPT = 64 << 20
+"""Bytes of texts kept between reads, for all. When they are used up by readers that stop half-way,
+a file read in small pieces is rendered for each piece, and no longer one moment."""
+
+
+class _once(Generic[_T]):  # noqa: N801 - used as a decorator, as property is
+    """A property that is computed at its first use.
+
+    Not functools' cached_property, which until Python 3.12 computes under a lock that all objects
+    of a class share: one container's slow count would keep the others waiting.
+    """
+
+    def __init__(self, compute: Callable[[Any], _T]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, _owner: type) -> _T:
+        value = instance.__dict__[self._name] = self._compute(instance)
+        return value
 
 
 class Snapshot:
@@ -39,38 +63,38 @@ class Snapshot:
 
     def host(self, relative: str) -> bytes:
         """Return a file of the host, for the lines that every container shares."""
-        return self._world.host.read(relative)
+        return self._world.host.recent(relative)
 
-    @cached_property
+    @_once
     def cgroup(self) -> Cgroup:
         """The container's cgroup, in whichever hierarchies count it."""
         return self._world.hierarchies.cgroup(self._paths)
 
-    @cached_property
+    @_once
     def _paths(self) -> Mapping[str, str]:
         return self._world.identity.cgroup_paths(self.container)
 
-    @cached_property
+    @_once
     def memory(self) -> MemoryUse:
         """Use and limits of memory."""
         return self.cgroup.memory()
 
-    @cached_property
+    @_once
     def _online(self) -> tuple[int, ...]:
         return self._world.host.online_cpus()
 
-    @cached_property
+    @_once
     def cpus(self) -> Cpus:
         """The CPUs the container sees."""
         limit = self.cgroup.cpu_limit(self._online)
         return limit.seen(by_quota=self._world.cpus_by_quota)
 
-    @cached_property
+    @_once
     def age(self) -> int:
         """Nanoseconds since the container's init started."""
         return self._world.host.age(self.container.starttime)
 
-    @cached_property
+    @_once
     def counters(self) -> CpuCounters:
         """The container's CPU counters as of now."""
         return self._world.clocks.advance(
@@ -83,12 +107,12 @@ class Snapshot:
             online=len(self._online),
         )
 
-    @cached_property
+    @_once
     def tasks(self) -> TaskCount:
         """The container's threads now."""
         return self._world.tasks(self.container)
 
-    @cached_property
+    @_once
     def load(self) -> LoadAverage:
         """The container's load averages."""
         world, container = self._world, self.container
@@ -184,7 +208,8 @@ class World:
         )
 
     def reap(self) -> None:
-        """Forget the containers that are gone."""
+        """Forget the containers that are gone, and the files that nobody reads."""
+        self.host.files.sweep()
         for container in self.identity.reap():
             self.clocks.forget(container.key)
             self.loads.forget(container.key)
@@ -201,13 +226,17 @@ class Attributes:
 
 
 class _Handle:
-    """An open file: whose it is, and the text that its reads are served from."""
+    """An open file: whose it is, and the text that its reads are served from.
+
+    The text is let go at its end, where most readers stop; ``end`` is then where that was.
+    """
 
     def __init__(self, file: File, container: Container | None) -> None:
         self.file = file
         self.container = container
         self.lock = threading.Lock()
         self.text: bytes | None = None
+        self.end: int | None = None
 
 
 class Tree:
@@ -225,6 +254,7 @@ class Tree:
         self._handles: dict[int, _Handle] = {}
         self._open: Counter[Container | None] = Counter()
         self._next = 1
+        self._kept = 0
         self._reaped = time.monotonic()
 
     def listing(self, path: str) -> list[str]:
@@ -305,9 +335,26 @@ class Tree:
         if handle is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         with handle.lock:
-            if offset == 0 or handle.text is None:
-                handle.text = self._render(handle.file, handle.container)
-            return handle.text[offset : offset + size]
+            text = handle.text
+            if offset == 0 or text is None:
+                if offset and handle.end is not None and offset >= handle.end:
+                    return b""
+                text = self._render(handle.file, handle.container)
+                self._keep(handle, text)
+            part = text[offset : offset + size]
+            if not part:
+                self._keep(handle, None)
+                handle.end = len(text)
+            return part
+
+    def _keep(self, handle: _Handle, text: bytes | None) -> None:
+        """Keep a handle's text for its next reads, if there is room for it, or let it go."""
+        with self._lock:
+            self._kept -= len(handle.text or b"")
+            if text is not None and self._kept + len(text) > _MAX_KEPT:
+                text = None
+            handle.text, handle.end = text, None
+            self._kept += len(text or b"")
 
     def release(self, number: int) -> None:
         """Forget a handle."""
@@ -315,6 +362,8 @@ class Tree:
             handle = self._handles.pop(number, None)
             if handle is None:
                 return
+            self._kept -= len(handle.text or b"")
+            handle.text = None
             self._open[handle.container] -= 1
             if not self._open[handle.container]:
                 del self._open[handle.container]

@@ -2,13 +2,15 @@
 
 Role: paths in, errnos out; nothing about files, cgroups or callers is decided here.
 Boundary: the only importer of mfusepy.
-Threading: libfuse calls from a bounded pool of its own threads; the tree takes any number.
+Threading: libfuse calls from a few threads of its own; the tree takes any number.
 """
 
+import ctypes
 import errno
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -27,8 +29,14 @@ except OSError as error:  # not ImportError: the module is there, the library is
 _log = logging.getLogger(__name__)
 
 # Names never change. Sizes are each caller's own, and one inode serves them all.
-_ENTRY_SECONDS, _ATTRIBUTE_SECONDS = 0.5, 0.0
+_ENTRY_SECONDS, _ATTRIBUTE_SECONDS = 3600.0, 0.0
 _QUIET_SECONDS = 60.0
+
+# Python runs in one of them at a time. More than a few take turns in waking up for one reader's
+# requests, which takes longer than answering; a second one answers while a first one waits.
+_WORKERS = 2
+# Before it knew how, libfuse started as many as it had requests, and ended them again.
+_BOUNDED = (mfusepy.fuse_version_major, mfusepy.fuse_version_minor) >= (3, 12)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -74,7 +82,21 @@ def _answered(operation: Callable[_P, _T]) -> Callable[_P, _T]:
     return guarded
 
 
+_entered: set[int] = set()
+
+
+def _stay() -> None:
+    """Let this thread of libfuse's keep its Python state, which is otherwise made for each call.
+
+    One reference per thread, never given back: these threads live as long as the mount.
+    """
+    if _BOUNDED and (thread := threading.get_ident()) not in _entered:
+        _entered.add(thread)
+        ctypes.pythonapi.PyGILState_Ensure()
+
+
 def _caller() -> int:
+    _stay()
     _uid, _gid, pid = mfusepy.fuse_get_context()
     return int(pid)
 
@@ -149,6 +171,10 @@ class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
 def serve(tree: Tree, mountpoint: str, ready: Callable[[], None]) -> None:
     """Mount the tree on a directory and serve it until it is unmounted or a signal ends it.
 
+    Without default_permissions: with it, and attributes that may not be kept, each open would ask
+    for those of the file and of every directory above it. What is served may be read by all, and
+    the mount is read-only; the tree refuses writers, too.
+
     ``ready`` is called when the kernel has accepted the mount; requests are answered from then
     on. SIGTERM, SIGINT and SIGHUP unmount. Raises ``UserError`` when the mount fails; libfuse has
     then said on stderr why.
@@ -172,7 +198,6 @@ def serve(tree: Tree, mountpoint: str, ready: Callable[[], None]) -> None:
             fsname="lxfs",
             subtype="lxfs",
             allow_other=True,
-            default_permissions=True,
             ro=True,
             noexec=True,
             nosuid=True,
@@ -180,6 +205,7 @@ def serve(tree: Tree, mountpoint: str, ready: Callable[[], None]) -> None:
             direct_io=True,
             attr_timeout=_ATTRIBUTE_SECONDS,
             entry_timeout=_ENTRY_SECONDS,
+            **({"max_threads": _WORKERS, "max_idle_threads": _WORKERS} if _BOUNDED else {}),
         )
     except RuntimeError as error:
         if answered:

@@ -27,11 +27,12 @@ def memory(place: Place) -> MemoryUse:
     """
     usage = place.read("memory.usage_in_bytes", parse.integer)
     stat = _stat(place.read("memory.stat", parse.flat_keyed), place.file("memory.stat"))
-    limit = place.smallest(_LIMIT, parse.v1_limit)
+    limits = place.limits(_LIMIT, parse.v1_limit)
+    limit = min((limit for _, limit in limits), default=None)
     return MemoryUse(
         usage=usage,
         limit=limit,
-        ancestor_headroom=_ancestor_headroom(place),
+        ancestor_headroom=_ancestor_headroom(place, limits),
         swap=_swap(place, usage, limit),
         stat=stat,
     )
@@ -76,13 +77,10 @@ def _swap(place: Place, usage: int, limit: int | None) -> SwapUse | None:
     return SwapUse(usage=swapped, limit=max(0, memsw - (limit or 0)))
 
 
-def _ancestor_headroom(place: Place) -> int | None:
+def _ancestor_headroom(place: Place, limits: list[tuple[Place, int]]) -> int | None:
     headroom: int | None = None
-    for ancestor in place.ancestry():
-        if ancestor == place:
-            continue
-        limit = ancestor.read_if_any(_LIMIT, parse.v1_limit)
-        if limit is None:
+    for ancestor, limit in limits:
+        if ancestor is place:
             continue
         stat = _stat(ancestor.read("memory.stat", parse.flat_keyed), ancestor.file("memory.stat"))
         left = limit - ancestor.read("memory.usage_in_bytes", parse.integer) + stat.reclaimable
@@ -111,7 +109,7 @@ def cpu_quota(place: Place) -> Fraction | None:
     (Documentation/scheduler/sched-bwc.rst.)
     """
     smallest: Fraction | None = None
-    for level in place.ancestry():
+    for level in place.limiting:
         quota = level.read_if_any("cpu.cfs_quota_us", bytes)
         if quota is None:
             continue
@@ -128,7 +126,7 @@ def cpu_quota(place: Place) -> Fraction | None:
 
 def cpuset(place: Place) -> tuple[int, ...]:
     """Return the CPUs the cgroup may run on; none when no level says (cgroup-v1/cpusets.rst)."""
-    for level in place.ancestry():
+    for level in place.ancestry:
         for name in ("cpuset.effective_cpus", "cpuset.cpus"):
             if cpus := level.read_if_any(name, parse.cpulist):
                 return cpus

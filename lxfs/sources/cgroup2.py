@@ -23,7 +23,7 @@ def memory(place: Place) -> MemoryUse:
     ancestor that has them is then where the kernel charges its memory.
     """
     charged = place
-    for level in place.ancestry():
+    for level in place.ancestry:
         charged = level
         usage = level.read_if_any("memory.current", parse.integer)
         if usage is not None:
@@ -32,10 +32,11 @@ def memory(place: Place) -> MemoryUse:
         raise SourceError(
             errno.ENODEV, "no memory controller in it or above it", place.file("memory.current")
         )
+    limits = charged.limits("memory.max", parse.integer_or_max)
     return MemoryUse(
         usage=usage,
-        limit=charged.smallest("memory.max", parse.integer_or_max),
-        ancestor_headroom=_ancestor_headroom(charged),
+        limit=min((limit for _, limit in limits), default=None),
+        ancestor_headroom=_ancestor_headroom(charged, limits),
         swap=_swap(charged),
         stat=_stat(charged.read("memory.stat", parse.flat_keyed), charged.file("memory.stat")),
     )
@@ -86,13 +87,10 @@ def _swap(place: Place) -> SwapUse | None:
     return SwapUse(usage=usage, limit=place.smallest("memory.swap.max", parse.integer_or_max))
 
 
-def _ancestor_headroom(place: Place) -> int | None:
+def _ancestor_headroom(place: Place, limits: list[tuple[Place, int]]) -> int | None:
     headroom: int | None = None
-    for ancestor in place.ancestry():
-        if ancestor == place:
-            continue
-        limit = ancestor.read_if_any("memory.max", parse.integer_or_max)
-        if limit is None:
+    for ancestor, limit in limits:
+        if ancestor is place:
             continue
         stat = _stat(ancestor.read("memory.stat", parse.flat_keyed), ancestor.file("memory.stat"))
         left = limit - ancestor.read("memory.current", parse.integer) + stat.reclaimable
@@ -120,13 +118,12 @@ def cpu_time(place: Place) -> CpuTime:
 
 def cpu_quota(place: Place) -> Fraction | None:
     """Return the smallest quota/period over the cgroup and its ancestors, in CPUs."""
-    limits = [level.read_if_any("cpu.max", parse.cpu_max) for level in place.ancestry()]
-    return min((limit for limit in limits if limit is not None), default=None)
+    return place.smallest("cpu.max", parse.cpu_max)
 
 
 def cpuset(place: Place) -> tuple[int, ...]:
     """Return the CPUs the cgroup may run on; none when no level says."""
-    for level in place.ancestry():
+    for level in place.ancestry:
         if cpus := level.read_if_any("cpuset.cpus.effective", parse.cpulist):
             return cpus
     return ()

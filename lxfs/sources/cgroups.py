@@ -14,7 +14,8 @@ from typing import Protocol
 
 from lxfs.model import CpuLimit, CpuTime, MemoryUse, SourceError
 from lxfs.sources import cgroup1, cgroup2
-from lxfs.sources.host import Host, read_bytes
+from lxfs.sources.files import read_bytes
+from lxfs.sources.host import Host
 from lxfs.sources.place import Place
 
 CONTROLLERS = ("memory", "cpu", "cpuacct", "cpuset", "pids")
@@ -62,7 +63,8 @@ class Hierarchies:
         v2: Place | None = None
         mounts = host.mounts()
         for mount in sorted(mounts, key=lambda mount: len(mount.root)):
-            place = Place(host.path(mount.point.lstrip("/")), mount.root)
+            point = host.path(mount.point.lstrip("/"))
+            place = Place(point, mount.root, files=host.files)
             if mount.fstype == "cgroup2" and v2 is None:
                 v2 = place
             elif mount.fstype == "cgroup":

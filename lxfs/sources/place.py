@@ -8,24 +8,28 @@ Threading: immutable.
 
 import errno
 import os
-import posixpath
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from lxfs import parse
 from lxfs.model import SourceError
+from lxfs.sources.files import PLAIN, Files
 from lxfs.sources.host import read_as
 
 # Bounds for what a container can make us walk: it may nest and fork as it pleases.
+_MAX_ANCESTORS = 64
 _MAX_DEPTH = 8
 _MAX_DIRECTORIES = 512
 
 _T = TypeVar("_T")
+_L = TypeVar("_L", int, Fraction)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
     """A cgroup at ``path`` (absolute, within the hierarchy) under a mount at ``point``.
 
@@ -35,6 +39,7 @@ class Place:
     point: str
     root: str = "/"
     path: str = ""
+    files: Files = field(default=PLAIN, compare=False, repr=False)
 
     @property
     def depth(self) -> int:
@@ -46,29 +51,34 @@ class Place:
 
         Raises ``SourceError`` (EXDEV) for one that the mount does not show.
         """
-        if "/.." in path:
-            raise SourceError(errno.EXDEV, f"cgroup {path} is outside our cgroup namespace")
-        root = self.root.rstrip("/")
-        if path != root and not path.startswith(root + "/"):
-            raise SourceError(errno.EXDEV, f"cgroup {path} is not below the mount of {self.root}")
-        inner = path[len(root) :].rstrip("/")
-        return Place(self.point, self.root, inner)
+        return _below(self, path)
 
     def file(self, name: str) -> str:
         """Return the path of one of the cgroup's files."""
         return f"{self.point}{self.path}/{name}"
 
-    def ancestry(self) -> Iterator["Place"]:
-        """Yield this cgroup and then each ancestor up to the top of the mount."""
+    @cached_property
+    def ancestry(self) -> tuple["Place", ...]:
+        """This cgroup and then each ancestor up to the top of the mount."""
+        levels = [self]
         path = self.path
         while path and path != "/":
-            yield Place(self.point, self.root, path)
-            path = posixpath.dirname(path).rstrip("/")
-        yield Place(self.point, self.root, "")
+            path = path.rpartition("/")[0]
+            levels.append(Place(self.point, self.root, path, self.files))
+        return tuple(levels)
+
+    @cached_property
+    def limiting(self) -> tuple["Place", ...]:
+        """The levels that can have limits: all but the top of a hierarchy.
+
+        There the kernel refuses limits (v1) or has no files for them (v2). The top of a mount in
+        a cgroup namespace is an ordinary cgroup.
+        """
+        return tuple(level for level in self.ancestry if level.path or level.root != "/")
 
     def read(self, name: str, shape: Callable[[bytes], _T]) -> _T:
         """Return what ``shape`` makes of one of the cgroup's files."""
-        return read_as(self.file(name), shape)
+        return read_as(self.file(name), shape, self.files.read)
 
     def read_if_any(self, name: str, shape: Callable[[bytes], _T]) -> _T | None:
         """Return the same, or ``None`` where an existing cgroup has no such file.
@@ -84,10 +94,14 @@ class Place:
                 return None
             raise
 
-    def smallest(self, name: str, shape: Callable[[bytes], int | None]) -> int | None:
-        """Return the smallest limit of one file over the cgroup and its ancestors."""
-        limits = [place.read_if_any(name, shape) for place in self.ancestry()]
-        return min((limit for limit in limits if limit is not None), default=None)
+    def limits(self, name: str, shape: Callable[[bytes], _L | None]) -> list[tuple["Place", _L]]:
+        """Return the limits in one file of the cgroup and its ancestors, with whose they are."""
+        found = [(level, level.read_if_any(name, shape)) for level in self.limiting]
+        return [(level, limit) for level, limit in found if limit is not None]
+
+    def smallest(self, name: str, shape: Callable[[bytes], _L | None]) -> _L | None:
+        """Return the smallest of these limits."""
+        return min((limit for _, limit in self.limits(name, shape)), default=None)
 
     def tree_of_integers(self, name: str) -> list[int]:
         """Return the integers in one file of this cgroup and of its descendants.
@@ -96,10 +110,11 @@ class Place:
         does) meanwhile are passed over.
         """
 
-        def listed(text: bytes) -> list[int]:
-            return [parse.integer(line) for line in text.split()]
+        def listed(place: Place) -> list[int]:
+            # A list of many records, which one read does not give whole.
+            return read_as(place.file(name), _integers)
 
-        numbers = self.read(name, listed)
+        numbers = listed(self)
         level = [self.path]
         seen = 1
         for _ in range(_MAX_DEPTH):
@@ -114,7 +129,24 @@ class Place:
             seen += len(level)
             for path in level:
                 try:
-                    numbers += Place(self.point, self.root, path).read(name, listed)
+                    numbers += listed(Place(self.point, self.root, path))
                 except SourceError:
                     continue
         return numbers
+
+
+def _integers(text: bytes) -> list[int]:
+    return [parse.integer(line) for line in text.split()]
+
+
+@lru_cache(maxsize=1024)  # few cgroups are asked about again and again
+def _below(place: Place, path: str) -> Place:
+    if "/.." in path:
+        raise SourceError(errno.EXDEV, f"cgroup {path} is outside our cgroup namespace")
+    root = place.root.rstrip("/")
+    if path != root and not path.startswith(root + "/"):
+        raise SourceError(errno.EXDEV, f"cgroup {path} is not below the mount of {place.root}")
+    inner = path[len(root) :].rstrip("/")
+    if inner.count("/") > _MAX_ANCESTORS:
+        raise SourceError(errno.ELOOP, f"cgroup {path[:80]}... is nested too deeply")
+    return Place(place.point, place.root, inner, place.files)

@@ -8,6 +8,7 @@ Threading: none.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lxfs import parse
 from lxfs.model import MemoryUse
@@ -22,6 +23,34 @@ class _Sizes:
     available: int
     swap_total: int
     swap_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The host's file taken apart: its figures, and what a file of its lines is made with.
+
+    ``columns`` are, line by line, the name and what a number of bytes is divided by.
+    """
+
+    figures: Mapping[bytes, int]
+    template: bytes
+    columns: tuple[tuple[bytes, int], ...]
+
+
+@lru_cache(maxsize=4)  # the same for every container: taken apart once per look at the host
+def _layout(host: bytes) -> _Layout:
+    figures = parse.meminfo(host)
+    if b"MemTotal" not in figures:
+        raise ValueError("the host's meminfo has no MemTotal")
+    lines, columns = [], []
+    for line in host.splitlines():
+        name, _, rest = line.partition(b":")
+        label = (name + b":").ljust(16).replace(b"%", b"%%")
+        unit = b" kB" if rest.endswith(b" kB") else b""
+        # The kernel's columns: numbers end in the 24th, wider ones push the unit out.
+        lines.append(b"%b%%%dd%b\n" % (label, 24 - max(16, len(name) + 1), unit))
+        columns.append((name, 1024 if unit else 1))
+    return _Layout(figures, b"".join(lines), tuple(columns))
 
 
 def swap_sizes(swap_total: int, use: MemoryUse) -> tuple[int, int]:
@@ -115,16 +144,8 @@ def render(host: bytes, use: MemoryUse) -> bytes:
     SwapFree <= SwapTotal. Raises ``ValueError`` when the host's file has no MemTotal or is not of
     meminfo's shape. Formulas: Documentation/filesystems/proc.rst.
     """
-    figures = parse.meminfo(host)
-    if b"MemTotal" not in figures:
-        raise ValueError("the host's meminfo has no MemTotal")
-    values = _values(figures, use)
-    lines = []
-    for line in host.splitlines():
-        name, _, rest = line.partition(b":")
-        label = (name + b":").ljust(16)
-        unit = b" kB" if rest.endswith(b" kB") else b""
-        value = values.get(name, 0) // (1024 if unit else 1)
-        # The kernel's columns: numbers end in the 24th, wider ones push the unit out.
-        lines.append(b"%b%*d%b\n" % (label, 24 - len(label), value, unit))
-    return b"".join(lines)
+    layout = _layout(host)
+    values = _values(layout.figures, use)
+    return layout.template % tuple(
+        [values.get(name, 0) // divisor for name, divisor in layout.columns]
+    )

@@ -165,6 +165,7 @@ def test_command_that_cannot_run(tmp_path: Path) -> None:
         (["--cpus", "many", "true"], "not a number of CPUs"),
         (["--cpus", "0", "true"], "at least 0.01"),
         (["--cpuset", "a-b", "true"], "not a list of CPUs"),
+        (["--cpuset", "0-99999999999", "true"], "not a list of CPUs"),
         (["--cpuset", "4711", "true"], "cannot be used here: 4711; usable are"),
         (["--pids", "1", "true"], "not a limit of processes"),
         (["--memory", "64M"], "give a command"),
@@ -225,6 +226,14 @@ def test_the_command_is_in_its_cgroups_with_its_limits() -> None:
 def test_standard_streams_are_the_commands() -> None:
     """What is piped in is read by the command, what it prints comes out."""
     assert run("--", "tr", "a-z", "A-Z", text="quiet\n") == "QUIET\n"
+
+
+def test_a_run_in_a_run_sees_the_inner_limits() -> None:
+    """Runs nest: the inner one's limit counts, and the outer one's where it is the smaller."""
+    for inner, seen in (("32M", 32), ("128M", 64)):
+        fields = run("--memory", "64M", "--", *LXFS, "run", "--memory", inner, "--", "free", "-m")
+        assert fields.splitlines()[1].split()[1] == str(seen)
+    assert cells_of(os.getpid()) == []
 
 
 def test_the_command_sees_only_its_own_processes() -> None:

@@ -55,7 +55,21 @@ def test_cpulist_prints_as_the_kernel() -> None:
 def test_starttime_survives_names_with_parentheses() -> None:
     """The name of a process may hold spaces and parentheses."""
     stat = b"7 (a) b (c d) S " + b" ".join(b"%d" % field for field in range(4, 53))
-    assert parse.starttime(stat) == 22
+    assert parse.process(stat).starttime == 22
+
+
+def test_an_ending_process_is_known_by_its_flag() -> None:
+    """Bit 2 of the flags (PF_EXITING) says that the end of a process has begun."""
+    living, ending = (b"7 (a) S 1 1 1 0 -1 %d" % flags + b" 5" * 13 for flags in (0x8000, 0x8004))
+    assert parse.process(living) == parse.Process(5, exiting=False)
+    assert parse.process(ending) == parse.Process(5, exiting=True)
+
+
+@pytest.mark.parametrize("text", [b"0-99999999999", b"65537", b"0-65537"])
+def test_a_cpu_list_is_bounded(text: bytes) -> None:
+    """A range that no kernel can have is refused before anything is made of it."""
+    with pytest.raises(ValueError, match="list of CPUs"):
+        parse.cpulist(text)
 
 
 def test_task_status_needs_state_and_nspid() -> None:
@@ -104,7 +118,7 @@ def test_meminfo_in_bytes_and_counts() -> None:
         (parse.cpulist, b"3-1"),
         (parse.cpulist, b"a"),
         (parse.meminfo, b"MemTotal 12 kB"),
-        (parse.starttime, b"1 (init) S 0 1"),
+        (parse.process, b"1 (init) S 0 1"),
         (parse.task_status, b"Name:\tx\nState:\tR (running)\n"),
         (parse.cgroup_paths, b"nonsense\n"),
         (parse.mountinfo, b"36 35 98:0 / /mnt rw\n"),

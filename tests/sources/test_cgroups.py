@@ -176,6 +176,21 @@ def test_a_cgroup_outside_of_what_is_mounted(path: str) -> None:
     assert caught.value.errno == errno.EXDEV
 
 
+def test_a_cgroup_that_is_nested_without_end() -> None:
+    """Who nests cgroups beyond any use is refused, instead of being followed up level by level."""
+    assert len(Place("/mnt").below("/a" * 60).ancestry) == 61
+    with pytest.raises(SourceError) as caught:
+        Place("/mnt").below("/a" * 1000)
+    assert caught.value.errno == errno.ELOOP
+
+
+def test_the_top_of_a_hierarchy_limits_nothing() -> None:
+    """The top has no limits to look for; the top of a cgroup namespace's mount may have."""
+    levels = [level.path for level in Place("/mnt").below("/a/b").limiting]
+    assert levels == ["/a/b", "/a"]
+    assert [level.path for level in Place("/mnt", "/lxc").below("/lxc/b").limiting] == ["/b", ""]
+
+
 def test_a_cgroup_that_is_gone_is_not_unlimited(tmp_path: Path) -> None:
     """When the cgroup is removed the missing limit files are an error."""
     cgroup = _v2(tmp_path)

@@ -1,7 +1,6 @@
 """Who a caller is, and that no recycled number makes it somebody else."""
 
 import errno
-import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +8,17 @@ import pytest
 
 from lxfs.identity import Identity
 from lxfs.model import Container, SourceError
-from tests.fixtures import INIT, MEMBER, STRANGER, V2, FixedHost, fixture_host
+from tests.fixtures import (
+    C1_NS,
+    HOST_NS,
+    INIT,
+    MEMBER,
+    STRANGER,
+    V2,
+    FixedHost,
+    fixture_host,
+    set_namespace,
+)
 
 
 @pytest.fixture
@@ -18,12 +27,10 @@ def host(tmp_path: Path) -> FixedHost:
     return fixture_host(V2, tmp_path)
 
 
-def _restart(root: Path, pid: int, starttime: int, namespace: str) -> None:
+def _restart(root: Path, pid: int, starttime: int, namespace: int) -> None:
     """Make a new process of a pid that was used before."""
     shutil.rmtree(root / f"proc/{pid}", ignore_errors=True)
-    (root / f"proc/{pid}/ns").mkdir(parents=True)
-    (root / f"namespace-{namespace}").touch()
-    os.link(root / f"namespace-{namespace}", root / f"proc/{pid}/ns/pid")
+    set_namespace(root, pid, namespace)
     fields = " ".join(["0"] * 18)
     (root / f"proc/{pid}/stat").write_text(f"{pid} (new) S {fields} {starttime} 0\n")
     (root / f"proc/{pid}/status").write_text(f"State:\tS (sleeping)\nNSpid:\t{pid}\t1\n")
@@ -56,7 +63,7 @@ def test_a_recycled_init_pid_is_not_believed(host: FixedHost, tmp_path: Path) ->
     identity = Identity(host)
     old = identity.container(MEMBER)
     assert old is not None
-    _restart(tmp_path, INIT, 450000, "host")
+    _restart(tmp_path, INIT, 450000, HOST_NS)
     assert not identity.alive(old)
     with pytest.raises(SourceError):
         identity.container(MEMBER)
@@ -68,7 +75,7 @@ def test_a_recycled_namespace_inode_is_not_believed(host: FixedHost, tmp_path: P
     assert identity.container(INIT) is not None
     shutil.rmtree(tmp_path / f"proc/{INIT}")
     shutil.rmtree(tmp_path / f"proc/{MEMBER}")
-    _restart(tmp_path, 3000, 460000, "c1")
+    _restart(tmp_path, 3000, 460000, C1_NS)
     found = identity.container(3000)
     assert found == Container(host.pid_namespace(3000), 3000, 460000)
     assert identity.cgroup_paths(found) == {"": "/system.slice/other"}
@@ -99,3 +106,32 @@ def test_the_dead_are_reaped(host: FixedHost, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / f"proc/{INIT}")
     assert identity.reap() == [container]
     assert identity.reap() == []
+
+
+def test_the_cgroup_of_a_recycled_init_is_nobodys(host: FixedHost, tmp_path: Path) -> None:
+    """Once init's pid is another process's, its cgroup is not taken for the container's."""
+    identity = Identity(host)
+    container = identity.container(MEMBER)
+    assert container is not None
+    _restart(tmp_path, INIT, 450000, HOST_NS)
+    with pytest.raises(SourceError) as caught:
+        identity.cgroup_paths(container)
+    assert caught.value.errno == errno.ESRCH
+
+
+def test_an_ending_init_has_no_cgroup(host: FixedHost, tmp_path: Path) -> None:
+    """A zombie init, which cgroup v1 shows in the host's root, is an error to old and new callers.
+
+    Its pid and its start time are still the same.
+    """
+    identity = Identity(host)
+    container = identity.container(MEMBER)
+    assert container is not None
+    stat = tmp_path / f"proc/{INIT}/stat"
+    fields = stat.read_text().rpartition(")")[2].split()
+    fields[6] = str(int(fields[6]) | 4)
+    stat.write_text(f"{INIT} (init) {' '.join(fields)}\n")
+    with pytest.raises(SourceError, match="gone"):
+        identity.cgroup_paths(container)
+    with pytest.raises(SourceError, match="gone"):
+        identity.container(MEMBER)

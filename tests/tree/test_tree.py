@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lxfs.model import MemoryUse
+from lxfs.sources.cgroups import ContainerCgroup
 from lxfs.tree import FILES, File, Snapshot, Tree, World
 from tests.fixtures import HYBRID, INIT, MEMBER, STRANGER, V2, FixedHost, fixture_host
 
@@ -182,6 +184,74 @@ def test_a_dead_container_is_esrch(v2: Mounted) -> None:
     shutil.rmtree(v2.root / f"proc/{INIT}")
     with pytest.raises(ProcessLookupError):
         v2.tree.read(handle, 100, 0)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.path)
+def test_a_recycled_init_shows_nobodys_figures(v2: Mounted, file: File) -> None:
+    """A descriptor that outlives its container is ESRCH, whoever has the pid of its init now."""
+    handle = v2.tree.open(f"/{file.path}", os.O_RDONLY, MEMBER)
+    shutil.rmtree(v2.root / f"proc/{INIT}")
+    shutil.copytree(v2.root / f"proc/{STRANGER}", v2.root / f"proc/{INIT}", symlinks=True)
+    fields = " ".join(["0"] * 18)
+    (v2.root / f"proc/{INIT}/stat").write_text(f"{INIT} (new) S {fields} 450000 0\n")
+    (v2.root / f"proc/{INIT}/cgroup").write_text("0::/system.slice\n")
+    with pytest.raises(ProcessLookupError):
+        v2.tree.read(handle, 100, 0)
+
+
+def test_texts_are_let_go_at_their_end(v2: Mounted) -> None:
+    """Who has read a file to its end and keeps it open costs no memory, and may still seek."""
+    handle = v2.tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
+    whole = v2.tree.read(handle, 1 << 20, 0)
+    assert v2.tree._kept == len(whole)
+    assert v2.tree.read(handle, 100, len(whole)) == b""
+    assert v2.tree._kept == 0
+    assert v2.tree.read(handle, 100, len(whole)) == b""
+    assert v2.tree.read(handle, 100, 10) == whole[10:110]
+    v2.tree.release(handle)
+    assert v2.tree._kept == 0
+
+
+def test_texts_are_bounded(v2: Mounted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When readers that stop half-way have used the room up, others still get their files."""
+    whole = v2.read("proc/meminfo").encode()
+    monkeypatch.setattr("lxfs.tree._MAX_KEPT", 3 * len(whole))
+    handles = [v2.tree.open("/proc/meminfo", os.O_RDONLY, MEMBER) for _ in range(9)]
+    for handle in handles:
+        assert v2.tree.read(handle, 100, 0) == whole[:100]
+    assert v2.tree._kept == 3 * len(whole)
+    assert b"".join(iter(_reader(v2.tree, handles[-1], 0), b"")) == whole
+    for handle in handles:
+        v2.tree.release(handle)
+    assert v2.tree._kept == 0
+
+
+def test_a_slow_container_holds_up_no_other(v2: Mounted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one reader's figures take their time, another's of the same kind are computed."""
+    slow, finish = threading.Event(), threading.Event()
+    quick = ContainerCgroup.memory
+
+    def memory(cgroup: ContainerCgroup) -> MemoryUse:
+        if not slow.is_set():
+            slow.set()
+            assert finish.wait(10)
+        return quick(cgroup)
+
+    monkeypatch.setattr(ContainerCgroup, "memory", memory)
+    others: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: others.append(v2.read("proc/meminfo")), daemon=True)
+        for _ in range(2)
+    ]
+    threads[0].start()
+    assert slow.wait(10)
+    threads[1].start()
+    threads[1].join(5)
+    done = len(others)
+    finish.set()
+    for thread in threads:
+        thread.join(10)
+    assert (done, len(others)) == (1, 2)
 
 
 @pytest.mark.parametrize("name", ["meminfo", "stat", "cpuinfo"])

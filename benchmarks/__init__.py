@@ -1,0 +1,1 @@
+"""Measurements beside the peers; each prints ratios and asserts nothing about time."""

@@ -1,0 +1,146 @@
+"""Descriptors that are kept: bounded, right when things end, never closed under a reader."""
+
+import errno
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lxfs.model import SourceError
+from lxfs.sources import files
+from lxfs.sources.files import Files
+
+
+@pytest.fixture
+def kept() -> Files:
+    """What a real host keeps."""
+    return Files(keep=True)
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that lives until it is told."""
+    with subprocess.Popen(["sleep", "600"]) as running:
+        yield running
+        running.kill()
+
+
+def _descriptors() -> list[str]:
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found.append(str(entry.readlink()))
+        except OSError:
+            continue  # the directory's own
+    return found
+
+
+def test_a_kept_file_is_read_anew_each_time(kept: Files) -> None:
+    """A second read opens nothing and says what is true by then."""
+    path = f"/proc/{os.getpid()}/stat"
+    kept.read(path)
+    assert _descriptors().count(path) == 1
+    before = kept.read("/proc/uptime")
+    threading.Event().wait(0.02)
+    assert kept.read("/proc/uptime") != before
+    assert _descriptors().count("/proc/uptime") == 1
+
+
+def test_what_is_longer_than_one_read_is_not_kept(kept: Files, tmp_path: Path) -> None:
+    """A file that one read does not give whole is read through, from one descriptor."""
+    path = tmp_path / "long"
+    path.write_bytes(b"x" * (files._WHOLE + 1))
+    assert len(kept.read(str(path))) == files._WHOLE + 1
+    assert str(path) not in _descriptors()
+
+
+def test_the_dead_are_not_read(kept: Files, process: subprocess.Popen[bytes]) -> None:
+    """A kept file of a process that has ended is an error, as its path is."""
+    path = f"/proc/{process.pid}/stat"
+    assert b"(sleep)" in kept.read(path)
+    process.kill()
+    process.wait()
+    with pytest.raises(SourceError) as caught:
+        kept.read(path)
+    assert caught.value.errno in (errno.ENOENT, errno.ESRCH)
+    assert caught.value.filename == path
+    del caught  # its traceback still refers to the descriptor
+    assert path not in _descriptors()
+
+
+def test_never_more_than_a_bound(kept: Files, tmp_path: Path) -> None:
+    """However many files are read, some hundred stay open, and none after a sweep when old."""
+    for number in range(files._MAX_HELD + 50):
+        path = tmp_path / str(number)
+        path.write_text(str(number))
+        assert kept.read(str(path)) == str(number).encode()
+    held = [name for name in _descriptors() if name.startswith(str(tmp_path))]
+    assert len(held) == files._MAX_HELD
+    assert f"{tmp_path}/0" not in held
+    for name in list(kept._held):
+        kept._held[name].until = 0.0
+    kept.sweep()
+    assert not [name for name in _descriptors() if name.startswith(str(tmp_path))]
+
+
+def test_an_old_descriptor_is_not_believed(kept: Files, tmp_path: Path) -> None:
+    """After a second the path is opened again, whatever it names by then."""
+    path = tmp_path / "renamed"
+    path.write_text("old")
+    assert kept.read(str(path)) == b"old"
+    (tmp_path / "other").write_text("new")
+    (tmp_path / "other").rename(path)
+    kept._held[str(path)].until = 0.0
+    assert kept.read(str(path)) == b"new"
+
+
+def test_nothing_is_kept_of_recorded_files(tmp_path: Path) -> None:
+    """On another filesystem a removed file would go on being read: there the path decides."""
+    path = tmp_path / "file"
+    path.write_text("here")
+    plain = Files(keep=False)
+    assert plain.read(str(path)) == plain.recent(str(path)) == b"here"
+    path.write_text("changed")
+    assert plain.read(str(path)) == plain.recent(str(path)) == b"changed"
+    assert str(path) not in _descriptors()
+
+
+def test_what_is_recent_is_the_same_object(
+    kept: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a moment a file is not read again; after it, it is."""
+    monkeypatch.setattr(files, "_RECENT_SECONDS", 60.0)
+    path = tmp_path / "file"
+    path.write_text("one")
+    first = kept.recent(str(path))
+    path.write_text("two")
+    assert kept.recent(str(path)) is first
+    kept._recent[str(path)] = (0.0, first)
+    assert kept.recent(str(path)) == b"two"
+
+
+def test_no_reader_is_given_another_file(
+    kept: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While descriptors come and go under many readers, each gets the file that it asked for."""
+    monkeypatch.setattr(files, "_MAX_HELD", 2)
+    paths = [tmp_path / str(number) for number in range(8)]
+    for path in paths:
+        path.write_text(path.name)
+    wrong: list[object] = []
+
+    def work(offset: int) -> None:
+        for step in range(2000):
+            path = paths[(offset + step) % len(paths)]
+            if (text := kept.read(str(path))) != path.name.encode():
+                wrong.append((path, text))
+
+    threads = [threading.Thread(target=work, args=(offset,)) for offset in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
