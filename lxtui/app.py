@@ -7,10 +7,12 @@ Boundary: no I/O of its own. Threading: the fleet's workers only post a message 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from threading import Thread
 
 from textual.app import App, SystemCommand
 from textual.message import Message
@@ -25,8 +27,6 @@ from lxtui.model import JobState, Ref
 from lxtui.screens.dialogs import ConfirmDialog
 from lxtui.screens.main import MainScreen, Wiring
 from lxtui.screens.move import MoveDialog
-
-_ROLL_BACK_SECONDS = 60.0
 
 
 class FleetChanged(Message):
@@ -58,15 +58,15 @@ class LxtuiApp(App[None]):
         self.set_keymap(dict(self._settings.keys))
         if self._settings.theme in self.available_themes:
             self.theme = self._settings.theme
+        elif self._settings.theme:
+            self.notify(
+                f"there is no theme {self._settings.theme!r}", severity="warning", markup=False
+            )
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._quit, True)
+        loop.add_signal_handler(signal.SIGTERM, self._quit, True)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         self.push_screen(self._main)
         self._fleet.start(self._announce)
-
-    def on_unmount(self) -> None:
-        """End the workers."""
-        self._fleet.close()
 
     def on_fleet_changed(self) -> None:
         """Give the snapshot to every screen that shows it."""
@@ -95,12 +95,17 @@ class LxtuiApp(App[None]):
 
     def _quit(self, yes: bool | None) -> None:
         if yes:
-            self.notify("putting everything back …", title="quit")
-            self.run_worker(self._stop_and_exit, thread=True)
+            self.exit()  # the jobs are stopped after the screen, where their words can be read
 
-    def _stop_and_exit(self) -> None:
-        self._fleet.jobs.stop_all(_ROLL_BACK_SECONDS)
-        self.call_from_thread(self.exit)
+    def _hang_up(self) -> None:
+        """Put everything back without a terminal: Textual would wait for it for ever."""
+
+        def finish() -> None:
+            while not self._fleet.jobs.stop_all(1.0):
+                pass
+            os._exit(1)
+
+        Thread(target=finish, name="hang-up").start()
 
     def _plan_move(self, ref: Ref, target: str) -> MovePlan:
         return prepare(self._fleet.backends[ref.host], self._fleet.backends[target], ref)

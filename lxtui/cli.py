@@ -17,9 +17,10 @@ from pathlib import Path
 from lxtui import __version__, config, headless, remotes
 from lxtui.actions import BY_ID, command_for
 from lxtui.backend.base import Backend
-from lxtui.commands import Move
+from lxtui.commands import Command, Move
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.model import Ref, parse_ref
+from lxtui.names import snapshot_name_trouble
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 _FORCEABLE = {"stop": "stop-force", "restart": "restart-force"}
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
     except SystemExit as leave:  # argparse has said why
         return int(leave.code or 0)
+    listing = options.verb in {None, "hosts", "list", "snapshots"}
     try:
         status = _run(options)
         sys.stdout.flush()
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader has seen enough; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        return DONE if listing else FAILED
     except KeyboardInterrupt:
         return FAILED
     return status
@@ -98,8 +100,13 @@ def _run(options: argparse.Namespace) -> int:
             from lxtui.fleet import Fleet  # noqa: PLC0415 the same
 
             fleet = Fleet(backends.values(), poll_seconds=settings.poll_seconds)
-            LxtuiApp(fleet, settings).run()
-            return DONE
+            app = LxtuiApp(fleet, settings)
+            try:
+                app.run()
+            finally:
+                failed = headless.finish_jobs(fleet.jobs)
+                fleet.close()
+            return FAILED if failed else app.return_code or DONE
         return _list(options, backends, known, tolerant=True)
     try:
         if options.verb == "hosts":
@@ -180,28 +187,38 @@ def _snapshots(
 def _command(
     options: argparse.Namespace, backends: dict[str, Backend], known: remotes.Remotes
 ) -> int:
+    try:
+        command = _command_of(options, known)
+    except UsageError:
+        raise
+    except LxtuiError as error:
+        if options.json:  # a program gets its object for every failure
+            ref = parse_ref(options.instance.partition("/")[0], options.project or "default")
+            headless.print_json(headless.outcome_json(options.verb, ref, error))
+        raise
+    if options.verb == "delete" and not options.yes and not _agrees(command.title):
+        print("lxtui: nothing was deleted", file=sys.stderr)
+        return FAILED
+    return headless.carry_out(options.verb, command, backends, as_json=options.json)
+
+
+def _command_of(options: argparse.Namespace, known: remotes.Remotes) -> Command:
     verb = options.verb
     instance, _, snapshot = options.instance.partition("/")
     if snapshot and verb != "delete":
         raise UsageError(f"{options.instance!r} names a snapshot: {verb} takes an instance")
     ref = _ref(instance, options.project, known)
     if snapshot:
-        command = command_for("delete-snapshot", ref, snapshot)
-    else:
-        force = getattr(options, "force", False)
-        action = _FORCEABLE.get(verb, verb) if force else verb
-        answer = getattr(options, "answer", "")
-        if verb == "move":
-            answer = _target(answer, ref, known)
-        elif verb in {"snapshot", "restore"}:
-            _check_snapshot_name(answer)
-        command = command_for(action, ref, answer)
-        if isinstance(command, Move):
-            command = replace(command, force=force)
-    if verb == "delete" and not options.yes and not _agrees(command.title):
-        print("lxtui: nothing was deleted", file=sys.stderr)
-        return FAILED
-    return headless.carry_out(verb, command, backends, as_json=options.json)
+        return command_for("delete-snapshot", ref, snapshot)
+    force = getattr(options, "force", False)
+    action = _FORCEABLE.get(verb, verb) if force else verb
+    answer = getattr(options, "answer", "")
+    if verb == "move":
+        answer = _target(answer, ref, known)
+    elif verb == "snapshot":
+        _check_snapshot_name(answer)
+    command = command_for(action, ref, answer)
+    return replace(command, force=force) if isinstance(command, Move) else command
 
 
 def _target(written: str, ref: Ref, known: remotes.Remotes) -> str:
@@ -213,15 +230,16 @@ def _target(written: str, ref: Ref, known: remotes.Remotes) -> str:
 
 
 def _check_snapshot_name(name: str) -> None:
-    if not name or "/" in name or any(char.isspace() for char in name):
-        raise UsageError(f"{name!r} is no name for a snapshot: no spaces, no slash")
+    if trouble := snapshot_name_trouble(name):
+        raise UsageError(f"{name!r}: {trouble}")
 
 
 def _agrees(title: str) -> bool:
     """Whether the person at the terminal says yes; a program has said so by calling."""
     if not sys.stdin.isatty():
         return True
-    return input(f"{title}? [y/N] ").strip().lower() in {"y", "yes"}
+    print(f"{title}? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _say_when_empty(backends: Mapping[str, Backend]) -> None:

@@ -14,7 +14,7 @@ from lxtui.model import Kind, Ref, StateAction
 
 CLI = {Kind.LXD: "lxc", Kind.INCUS: "incus"}
 STOP_SECONDS = 30
-"""How long a graceful stop may take, the daemons' own default for ``lxc stop``'s timeout."""
+"""How long a graceful stop may take; the daemons' default of boot.host_shutdown_timeout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ChangeState:
 
     def equivalent(self, kind: Kind) -> str:
         """The same with the host's own command line."""
-        return f"{CLI[kind]} {self.action} {self.ref}{' --force' if self.force else ''}"
+        return self.ref.command(f"{CLI[kind]} {self.action}", " --force" if self.force else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,18 @@ class _OfSnapshot:
     ref: Ref
     name: str
     verb: ClassVar[str]
-    words: ClassVar[Mapping[Kind, str]]
-    """The host's own command, to be formatted with this command's members."""
+    words: ClassVar[Mapping[Kind, tuple[str, str]]]
+    """The host's own command: what stands before the instance, and between it and the name."""
 
     @property
     def title(self) -> str:
         """A line for the operations pane."""
-        return f"{self.verb} {self.ref}/{self.name}"
+        return f"{self.verb} {self.ref.plain}/{self.name}{self.ref.where}"
 
     def equivalent(self, kind: Kind) -> str:
         """The same with the host's own command line."""
-        return self.words[kind].format(ref=self.ref, name=self.name)
+        before, between = self.words[kind]
+        return self.ref.command(before, between + self.name)
 
 
 class CreateSnapshot(_OfSnapshot):
@@ -60,8 +61,8 @@ class CreateSnapshot(_OfSnapshot):
 
     verb = "snapshot"
     words = {
-        Kind.LXD: "lxc snapshot {ref} {name}",
-        Kind.INCUS: "incus snapshot create {ref} {name}",
+        Kind.LXD: ("lxc snapshot", " "),
+        Kind.INCUS: ("incus snapshot create", " "),
     }
 
 
@@ -70,8 +71,8 @@ class RestoreSnapshot(_OfSnapshot):
 
     verb = "restore"
     words = {
-        Kind.LXD: "lxc restore {ref} {name}",
-        Kind.INCUS: "incus snapshot restore {ref} {name}",
+        Kind.LXD: ("lxc restore", " "),
+        Kind.INCUS: ("incus snapshot restore", " "),
     }
 
 
@@ -80,8 +81,8 @@ class DeleteSnapshot(_OfSnapshot):
 
     verb = "delete"
     words = {
-        Kind.LXD: "lxc delete {ref}/{name}",
-        Kind.INCUS: "incus snapshot delete {ref} {name}",
+        Kind.LXD: ("lxc delete", "/"),
+        Kind.INCUS: ("incus snapshot delete", " "),
     }
 
 
@@ -98,7 +99,7 @@ class DeleteInstance:
 
     def equivalent(self, kind: Kind) -> str:
         """The same with the host's own command line."""
-        return f"{CLI[kind]} delete {self.ref}"
+        return self.ref.command(f"{CLI[kind]} delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ class Move:
 
     def equivalent(self, kind: Kind) -> str:
         """The nearest that the host's own command line has; it moves to its own kind only."""
-        return f"{CLI[kind]} move {self.ref} {self.target}:{self.ref.name}"
+        target = self.target.partition("@")[0]
+        return self.ref.command(f"{CLI[kind]} move", f" {target}:{self.ref.name}")
 
 
 Command = ChangeState | CreateSnapshot | RestoreSnapshot | DeleteSnapshot | DeleteInstance | Move

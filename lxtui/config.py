@@ -6,6 +6,7 @@ are not here but in the lxc and incus configuration (remotes.py). Threading: fun
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,9 +60,14 @@ def _settings(document: Any) -> Settings:
     keys = document.get("keys") or {}
     if not isinstance(keys, dict):
         raise TypeError("'keys' must be a mapping of action to key")
-    for action in keys:
+    for action, key in keys.items():
         if action not in BY_ID:
             raise ValueError(f"unknown action {action!r} (known: {', '.join(BY_ID)})")
+        if not isinstance(key, str):
+            raise TypeError(f"the key of {action!r} must be a text")
+    taken = [keys.get(action.id, action.key) for action in BY_ID.values()]
+    if twice := [key for key, count in Counter(filter(None, taken)).items() if count > 1]:
+        raise ValueError(f"two actions have the key {twice[0]!r}")
     seconds = document.get("poll_seconds", 5.0)
     if not isinstance(seconds, int | float) or not 1 <= seconds <= 3600:  # noqa: PLR2004 an hour
         raise ValueError("'poll_seconds' must be a number from 1 to 3600")

@@ -37,6 +37,8 @@ _SETTLE = 0.2
 _BACKOFF = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds between tries to reach a host that does not answer."""
 
+_SETTLED = 5.0
+"""Seconds after which an event stream counts as one that worked."""
 _RATE_SECONDS = 1.0
 """Two samples nearer than this make a rate of noise."""
 
@@ -192,20 +194,26 @@ class _Worker:
                 if woken:
                     # Bursts of events are one change to the eye.
                     self._stop.wait(_SETTLE)
-                if not listener.is_alive() and not self._stop.is_set():
-                    host = self._backend.connect()  # raises when the host is gone
-                    listener = Thread(target=self._listen, args=(session,), daemon=True)
-                    listener.start()
         finally:
             session.set()
             listener.join(2.0)
 
     def _listen(self, session: Flag) -> None:
-        try:
-            self._backend.listen(self._on_event, session)
-        except LxtuiError as error:
-            _log.info("%s", error)
-        self._dirty.set()  # what was missed while nobody listened must be asked for
+        """Keep an event stream open; where there is none to be had, the polls have to do."""
+        failures = 0
+        while not session.is_set():
+            began = monotonic()
+            try:
+                self._backend.listen(self._on_event, session)
+            except LxtuiError as error:
+                _log.info("%s", error)
+            except Exception:  # noqa: BLE001 a thread that dies would leave no events, unseen
+                _log.exception("events of %s", self._backend.remote.name)
+            if monotonic() - began > _SETTLED:
+                failures = 0
+                self._dirty.set()  # what was missed while nobody listened must be asked for
+            session.wait(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
+            failures += 1
 
     def _on_event(self, event: Event) -> None:
         if event.operation is not None:

@@ -22,10 +22,13 @@ from lxtui import format as text
 from lxtui.backend.base import Backend
 from lxtui.commands import Command
 from lxtui.errors import CertificateError, LxtuiError, NotTrustedError
-from lxtui.model import Host, HostStatus, Instance, Progress
+from lxtui.jobs import Jobs
+from lxtui.model import Host, HostStatus, Instance, JobState, Progress, Ref
 from lxtui.perform import Outcome, perform
 
 T = TypeVar("T")
+_PATIENCE = 5.0
+"""Seconds between two lines about what is being put back."""
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Json = dict[str, Any]
 
@@ -145,21 +148,21 @@ def snapshots_json(instance: Instance) -> list[Json]:
     ]
 
 
-def outcome_json(verb: str, command: Command, outcome: Outcome | LxtuiError) -> Json:
+def outcome_json(verb: str, ref: Ref, outcome: Outcome | LxtuiError) -> Json:
     """A command's documented keys: ``result`` is ``done`` or ``failed``."""
     failed = isinstance(outcome, LxtuiError)
     answer: Json = {
         "command": verb,
-        "instance": str(command.ref),
-        "project": command.ref.project,
+        "instance": ref.plain,
+        "project": ref.project,
         "result": "failed" if failed else "done",
         "error": str(outcome) if failed else None,
     }
     if isinstance(outcome, Outcome) and outcome.move is not None:
         done = outcome.move
         answer |= {
-            "source": str(done.source),
-            "destination": str(done.destination),
+            "source": done.source.plain,
+            "destination": done.destination.plain,
             "running": done.running,
             "seconds": round(done.seconds, 3),
             "downtime_seconds": _rounded(done.downtime_seconds),
@@ -236,15 +239,43 @@ def carry_out(
             outcome: Outcome | LxtuiError = perform(command, backends, show, stop)
         except LxtuiError as error:
             outcome = error
-    show.clear()
-    if as_json:
-        print_json(outcome_json(verb, command, outcome))
-    elif isinstance(outcome, Outcome):
-        print(outcome.text)
+    # Whoever read us may be gone: what was done stays done, and the status says so.
+    with suppress(OSError):
+        show.clear()
+    with suppress(OSError):
+        if as_json:
+            print_json(outcome_json(verb, command.ref, outcome))
+        elif isinstance(outcome, Outcome):
+            print(outcome.text)
+        sys.stdout.flush()
     if isinstance(outcome, LxtuiError):
-        print(f"lxtui: {outcome}", file=sys.stderr)
-        return 1
-    return 0
+        _complain(str(outcome))
+    return 1 if isinstance(outcome, LxtuiError) else 0
+
+
+def finish_jobs(jobs: Jobs) -> bool:
+    """After the screen: have what still runs put back, and say what failed; whether any did.
+
+    However the screen ended, a move in the middle must not end with it.
+    """
+    running = {job.id for job in jobs.all if job.state is JobState.RUNNING}
+    for job in jobs.all:
+        if job.id in running:
+            _complain(f"stopping: {job.title}")
+    while not jobs.stop_all(_PATIENCE):
+        left = [job for job in jobs.all if job.state is JobState.RUNNING]
+        for job in left:
+            _complain(f"{job.title}: {text.plain(job.progress.text)}")
+    failed = [job for job in jobs.all if job.id in running and job.state is JobState.FAILED]
+    for job in failed:
+        _complain(text.plain(job.progress.text))
+    return bool(failed)
+
+
+def _complain(line: str) -> None:
+    """One line on standard error, if there still is one."""
+    with suppress(OSError):
+        print(f"lxtui: {line}", file=sys.stderr)
 
 
 @contextmanager
@@ -258,8 +289,7 @@ def stop_on_signals() -> Iterator[Flag]:
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         stop.set()
-        with suppress(OSError):  # the terminal may be what has gone
-            print("\nlxtui: stopping; what was begun is put back first", file=sys.stderr)
+        _complain("stopping; a move puts everything back first")
 
     before = {number: signal.signal(number, handle) for number in _STOPPING}
     try:

@@ -67,12 +67,26 @@ class Ref(NamedTuple):
     name: str
 
     def __str__(self) -> str:
+        """The reference for people, with its project where that is not ``default``."""
+        return self.plain + self.where
+
+    @property
+    def plain(self) -> str:
+        """``host:name``, as lxc writes it."""
         return f"{self.host}:{self.name}"
 
     @property
-    def label(self) -> str:
-        """The reference with its project where that is not ``default``."""
-        return str(self) if self.project == "default" else f"{self} (project {self.project})"
+    def where(self) -> str:
+        """The project in brackets; empty for ``default``."""
+        return "" if self.project == "default" else f" (project {self.project})"
+
+    def command(self, before: str, after: str = "") -> str:
+        """A command line of lxc or incus: *before*, the reference, *after*, and the project.
+
+        The command lines do not know the ``@kind`` with which we tell two remotes apart.
+        """
+        project = "" if self.project == "default" else f" --project {self.project}"
+        return f"{before} {self.host.partition('@')[0]}:{self.name}{after}{project}"
 
 
 def parse_ref(text: str, project: str = "default") -> Ref:
@@ -157,14 +171,16 @@ class Instance:
     type: str = "container"
     architecture: str = ""
     created_at: datetime | None = None
+    last_used_at: datetime | None = None
+    """Its last start."""
     description: str = ""
     ephemeral: bool = False
     location: str = ""
     profiles: tuple[str, ...] = ()
-    config: Config = field(default_factory=_none)
-    devices: Devices = field(default_factory=_none)
-    expanded_config: Config = field(default_factory=_none)
-    expanded_devices: Devices = field(default_factory=_none)
+    config: Config = field(default_factory=_none, repr=False)
+    devices: Devices = field(default_factory=_none, repr=False)
+    expanded_config: Config = field(default_factory=_none, repr=False)
+    expanded_devices: Devices = field(default_factory=_none, repr=False)
     snapshots: tuple[Snapshot, ...] = ()
     ipv4: tuple[str, ...] = ()
     ipv6: tuple[str, ...] = ()
@@ -309,5 +325,5 @@ class InstanceSpec:
     ephemeral: bool
     description: str
     profiles: tuple[str, ...]
-    config: Config
-    devices: Devices
+    config: Config = field(repr=False)
+    devices: Devices = field(repr=False)

@@ -22,9 +22,10 @@ from lxtui.commands import (
     Move,
     RestoreSnapshot,
 )
-from lxtui.errors import ConflictError, NotFoundError, OperationError
+from lxtui.errors import ConflictError, InterruptedByUserError, NotFoundError, OperationError
 from lxtui.migrate.mover import Mover, MoveReport, prepare
 from lxtui.model import Instance, Operation, Progress
+from lxtui.names import snapshot_name_trouble
 
 Report = Callable[[Progress], None]
 
@@ -47,6 +48,11 @@ def perform(
     operation = _begin(command, backend)
 
     def on_progress(now: Operation) -> None:
+        if stop.is_set():
+            backend.cancel(now)
+            raise InterruptedByUserError(
+                f"{command.title}: no longer waited for; the host may still finish it"
+            )
         report(Progress(now.progress or now.description, now.processed, now.rate, now.percent))
 
     report(Progress(operation.description))
@@ -59,6 +65,8 @@ def _begin(command: Command, backend: Backend) -> Operation:
         case ChangeState(ref, action, force):
             return backend.change_state(ref, action, force=force, timeout=STOP_SECONDS)
         case CreateSnapshot(ref, name):
+            if trouble := snapshot_name_trouble(name):
+                raise OperationError(f"{name!r}: {trouble}")
             if any(one.name == name for one in backend.instance(ref).snapshots):
                 raise ConflictError(f"{ref} has a snapshot {name!r} already: choose another name")
             return backend.create_snapshot(ref, name)

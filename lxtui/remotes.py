@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -142,6 +143,10 @@ def _remote(kind: Kind, folder: Path, name: str, entry: Any) -> Remote | str | N
         return Remote(name, kind, path, project) if path else None
     if not address.startswith("https://"):
         return f"address {address!r} is neither https:// nor unix:; left out"
+    try:
+        urlsplit(address).port  # noqa: B018 both may raise
+    except ValueError as error:
+        return f"address {address!r}: {error}; left out"
     pinned = folder / "servercerts" / f"{name}.crt"
     own = folder / "clientcerts"
     pair = (own / f"{name}.crt", own / f"{name}.key")

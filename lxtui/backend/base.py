@@ -96,8 +96,11 @@ class Backend(Protocol):
     def delete_instance(self, ref: Ref) -> Operation:
         """Remove a stopped instance and its snapshots."""
 
-    def set_config(self, ref: Ref, changes: Mapping[str, str | None]) -> None:
-        """Set keys of the instance's own configuration; None removes a key."""
+    def set_config(self, ref: Ref, changes: Mapping[str, str | None], *, unless: str = "") -> None:
+        """Set keys of the instance's own configuration; None removes a key.
+
+        ConflictError when somebody else changes it at the same time, or has set the key *unless*.
+        """
 
     def wait(self, operation: Operation, on_progress: OnProgress | None = None) -> None:
         """Return when the operation is done; OperationError carries the daemon's own reason."""

@@ -52,6 +52,8 @@ class Channel:
         self._host = host
         self._socket = raw
         self._protocol = protocol
+        self._poll = select.poll()  # select(2) ends at descriptor 1024
+        self._poll.register(raw, select.POLLIN)
         self._messages: deque[str | bytes] = deque()
         self._parts: list[Frame] = []
         self._answered = False
@@ -108,7 +110,7 @@ class Channel:
     def _read(self, timeout: float | None) -> None:
         """Take in what the socket has; TimeoutError when that is nothing."""
         waiting = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
-        if not waiting and not select.select([self._socket], [], [], timeout)[0]:
+        if not waiting and not self._poll.poll(None if timeout is None else timeout * 1000):
             raise TimeoutError
         self._socket.settimeout(0.0)
         try:

@@ -253,10 +253,12 @@ class DemoBackend:
 
             return self._begin("Deleting instance", ref, 0.3, effect)
 
-    def set_config(self, ref: Ref, changes: Mapping[str, str | None]) -> None:
+    def set_config(self, ref: Ref, changes: Mapping[str, str | None], *, unless: str = "") -> None:
         """Change keys of the configuration."""
         with self._fleet.lock:
             now = self._find(ref)
+            if unless in now.config:
+                raise ConflictError(f"{ref} has {unless} set already: somebody else is at it")
             merged = {**now.config, **changes}
             config = {key: value for key, value in merged.items() if value is not None}
             self._put(replace(now, config=MappingProxyType(config), expanded_config=frozen(config)))

@@ -11,6 +11,7 @@ than 400 lines because it answers the whole protocol.
 from __future__ import annotations
 
 import os
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -29,6 +30,7 @@ from lxtui.backend import channel, events, wire
 from lxtui.backend.base import OnProgress
 from lxtui.backend.failures import one_line, unreachable
 from lxtui.errors import (
+    CertificateError,
     ConflictError,
     HostUnreachableError,
     LxtuiError,
@@ -164,13 +166,15 @@ class LxdBackend:
         """Remove a stopped instance and its snapshots."""
         return self._begin("delete", f"instances/{_quoted(ref.name)}", _project(ref))
 
-    def set_config(self, ref: Ref, changes: Mapping[str, str | None]) -> None:
+    def set_config(self, ref: Ref, changes: Mapping[str, str | None], *, unless: str = "") -> None:
         """Set keys of the instance's own configuration; the ETag guards against other writers."""
         path = f"instances/{_quoted(ref.name)}"
         with self._translated():
             node = self._node(path)
             answer = node.get(params=_project(ref), timeout=_TIMEOUT)
             document = answer.json()["metadata"]
+            if unless in document.get("config", {}):
+                raise ConflictError(f"{ref} has {unless} set already: somebody else is at it")
             config = {**document.get("config", {}), **changes}
             writable = (
                 "architecture",
@@ -353,6 +357,7 @@ class LxdBackend:
                 f"{remote.name}: logs in through OpenID Connect, which lxtui cannot do; "
                 f"add the host again with a TLS certificate"
             )
+        _check_files(remote)
         if remote.is_socket:
             endpoint, verify, pair = remote.address, None, None
             url = f"http+unix://{quote(endpoint, safe='')}"
@@ -402,9 +407,32 @@ class LxdBackend:
         said = one_line(str(error))
         if status in {requests.codes.forbidden, requests.codes.unauthorized}:
             return NotTrustedError(f"{name}: the host refuses our certificate: {said}")
+        if status == requests.codes.unavailable:  # it is starting, or shutting down
+            return HostUnreachableError(f"{name}: {said}")
         if status == requests.codes.precondition_failed:
             return ConflictError(f"{name}: somebody else changed it meanwhile; try again")
         return OperationError(f"{name}: {said}")
+
+
+def _check_files(remote: Remote) -> None:
+    """Name the file that cannot be used: requests would only say that the connection failed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if remote.server_cert:
+        try:
+            context.load_verify_locations(remote.server_cert)
+        except (OSError, ssl.SSLError) as error:
+            raise CertificateError(
+                f"{remote.name}: {remote.server_cert} is not a certificate ({error}); "
+                f"remove the remote and add it again"
+            ) from error
+    if remote.client_cert and remote.client_key:
+        try:
+            context.load_cert_chain(remote.client_cert, remote.client_key, password="")
+        except (OSError, ssl.SSLError) as error:
+            raise NotTrustedError(
+                f"{remote.name}: {remote.client_cert} and {remote.client_key} cannot be used "
+                f"({error})"
+            ) from error
 
 
 def _project(ref: Ref) -> dict[str, str]:

@@ -62,6 +62,7 @@ def instance_from(host: str, entry: Json, memory_total: int | None) -> Instance:
         type=str(entry.get("type") or "container"),
         architecture=str(entry.get("architecture", "")),
         created_at=timestamp(str(entry.get("created_at", ""))),
+        last_used_at=timestamp(str(entry.get("last_used_at", ""))),
         description=str(entry.get("description", "")),
         ephemeral=bool(entry.get("ephemeral")),
         location=str(entry.get("location") or ""),

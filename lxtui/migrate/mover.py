@@ -18,21 +18,28 @@ from typing import NoReturn
 
 from lxtui import format as text
 from lxtui.backend.base import Backend
-from lxtui.commands import STOP_SECONDS
+from lxtui.commands import CLI
 from lxtui.errors import InterruptedByUserError, LxtuiError, NotFoundError, OperationError
-from lxtui.migrate.plan import MARK, MovePlan, StepKind, differences, plan_move
+from lxtui.migrate import MARK
+from lxtui.migrate.ends import (
+    bring_back,
+    claim,
+    explain_leftover,
+    halt,
+    insist,
+    remove_marked,
+    source_fault,
+)
+from lxtui.migrate.plan import MovePlan, StepKind, differences, plan_move
 from lxtui.migrate.preflight import MoveFacts
 from lxtui.migrate.relay import relay
 from lxtui.migrate.transfer import could_not_connect, pull
-from lxtui.model import Operation, Progress, Ref, StateAction
+from lxtui.model import Instance, Operation, Progress, Ref, StateAction
 
 Report = Callable[[Progress], None]
 
 _RUNS_SECONDS = 15.0
 """How long a started target may take until it says Running."""
-_REMOVE_TRIES = 20
-_REMOVE_PAUSE = 0.5
-"""A target whose copy was just cancelled is busy for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +58,17 @@ class MoveReport:
 
 def gather(source: Backend, target: Backend, ref: Ref) -> MoveFacts:
     """The facts about both ends, as they are now."""
-    return MoveFacts(
-        instance=source.instance(ref),
-        source=source.connect(),
-        target=target.connect(),
-        placement=target.placement(ref.project),
-    )
+    instance, here, there = source.instance(ref), source.connect(), target.connect()
+    try:
+        placement = target.placement(ref.project)
+    except (NotFoundError, OperationError) as error:
+        if ref.project == "default":
+            raise
+        make = f"{CLI[there.kind]} project create {there.name}:{ref.project}"
+        raise LxtuiError(
+            f"{there.name} has no project {ref.project!r} ({error}); create it: '{make}'"
+        ) from error
+    return MoveFacts(instance, here, there, placement)
 
 
 def prepare(source: Backend, target: Backend, ref: Ref) -> MovePlan:
@@ -84,6 +96,9 @@ class Mover:
         self._stop = stop
         self._force = force
         self._undo: list[tuple[str, Callable[[], None]]] = []
+        self._still: Instance | None = None
+        """The source as it lay still before it was copied."""
+        self._asked_to_stop = False
         self._stopped_at: float | None = None
         self._started_at: float | None = None
         self._copied: int | None = None
@@ -106,6 +121,7 @@ class Mover:
             StepKind.START: self._start_target,
         }
         try:
+            self._claim_source()
             for self._at, step in enumerate(plan.steps):
                 if step.kind is StepKind.DELETE:
                     break
@@ -113,6 +129,7 @@ class Mover:
                 self._say(step.text)
                 steps[step.kind]()
             self._check_stop()
+            self._check_source()
         except BaseException as error:  # noqa: BLE001 whatever it was, the way back is the same
             self._roll_back(error)
         # From here on the target is the instance, and nothing is taken back.
@@ -132,26 +149,45 @@ class Mover:
             copied=self._copied,
         )
 
+    def _claim_source(self) -> None:
+        source = self._source.instance(self._plan.source)
+        if source.running is not self._plan.was_running:
+            raise OperationError(
+                f"{source.ref} is {source.status.lower()} now, which it was not when the move was "
+                f"planned; try again"
+            )
+        restore = claim(self._source, source, self._plan.token)
+        self._undo.append(
+            (
+                f"take the mark off {source.ref}",
+                lambda: self._source.set_config(source.ref, restore),
+            )
+        )
+
     def _stop_source(self) -> None:
         ref = self._plan.source
         self._undo.append((f"start {ref}", self._restart_source))
         self._stopped_at = time.monotonic()
-        self._halt(self._source, ref, force=self._force)
+        self._asked_to_stop = True
+        halt(self._source, ref, force=self._force, seconds=self._plan.stop_seconds)
+        self._asked_to_stop = False
 
     def _copy(self) -> None:
-        destination = self._plan.destination
-        self._undo.append((f"delete {destination}", self._remove_target))
         plan = self._plan
+        self._still = self._source.instance(plan.source)
+        self._undo.append((f"delete {plan.destination}", self._remove_target))
         ends = (self._source, self._target, plan.source, plan.spec, self._copying)
         if plan.route.relayed:
             relay(*ends, plan.route.dropped)
             return
         try:
             pull(*ends)
-        except LxtuiError as error:
+        except OperationError as error:
             if not could_not_connect(error):
                 raise
-            self._say(f"{destination.host} cannot reach {plan.source.host}: through this machine")
+            self._say(
+                f"{plan.destination.host} cannot reach {plan.source.host}: through this machine"
+            )
             self._remove_target()
             relay(*ends)
 
@@ -170,6 +206,14 @@ class Mover:
             raise OperationError(
                 f"{self._plan.destination} is not what was planned: {'; '.join(found)}"
             )
+        self._check_source()
+
+    def _check_source(self) -> None:
+        """Fail if the source does not lie as still as it did when it was copied."""
+        if self._still is not None:
+            fault = source_fault(self._source, self._still, self._plan.token)
+            if fault:
+                raise OperationError(fault)
 
     def _start_target(self) -> None:
         destination = self._plan.destination
@@ -189,14 +233,11 @@ class Mover:
         self._say(f"{plan.source} is deleted")
         try:
             self._source.wait(self._source.delete_instance(plan.source))
-        except NotFoundError:
-            return  # it is gone, which is what was wanted
         except LxtuiError as error:
-            raise LxtuiError(
-                f"{plan.destination} is complete{' and runs' if plan.was_running else ''}, but "
-                f"the stopped {plan.source} could not be deleted ({error}); "
-                f"delete it when its host answers again, and do not start it"
-            ) from error
+            left = explain_leftover(self._source, plan.source, error)
+            if left:
+                runs = " and runs" if plan.was_running else ""
+                raise LxtuiError(f"{plan.destination} is complete{runs}, but {left}") from error
 
     def _remove_mark(self) -> None:
         try:
@@ -212,8 +253,8 @@ class Mover:
         for what, undo in reversed(self._undo):
             self._say(f"rolling back: {what}")
             try:
-                undo()
-            except LxtuiError as trouble:
+                insist(undo)
+            except Exception as trouble:  # noqa: BLE001 the rest must be undone all the same
                 left.append(f"could not {what} ({trouble})")
                 if self._target_may_run:
                     # Two that run are worse than one that waits for a person.
@@ -231,40 +272,10 @@ class Mover:
         raise kind(f"{plan.source} was not moved: {said}; {after}") from error
 
     def _restart_source(self) -> None:
-        ref = self._plan.source
-        if not self._source.instance(ref).running:
-            self._source.wait(self._source.change_state(ref, StateAction.START))
+        bring_back(self._source, self._plan.source, asked_to_stop=self._asked_to_stop)
 
     def _remove_target(self) -> None:
-        """Remove what this move made at the target, if it is there and bears our token."""
-        destination = self._plan.destination
-        for attempt in range(_REMOVE_TRIES):
-            try:
-                partial = self._target.instance(destination)
-                if partial.config.get(MARK) != self._plan.token:
-                    return  # somebody else's; never ours to touch
-                if not partial.stopped:
-                    self._halt(self._target, destination, force=True)
-                self._target.wait(self._target.delete_instance(destination))
-            except NotFoundError:
-                return
-            except OperationError:
-                if attempt == _REMOVE_TRIES - 1:
-                    raise
-                time.sleep(_REMOVE_PAUSE)
-
-    def _halt(self, backend: Backend, ref: Ref, *, force: bool) -> None:
-        try:
-            backend.wait(
-                backend.change_state(ref, StateAction.STOP, force=force, timeout=STOP_SECONDS)
-            )
-        except OperationError as error:
-            if force:
-                raise
-            raise OperationError(
-                f"{ref} did not stop within {STOP_SECONDS} s ({error}); "
-                f"stop it inside, or move it with force"
-            ) from error
+        remove_marked(self._target, self._plan.destination, self._plan.token)
 
     def _check_stop(self) -> None:
         if self._stop.is_set():

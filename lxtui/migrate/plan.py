@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
+from lxtui.commands import STOP_SECONDS
+from lxtui.migrate import MARK
 from lxtui.migrate.preflight import Finding, Level, MoveFacts, check, target_devices
 from lxtui.model import Devices, Instance, InstanceSpec, Ref
-
-MARK = "user.lxtui.move"
-"""Configuration key on the target while the move runs: only what bears our token is ours to
-remove when the move is undone."""
 
 _NEEDED_EXTENSIONS = {"volatile.uuid.generation": "instance_generation_id"}
 """Keys that a daemon puts into snapshots by itself, where no API call changes them, and the API
@@ -72,6 +71,8 @@ class MovePlan:
     """What it should have at the target, those of the target's profiles included."""
     snapshots: tuple[str, ...]
     was_running: bool
+    stop_seconds: int
+    """How long the source may take to stop by itself."""
     token: str
     route: Route
     steps: tuple[Step, ...]
@@ -102,6 +103,7 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
         devices=target_devices(facts),
         snapshots=tuple(one.name for one in instance.snapshots),
         was_running=instance.running,
+        stop_seconds=_stop_seconds(instance),
         token=token,
         route=route(facts),
         steps=_steps(facts),
@@ -153,9 +155,9 @@ def differences(plan: MovePlan, arrived: Instance) -> tuple[str, ...]:
         _difference("architecture", spec.architecture, arrived.architecture),
         _difference("ephemeral", spec.ephemeral, arrived.ephemeral),
         _difference("profiles", spec.profiles, arrived.profiles),
-        _difference("configuration", _fixed(spec.config), _fixed(arrived.config)),
+        _key_difference("configuration", _fixed(spec.config), _fixed(arrived.config)),
         # Expanded: Incus writes a root disk that came from a profile into the instance itself.
-        _difference("devices", _plain(plan.devices), _plain(arrived.expanded_devices)),
+        _key_difference("devices", _plain(plan.devices), _plain(arrived.expanded_devices)),
         _difference(
             "snapshots", sorted(plan.snapshots), sorted(one.name for one in arrived.snapshots)
         ),
@@ -196,12 +198,26 @@ def _steps(facts: MoveFacts) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def _stop_seconds(instance: Instance) -> int:
+    """The instance's own time to shut down, where it has one."""
+    own = instance.expanded_config.get("boot.host_shutdown_timeout", "")
+    return int(own) if own.isdecimal() else STOP_SECONDS
+
+
 def _fixed(config: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in config.items() if not key.startswith("volatile.")}
 
 
 def _plain(devices: Devices) -> dict[str, dict[str, str]]:
     return {name: dict(device) for name, device in devices.items()}
+
+
+def _key_difference(what: str, planned: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """The names that differ, without their values: those may be secrets."""
+    names = sorted(
+        key for key in planned.keys() | found.keys() if planned.get(key) != found.get(key)
+    )
+    return f"{what}: {', '.join(names)}" if names else ""
 
 
 def _difference(what: str, planned: object, found: object) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lxtui.commands import CLI
+from lxtui.migrate import MARK
 from lxtui.model import Devices, Host, Instance, Placement, Ref
 
 _HOST_BOUND = frozenset(
@@ -86,6 +87,17 @@ def _instance(facts: MoveFacts) -> Iterator[Finding]:
         yield _blocker(
             f"{instance.ref} is {instance.status.lower() or 'in an unknown state'}",
             "bring it to running or stopped first",
+        )
+    if MARK in instance.config:
+        yield _blocker(
+            f"{instance.ref} is being moved already, or a move of it was killed",
+            f"when no lxtui moves it: '{cli} config unset {instance.ref} {MARK}'",
+        )
+    if odd := [one.name for one in instance.snapshots if one.name in {".", ".."}]:
+        yield _blocker(
+            f"{instance.ref} has a snapshot named {odd[0]!r}, with which a daemon may overwrite "
+            f"the snapshots of others",
+            "rename or delete it first",
         )
     if instance.ephemeral and not instance.stopped:
         yield _blocker(

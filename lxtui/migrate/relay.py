@@ -8,7 +8,7 @@ channels, which it alone uses; blocks its caller.
 
 from __future__ import annotations
 
-import select
+import selectors
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from threading import Event as Flag
@@ -86,10 +86,13 @@ class _Joint:
 
     def _run(self) -> None:
         peer = {self._source: self._target, self._target: self._source}
+        ready = selectors.DefaultSelector()
+        for end in peer:
+            ready.register(end, selectors.EVENT_READ, end)
         try:
             while not self._over.is_set():
-                ready, _, _ = select.select(peer, [], [], _TICK)
-                for here in ready:
+                for key, _ in ready.select(_TICK):
+                    here = key.data
                     with suppress(TimeoutError):
                         while True:
                             peer[here].send(self._mended(here, here.receive(0)))
@@ -102,6 +105,8 @@ class _Joint:
             self.trouble = LxtuiError(f"the relay failed: {error}")
             self._source.close(clean=False)
             self._target.close(clean=False)
+        finally:
+            ready.close()
 
     def _mended(self, here: Channel, message: str | bytes) -> str | bytes:
         """The source's first message without the keys to drop, every other as it is."""

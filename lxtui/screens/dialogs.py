@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
+
+from lxtui.names import snapshot_name_trouble
 
 
 class ConfirmDialog(ModalScreen[bool]):
@@ -81,8 +84,8 @@ class NameDialog(ModalScreen[str | None]):
         self.dismiss(None)
 
     def _trouble(self, name: str) -> str:
-        if not name or "/" in name or any(char.isspace() for char in name):
-            return "a name has no spaces and no slash, and is not empty"
+        if trouble := snapshot_name_trouble(name):
+            return trouble
         return f"{name} exists already" if name in self._taken else ""
 
 
@@ -127,7 +130,7 @@ class TextDialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the page."""
         with VerticalScroll(classes="dialog page") as page:
-            page.border_title = self._title_text
+            page.border_title = Text(self._title_text)
             page.border_subtitle = "escape closes"
             yield Static(self._page)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from rich.text import Text
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
@@ -63,7 +64,7 @@ class MainScreen(Screen[None]):
         Binding("tab", "app.focus_next", show=False),
     ]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (16, "-short"), (30, "-tall")]
 
     def __init__(self, wiring: Wiring, settings: Settings) -> None:
         super().__init__()
@@ -98,8 +99,9 @@ class MainScreen(Screen[None]):
         shown = [one for one in fleet.instances if matches(self._query, one)]
         table = self.query_one(FleetTable)
         table.show(shown, fleet.hosts, now)
-        table.border_subtitle = (
-            f"{len(shown)} of {len(fleet.instances)} match {self._query!r}" if self._query else ""
+        # As Text: a str would be read as markup, and people filter for brackets too.
+        table.border_subtitle = Text(
+            f"{len(shown)} of {len(fleet.instances)} match {self._query}" if self._query else ""
         )
         self.query_one(FleetTree).show(fleet)
         self.query_one(OperationsPane).show(fleet, now)
@@ -110,7 +112,7 @@ class MainScreen(Screen[None]):
     def selection(self) -> Selection:
         """What the next key acts on: the tree's cursor while the tree has the focus."""
         tree = self.query_one(FleetTree)
-        job = self.query_one(OperationsPane).selected
+        job = self.query_one(OperationsPane).job
         if tree.has_focus and (node := tree.selected) is not None:
             instance = self._fleet.instance(node.ref) if node.ref is not None else None
             snapshots = instance.snapshots if instance is not None else ()
@@ -172,8 +174,8 @@ class MainScreen(Screen[None]):
             case Ask.NOTHING:
                 self._submit(action, instance, "")
             case Ask.CONFIRM:
-                host = instance.ref.host
-                question = f"{action.label} {text.plain(instance.ref.name)} on host {host}?"
+                ref = instance.ref
+                question = f"{action.label} {text.plain(ref.name)} on host {ref.host}{ref.where}?"
                 self._confirm(action, instance, "", question, action.warning(selection))
             case Ask.NAME:
                 taken = [one.name for one in instance.snapshots]
@@ -198,8 +200,8 @@ class MainScreen(Screen[None]):
     def _ask_snapshot(self, action: Action, selection: Selection, instance: Instance) -> None:
         def confirm(name: str | None) -> None:
             if name is not None:
-                host = instance.ref.host
-                where = f"of {text.plain(instance.ref.name)} on host {host}"
+                ref = instance.ref
+                where = f"of {text.plain(ref.name)} on host {ref.host}{ref.where}"
                 question = f"{action.label}: {text.plain(name)} {where}?"
                 deleting = action.build is DeleteSnapshot
                 loss = "" if deleting else "What changed since then is lost."
@@ -246,8 +248,16 @@ class MainScreen(Screen[None]):
 
     def _do_cancel_job(self) -> None:
         job = self.selection.job
-        if job is not None:
-            self._wiring.cancel_job(job.id)
+        if job is None:
+            return
+        number = job.id
+
+        def go(yes: bool | None) -> None:
+            if yes:
+                self._wiring.cancel_job(number)
+
+        details = ["A move puts everything back; anything else is no longer waited for."]
+        self.app.push_screen(ConfirmDialog(f"Cancel: {text.plain(job.title)}?", details), go)
 
     def _do_details(self) -> None:
         instance = self.selection.instance

@@ -9,15 +9,16 @@ so it runs in a worker thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Thread
 
-from textual import work
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Label, OptionList, Static
 from textual.widgets.option_list import Option
-from textual.worker import get_current_worker
 
 from lxtui import format as text
 from lxtui.commands import Command, Move
@@ -36,6 +37,14 @@ class MoveDialog(ModalScreen[None]):
     """Choose a host, see the plan, go, watch."""
 
     BINDINGS = [("escape", "close", "Close"), ("c", "cancel_move", "Cancel the move")]
+
+    class Planned(Message):
+        """A plan was made, or could not be."""
+
+        def __init__(self, host: str, plan: MovePlan | LxtuiError) -> None:
+            super().__init__()
+            self.host = host
+            self.plan = plan
 
     def __init__(
         self,
@@ -58,7 +67,7 @@ class MoveDialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the hosts beside the plan."""
         with Vertical(classes="dialog wide") as box:
-            box.border_title = f"move {self._instance.ref}"
+            box.border_title = Text(text.plain(f"move {self._instance.ref}"))
             box.border_subtitle = "enter moves · escape closes"
             with Horizontal():
                 yield OptionList(*map(_option, self._hosts), id="targets")
@@ -125,15 +134,23 @@ class MoveDialog(ModalScreen[None]):
         if self._job is not None:
             self._cancel(self._job)
 
-    @work(thread=True, exclusive=True, exit_on_error=False)
     def _make_plan(self, host: str) -> None:
-        worker = get_current_worker()
-        try:
-            plan: MovePlan | LxtuiError = self._plan_move(self._instance.ref, host)
-        except LxtuiError as error:
-            plan = error
-        if not worker.is_cancelled and self.is_attached:
-            self.app.call_from_thread(self._show_plan, plan)
+        """Plan in a thread that the program does not wait for: the host may hang."""
+
+        def ask() -> None:
+            try:
+                plan: MovePlan | LxtuiError = self._plan_move(self._instance.ref, host)
+            except LxtuiError as error:
+                plan = error
+            self.post_message(self.Planned(host, plan))
+
+        Thread(target=ask, name=f"plan-{host}", daemon=True).start()
+
+    def on_move_dialog_planned(self, message: MoveDialog.Planned) -> None:
+        """Show the plan, if its host is still the highlighted one."""
+        at = self.query_one("#targets", OptionList).highlighted
+        if self._job is None and at is not None and self._hosts[at].name == message.host:
+            self._show_plan(message.plan)
 
     def _show_plan(self, plan: MovePlan | LxtuiError) -> None:
         if isinstance(plan, LxtuiError):

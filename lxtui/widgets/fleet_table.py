@@ -27,6 +27,7 @@ _COLUMNS = (
     ("age", "AGE"),
 )
 _STATE_STYLES = {"Running": "green", "Stopped": "dim", "Frozen": "cyan", "Error": "bold red"}
+_MANY = 20
 _FULL, _TIGHT = 0.95, 0.8
 """Shares of the memory limit from which the number is red, and yellow."""
 
@@ -37,6 +38,8 @@ class FleetTable(DataTable[Text]):
     def __init__(self) -> None:
         super().__init__(id="instances", cursor_type="row", zebra_stripes=True)
         self._refs: dict[str, Ref] = {}
+        self._waiting: tuple[Ref, Ref] | None = None
+        """An instance that has gone from its host, and where the cursor was left instead."""
 
     def on_mount(self) -> None:
         """Make the columns."""
@@ -63,9 +66,14 @@ class FleetTable(DataTable[Text]):
         online = {host.name for host in hosts if host.online}
         wanted = {_key(one.ref): one for one in instances}
         before = self.selected
-        for gone in self._refs.keys() - wanted.keys():
-            self.remove_row(gone)
-            del self._refs[gone]
+        gone = self._refs.keys() - wanted.keys()
+        if len(gone) > _MANY:  # rows are removed one by one only where that is quicker
+            self.clear()
+            self._refs.clear()
+        else:
+            for key in gone:
+                self.remove_row(key)
+                del self._refs[key]
         added = False
         for key, instance in wanted.items():
             cells = _cells(instance, now, fresh=instance.ref.host in online)
@@ -77,8 +85,26 @@ class FleetTable(DataTable[Text]):
                 added = True
         if added:
             self.sort("host", "name", key=lambda cells: tuple(cell.plain for cell in cells))
-        if before is not None and (added or _key(before) not in wanted):
-            self.select(_follow(before, [one.ref for one in wanted.values()]))
+        self._follow(before, [one.ref for one in wanted.values()], added=added)
+
+    def _follow(self, before: Ref | None, shown: list[Ref], *, added: bool) -> None:
+        """Keep the cursor where it was; it goes along with an instance that moved.
+
+        The old host may be listed without it before the new host is listed with it: until the
+        cursor is moved by hand, it waits for the instance to appear.
+        """
+        if before is None:
+            return
+        target = before
+        if self._waiting is not None and self._waiting[1] == before:
+            target = self._waiting[0]
+        same = [ref for ref in shown if ref[1:] == target[1:]]
+        if target not in same and same:
+            target = same[0]
+        if added or target != before or target not in same:
+            self.select(target if same else before)
+        now = self.selected
+        self._waiting = (target, now) if not same and now is not None else None
 
     def _update(self, key: str, cells: tuple[Text, ...]) -> None:
         try:
@@ -88,12 +114,6 @@ class FleetTable(DataTable[Text]):
         for (column, _), old, new in zip(_COLUMNS, shown, cells, strict=True):
             if old != new or old.style != new.style:
                 self.update_cell(key, column, new, update_width=True)
-
-
-def _follow(before: Ref, shown: list[Ref]) -> Ref:
-    """Where the cursor belongs that was on *before*: it goes along with an instance that moved."""
-    same = [ref for ref in shown if ref[1:] == before[1:]]
-    return before if before in same or not same else same[0]
 
 
 def _key(ref: Ref) -> str:

@@ -25,7 +25,7 @@ class OperationsPane(DataTable[Text]):
     def __init__(self) -> None:
         super().__init__(id="operations", cursor_type="row")
         self._jobs: tuple[Job, ...] = ()
-        self._rows: list[tuple[Text, ...]] = []
+        self._shown: dict[str, tuple[Text, ...]] = {}
         self.border_title = "operations"
 
     def on_mount(self) -> None:
@@ -34,26 +34,34 @@ class OperationsPane(DataTable[Text]):
             self.add_column(label, key=label)
 
     @property
-    def selected(self) -> Job | None:
-        """The job under the cursor, if it is a job of ours."""
-        row = self.cursor_row
-        return self._jobs[row] if 0 <= row < len(self._jobs) else None
+    def job(self) -> Job | None:
+        """The job under the cursor while the pane has the focus, else the newest that runs."""
+        if self.has_focus:
+            row = self.cursor_row
+            return self._jobs[row] if 0 <= row < len(self._jobs) else None
+        return next((job for job in self._jobs if job.state is JobState.RUNNING), None)
 
     def show(self, snapshot: FleetSnapshot, now: datetime) -> None:
-        """Show the jobs and operations of *snapshot*."""
+        """Show the jobs and operations of *snapshot*; the cursor stays with its row."""
         self._jobs = snapshot.jobs[:_SHOWN]
-        rows = [_job(job, now) for job in self._jobs]
-        rows += [_operation(one, now) for one in snapshot.operations[:_SHOWN]]
-        if len(rows) != len(self._rows):
-            self.clear()
-            for row in rows:
-                self.add_row(*row)
-        else:
-            for index, (old, new) in enumerate(zip(self._rows, rows, strict=True)):
-                for column, (before, cell) in enumerate(zip(old, new, strict=True)):
+        rows = {f"job {job.id}": _job(job, now) for job in self._jobs}
+        rows |= {
+            f"{one.host} {one.id}": _operation(one, now) for one in snapshot.operations[:_SHOWN]
+        }
+        if list(rows) == list(self._shown):
+            for index, (key, cells) in enumerate(rows.items()):
+                for column, (before, cell) in enumerate(zip(self._shown[key], cells, strict=True)):
                     if before != cell:
                         self.update_cell_at(Coordinate(index, column), cell, update_width=True)
-        self._rows = rows
+        else:
+            keys, row = list(self._shown), self.cursor_row
+            at = keys[row] if 0 <= row < len(keys) else ""
+            self.clear()
+            for key, cells in rows.items():
+                self.add_row(*cells, key=key)
+            if at in rows:
+                self.move_cursor(row=list(rows).index(at))
+        self._shown = rows
 
 
 def _job(job: Job, now: datetime) -> tuple[Text, ...]:

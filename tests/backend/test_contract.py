@@ -104,6 +104,15 @@ def test_configuration_keys_are_set_and_removed(side: Side) -> None:
     assert dict(side.backend.instance(ref).config) == before
 
 
+def test_a_key_that_is_set_can_keep_a_writer_away(side: Side) -> None:
+    """set_config with *unless* changes nothing where that key is set."""
+    ref = side.make(False)
+    side.backend.set_config(ref, {"user.test": "first"}, unless="user.test")
+    with pytest.raises(ConflictError):
+        side.backend.set_config(ref, {"user.test": "second"}, unless="user.test")
+    assert side.backend.instance(ref).config["user.test"] == "first"
+
+
 def test_placement_knows_names_and_root_disk(side: Side) -> None:
     """A placement holds the instances' names and a default profile whose pool exists."""
     ref = side.make(False)

@@ -83,6 +83,17 @@ def test_no_configuration_is_no_error(tmp_path: Path) -> None:
     assert remotes.load({}, tmp_path, root=tmp_path) == remotes.Remotes(())
 
 
+def test_an_address_that_is_none_is_left_out(tmp_path: Path) -> None:
+    """One broken address is a problem that names its remote; the others are found."""
+    home = _home(tmp_path)
+    (home / ".config/lxc/config.yml").write_text(
+        'remotes: {bad: {addr: "https://[fe80"}, good: {addr: "https://10.0.0.1:8443"}}'
+    )
+    known = remotes.load({}, home, root=tmp_path)
+    assert {one.name for one in known.remotes} == {"good", "both", "near"}
+    assert any("remote bad" in problem for problem in known.problems)
+
+
 @pytest.mark.parametrize("text", ["remotes: [", "\x00", "- a\n- b\n", "remotes: 7\n"])
 def test_broken_files_do_not_stop_the_rest(tmp_path: Path, text: str) -> None:
     """A configuration that cannot be read is a problem that names its file, or no hosts at all."""

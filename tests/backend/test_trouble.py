@@ -98,6 +98,17 @@ def test_an_untrusted_client_is_told_so(lab: Lab, incus1: Host, tmp_path: Path) 
     backend.close()
 
 
+def test_broken_certificate_files_are_named(lab: Lab, lxd1: Host, tmp_path: Path) -> None:
+    """A pin or a key that cannot be read is said by its path, before anything is sent."""
+    broken = tmp_path / "broken.pem"
+    broken.write_text("no certificate")
+    remote = _lab_remote(lab, lxd1.name)
+    with pytest.raises(CertificateError, match=r"broken\.pem is not a certificate"):
+        LxdBackend(replace(remote, server_cert=str(broken))).connect()
+    with pytest.raises(NotTrustedError, match=r"broken\.pem"):
+        LxdBackend(replace(remote, client_key=str(broken))).connect()
+
+
 def test_an_unpinned_host_is_refused(lab: Lab, lxd1: Host) -> None:
     """Without a pin the system's authorities decide, and they do not know a self-signed host."""
     backend = LxdBackend(replace(_lab_remote(lab, lxd1.name), server_cert=None))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +156,8 @@ def test_move_prints_where_it_went(capsys: pytest.CaptureFixture[str]) -> None:
         (["start"], 2, "required"),
         (["fly"], 2, "invalid choice"),
         (["stop", "oslo:web1/daily0"], 2, "names a snapshot"),
-        (["snapshot", "oslo:web1", "a/b"], 2, "no name for a snapshot"),
+        (["snapshot", "oslo:web1", "a/b"], 2, "none of /"),
+        (["snapshot", "oslo:web1", ".."], 2, "other than . and .."),
         (["move", "oslo:web1", "lima:other"], 2, "keeps its name"),
         (["start", "paris:web1"], 1, "no host is named 'paris'"),
         (["start", "oslo:nothing"], 1, "not found"),
@@ -193,6 +198,8 @@ def test_no_hosts_is_said(capsys: pytest.CaptureFixture[str]) -> None:
         ("speed: 9", "unknown setting 'speed'"),
         ("poll_seconds: often", "'poll_seconds' must be a number"),
         ("keys: [", "config.yml"),
+        ("keys: {start: x}", "two actions have the key 'x'"),
+        ("keys: {start: [1]}", "must be a text"),
         ("- a", "must be a mapping"),
     ],
 )
@@ -208,18 +215,39 @@ def test_broken_settings_are_bad_usage(
     assert "config.yml" in error
 
 
+@pytest.mark.parametrize("typed", ["n\n", "", "maybe\n"])
 def test_delete_asks_on_a_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, typed: str
 ) -> None:
-    """On a terminal a deletion needs a yes; anything else deletes nothing and fails."""
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    questions: list[str] = []
-
-    def answer_no(question: str) -> str:
-        questions.append(question)
-        return "n"
-
-    monkeypatch.setattr("builtins.input", answer_no)
+    """On a terminal a deletion needs a yes; anything else, and Ctrl-D, deletes nothing."""
+    terminal = io.StringIO(typed)
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
     assert main(["--demo", "delete", "oslo:build"]) == 1
-    assert questions == ["delete oslo:build? [y/N] "]
-    assert "nothing was deleted" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "delete oslo:build? [y/N]" in printed.err
+    assert "nothing was deleted" in printed.err
+
+
+def test_an_unknown_host_is_an_object_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json a verb that fails before it begins prints its object as well."""
+    status, answer = _json(capsys, "start", "paris:web1")
+    assert (status, answer["result"], answer["instance"]) == (1, "failed", "paris:web1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["list", "oslo"], 0), (["start", "oslo:web1", "--json"], 1)]
+)
+def test_a_reader_that_is_gone_changes_no_status(arguments: list[str], status: int) -> None:
+    """A closed pipe is no failure of a listing, and no success of a verb that failed."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "lxtui.cli", "--demo", *arguments],
+        stdout=writer,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == status

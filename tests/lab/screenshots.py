@@ -91,6 +91,7 @@ async def _lxtui(lab: Lab) -> None:
         await pilot.press("escape")
         await pilot.pause(2)
         _write("moved", app.export_screenshot(title="lxtui"))
+    fleet.close()
 
 
 def _lxfs(lab: Lab) -> None:

@@ -6,6 +6,7 @@ The demo fleet gives the state; real daemons are in test_lab_moves.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event as Flag
 
 import pytest
@@ -18,8 +19,9 @@ from lxtui.errors import (
     LxtuiError,
     OperationError,
 )
+from lxtui.migrate import MARK, ends
 from lxtui.migrate.mover import Mover, MoveReport, prepare
-from lxtui.migrate.plan import MARK
+from lxtui.migrate.plan import differences
 from lxtui.model import (
     Host,
     Instance,
@@ -77,6 +79,13 @@ class Trapped(DemoBackend):
         """Trap, then do."""
         super().wait(operation, on_progress)
         self._trap(f"{self._label}:waited", None)
+
+
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Daemons of the demo need no minute to come back."""
+    monkeypatch.setattr(ends, "PATIENCE", 0.3)
+    monkeypatch.setattr(ends, "LINGER", 0.3)
 
 
 class Stage:
@@ -142,9 +151,14 @@ def test_the_source_is_deleted_last() -> None:
     """The deletion of the source comes after the target's start and the look at its state."""
     stage = Stage()
     stage.move()
-    changes = [call for call in stage.calls if not call.endswith((":connect", ":waited"))]
-    assert changes.index("a:delete") > changes.index("b:start")
-    assert changes[changes.index("a:delete") - 1] == "b:instance"
+    calls = stage.calls
+    started, deleted = calls.index("b:start"), calls.index("a:delete")
+    assert started < deleted
+    # In between the target is seen to run, and then the source to lie still.
+    assert [call for call in calls[started:deleted] if call.endswith(":instance")] == [
+        "b:instance",
+        "a:instance",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -199,6 +213,117 @@ def test_a_source_that_cannot_be_deleted_is_said() -> None:
     with pytest.raises(LxtuiError, match=r"b:web1 is complete and runs, but the stopped a:web1"):
         stage.move()
     assert stage.where() == {"a": "Stopped", "b": "Running"}
+
+
+def test_a_second_mover_is_kept_away() -> None:
+    """Two moves of one instance: the second touches nothing, the first ends well."""
+    stage = Stage()
+    first = prepare(stage.a, stage.b, SOURCE)
+    second = prepare(stage.a, stage.b, SOURCE)
+    messages: list[str] = []
+
+    def move_again(progress: Progress) -> None:
+        if "pulls" in progress.text and not messages:
+            with pytest.raises(LxtuiError) as caught:
+                Mover(second, stage.a, stage.b, lambda _: None, Flag()).run()
+            messages.append(str(caught.value))
+
+    Mover(first, stage.a, stage.b, move_again, stage.stop).run()
+    assert "which it was not when the move was planned" in messages[0]
+    assert stage.where() == {"b": "Running"}
+
+
+def test_a_marked_source_is_refused() -> None:
+    """A mark set between plan and start keeps the mover away, and stays; so it is planned too."""
+    stage = Stage(running=False)
+    plan = prepare(stage.a, stage.b, SOURCE)
+    stage.a.set_config(SOURCE, {MARK: "another"})
+    with pytest.raises(LxtuiError, match="somebody else is at it"):
+        Mover(plan, stage.a, stage.b, stage.progress.append, stage.stop).run()
+    assert stage.where() == {"a": "Stopped"}
+    assert stage.a.instance(SOURCE).config[MARK] == "another"
+    with pytest.raises(LxtuiError, match="is being moved already"):
+        stage.move()
+
+
+def test_a_source_that_somebody_starts_is_not_deleted() -> None:
+    """A source started during the copy stays, and the copy goes: the source has newer data."""
+    stage = Stage(running=False)
+
+    def start_it(progress: Progress) -> None:
+        if progress.text.startswith("copying") and stage.where().get("a") == "Stopped":
+            backend = stage.fleet.backend("a")
+            backend.wait(backend.change_state(SOURCE, StateAction.START))
+
+    plan = prepare(stage.a, stage.b, SOURCE)
+    with pytest.raises(LxtuiError, match="was started by somebody else meanwhile"):
+        Mover(plan, stage.a, stage.b, start_it, stage.stop).run()
+    assert stage.where() == {"a": "Running"}
+    assert MARK not in stage.a.instance(SOURCE).config
+
+
+def test_autostart_sleeps_while_the_move_runs() -> None:
+    """The source cannot start by itself beside its copy; the copy has the original setting."""
+    stage = Stage()
+    stage.a.set_config(SOURCE, {"boot.autostart": "true"})
+    seen: list[str | None] = []
+
+    def look(progress: Progress) -> None:
+        if "compared" in progress.text:
+            seen.append(stage.fleet.backend("a").instance(SOURCE).config.get("boot.autostart"))
+
+    plan = prepare(stage.a, stage.b, SOURCE)
+    Mover(plan, stage.a, stage.b, look, stage.stop).run()
+    assert seen == ["false"]
+    assert stage.b.instance(TARGET).config["boot.autostart"] == "true"
+
+
+def test_a_roll_back_gives_the_configuration_back() -> None:
+    """After a roll-back the source has every key that it had, and none more."""
+    stage = Stage()
+    stage.a.set_config(SOURCE, {"boot.autostart": "true"})
+    before = dict(stage.a.instance(SOURCE).config)
+    stage.traps["b:accept"] = OperationError("it broke")
+    with pytest.raises(LxtuiError, match="runs where it was"):
+        stage.move()
+    assert dict(stage.a.instance(SOURCE).config) == before
+
+
+def test_a_host_that_comes_back_is_waited_for() -> None:
+    """A roll-back asks a silent host again: a daemon's restart takes a moment."""
+    stage = Stage()
+    stage.traps["b:accept"] = OperationError("it broke")
+    stage.traps["a:start"] = HostUnreachableError("a: no answer")
+    with pytest.raises(LxtuiError, match="a:web1 runs where it was"):
+        stage.move()
+    assert stage.where() == {"a": "Running"}
+
+
+def test_a_late_stop_is_noticed() -> None:
+    """A source that stops after the time was over is started again."""
+    stage = Stage()
+    stage.a.set_config(SOURCE, {"user.demo.stubborn": "true"})
+    backend = stage.fleet.backend("a")
+
+    def stop_late(progress: Progress) -> None:
+        if progress.text.startswith("rolling back: start"):
+            backend.wait(backend.change_state(SOURCE, StateAction.STOP, force=True))
+
+    plan = prepare(stage.a, stage.b, SOURCE)
+    with pytest.raises(LxtuiError, match="did not stop within"):
+        Mover(plan, stage.a, stage.b, stop_late, stage.stop).run()
+    assert stage.where() == {"a": "Running"}
+
+
+def test_differences_do_not_show_values() -> None:
+    """What differs is named without its value, which may be a secret."""
+    stage = Stage()
+    plan = prepare(stage.a, stage.b, SOURCE)
+    config = {"environment.PASSWORD": "hunter2", MARK: plan.token}
+    changed = replace(stage.a.instance(SOURCE), ref=TARGET, config=config)
+    text = "; ".join(differences(plan, changed))
+    assert "environment.PASSWORD" in text
+    assert "hunter2" not in text + repr(changed) + repr(plan)
 
 
 def test_a_stop_request_rolls_back() -> None:

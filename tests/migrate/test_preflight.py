@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lxtui.migrate.plan import MARK, Route, StepKind, differences, plan_move, portable
+from lxtui.migrate import MARK
+from lxtui.migrate.plan import Route, StepKind, differences, plan_move, portable
 from lxtui.migrate.preflight import Level, MoveFacts, check
 from lxtui.model import Host, Instance, Kind, Placement, Ref, Snapshot
 

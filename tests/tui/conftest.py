@@ -48,7 +48,10 @@ class Stage:
                 await settled(pilot, self)
                 await script(pilot)
 
-        asyncio.run(play())
+        try:
+            asyncio.run(play())
+        finally:
+            self.fleet.close()
 
 
 async def settled(pilot: Pilot[None], stage: Stage) -> None:

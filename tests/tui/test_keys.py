@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.pilot import Pilot
 from textual.widgets import Footer, Input, OptionList, Static
 
 from lxtui.actions import ACTIONS
+from lxtui.commands import Move
 from lxtui.config import Settings
-from lxtui.model import JobState, Ref
+from lxtui.model import Instance, JobState, Ref
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
 from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
@@ -200,8 +203,6 @@ def test_a_blocked_move_does_not_start() -> None:
     """Where the name is taken the dialog shows the blocker, and enter moves nothing."""
     stage = Stage()
     taken = stage.demo.daemons["oslo"].instances[Ref("oslo", "default", "web1")]
-    from dataclasses import replace
-
     stage.demo.add_instance(replace(taken, ref=Ref("lima", "default", "web1")))
 
     async def script(pilot: Pilot[None]) -> None:
@@ -350,8 +351,6 @@ def test_quitting_with_a_running_move_asks_first() -> None:
     stage.demo.tempo = 0.5
 
     async def script(pilot: Pilot[None]) -> None:
-        from lxtui.commands import Move
-
         stage.fleet.submit(Move(Ref("oslo", "default", "web1"), "lima"))
         await pilot.press("ctrl+q")
         await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
@@ -362,12 +361,83 @@ def test_quitting_with_a_running_move_asks_first() -> None:
     stage.run(script)
 
 
+def test_the_cursor_waits_for_an_instance_that_moved() -> None:
+    """Gone from one host before it is seen on the other: the cursor goes to it all the same."""
+    stage = Stage()
+    old, new = Ref("oslo", "default", "web1"), Ref("kyoto", "default", "web1")
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = _main(stage).query_one(FleetTable)
+        await until(pilot, lambda: table.row_count == 10)
+        table.select(old)
+        everything = stage.fleet.snapshot
+        now = stage.demo.clock()
+        without = [one for one in everything.instances if one.ref != old]
+        moved = replace(next(one for one in everything.instances if one.ref == old), ref=new)
+        table.show(without, everything.hosts, now)
+        assert table.selected != old
+        table.show([*without, moved], everything.hosts, now)
+        assert table.selected == new
+
+    stage.run(script)
+
+
+def test_brackets_are_no_markup() -> None:
+    """A filter of brackets filters; it is not read as markup."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = _main(stage).query_one(FleetTable)
+        await pilot.press("slash", "left_square_bracket", "slash")
+        await until(pilot, lambda: table.row_count == 0)
+        await pilot.press("escape")
+        await until(pilot, lambda: table.row_count == 10)
+
+    stage.run(script)
+
+
+def test_cancel_asks_with_the_title_of_the_job() -> None:
+    """On the main screen c names the job that it would cancel, and no leaves it alone."""
+    stage = Stage()
+    stage.demo.tempo = 0.5
+
+    async def script(pilot: Pilot[None]) -> None:
+        stage.fleet.submit(Move(Ref("oslo", "default", "web1"), "lima"))
+        operations = _main(stage).query_one(OperationsPane)
+        await until(pilot, lambda: operations.job is not None)
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        question = str(stage.app.screen.query_one(".question", Static).render())
+        assert question == "Cancel: move oslo:web1 → lima?"
+        await pilot.press("n")
+        await until(pilot, lambda: _status(stage, "lima", "web1") == "Running", seconds=20)
+
+    stage.run(script)
+
+
+def test_a_confirmation_names_the_project() -> None:
+    """Of two instances of one name the question and the command say which is meant."""
+    stage = Stage()
+    ref = Ref("oslo", "prod", "web1")
+    stage.demo.add_instance(Instance(ref, "Stopped", created_at=stage.demo.clock()))
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = _main(stage).query_one(FleetTable)
+        await until(pilot, lambda: table.row_count == 11)
+        table.select(ref)
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        lines = [str(one.render()) for one in stage.app.screen.query(Static)]
+        assert "Delete web1 on host oslo (project prod)?" in lines
+        assert "as: lxc delete oslo:web1 --project prod" in lines
+
+    stage.run(script)
+
+
 def test_hostile_names_do_not_drive_the_screen() -> None:
     """Markup and control characters of a container's name are shown as text."""
     stage = Stage()
     ref = Ref("oslo", "default", "[red]x\x1b[2J")
-    from lxtui.model import Instance
-
     stage.demo.add_instance(Instance(ref, "Running", created_at=stage.demo.clock()))
 
     async def script(pilot: Pilot[None]) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from lxtui.model import Ref
 from lxtui.screens.main import MainScreen
@@ -52,7 +53,8 @@ def test_picture(
         assert isinstance(main, MainScreen)
         main.query_one(FleetTable).select(Ref("oslo", "default", "web1"))
         await pilot.press(*keys)
-        await stage.app.workers.wait_for_complete()
+        for field in stage.app.screen.query(Input):
+            field.cursor_blink = False
         await pilot.pause(0.3)
 
     assert snap_compare(stage.app, terminal_size=size, run_before=script), name

@@ -1,0 +1,23 @@
+"""Names that may be given.
+
+Role: a name → what is wrong with it. Boundary: pure. Threading: functions.
+"""
+
+from __future__ import annotations
+
+_FORBIDDEN = frozenset("/?#%\\:&")
+
+
+def snapshot_name_trouble(name: str) -> str:
+    """Why a snapshot cannot be called *name*; empty when it can.
+
+    LXD 5.0.2 and Incus 6.0.4 accept ``..`` and put such a snapshot over the folder that holds the
+    snapshots of all instances (tried on a dir pool), so that the check has to be made here.
+    """
+    if name in {"", ".", ".."}:
+        return "a snapshot needs a name, other than . and .."
+    if name.startswith("-"):
+        return "a snapshot's name cannot begin with a dash"
+    if any(char in _FORBIDDEN or char.isspace() or not char.isprintable() for char in name):
+        return "a snapshot's name has no spaces and none of / ? # % & : \\"
+    return ""
