@@ -1,0 +1,156 @@
+"""What containers of Incus show on cgroup v2, with lxfs at /var/lib/lxcfs."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from .incus import Container, Incus, share_of
+from .machine import Machine
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def incus(machine: Machine) -> Incus:
+    """Incus with an image."""
+    return Incus(machine)
+
+
+@pytest.fixture(scope="module")
+def limited(incus: Incus) -> Iterator[Container]:
+    """A container of 256 MiB, one CPU's quota of the machine's two, and 100 processes."""
+    with incus.container(
+        "limited", memory="256MiB", cpu_allowance="100ms/100ms", processes="100"
+    ) as made:
+        yield made
+
+
+def meminfo(text: str) -> dict[str, int]:
+    """Return the lines of meminfo in bytes."""
+    fields = (line.split() for line in text.splitlines())
+    return {name.rstrip(":"): int(value) * 1024 for name, value, *_ in fields}
+
+
+def test_lxfs_is_where_lxcfs_would_be(machine: Machine, limited: Container) -> None:
+    """The container's files are bound from lxfs, put there by the hook of Debian's package."""
+    mounts = [line.split() for line in limited("cat", "/proc/mounts").splitlines()]
+    ours = {point for _, point, kind, *_ in mounts if kind == "fuse.lxfs"}
+    assert {"/proc/meminfo", "/proc/stat", "/proc/cpuinfo", "/proc/uptime"} <= ours
+    assert machine("systemctl", "is-active", "lxcfs").stdout == "active\n"
+
+
+def test_free_shows_the_limit(limited: Container) -> None:
+    """`free` has the 256 MiB of memory.max, of which it uses what memory.current says."""
+    total, used = map(int, limited("free", "-b").splitlines()[1].split()[1:3])
+    assert total == int(limited.cgroup("memory.max")) == 256 * MIB
+    assert 0 < used <= 32 * MIB
+
+
+def test_the_processors_agree(limited: Container) -> None:
+    """The quota of one CPU shows as one processor in getconf, cpuinfo, stat and top."""
+    assert limited.cgroup("cpu.max") == "100000 100000"
+    assert limited("getconf", "_NPROCESSORS_ONLN") == "1\n"
+    assert len(re.findall(r"^processor\s", limited("cat", "/proc/cpuinfo"), re.MULTILINE)) == 1
+    assert len(re.findall(r"^cpu\d", limited("cat", "/proc/stat"), re.MULTILINE)) == 1
+    assert "MiB Mem :    256.0 total" in limited("top", "-bn1")
+
+
+def test_a_cpuset_keeps_the_kernels_numbers(incus: Incus) -> None:
+    """A container pinned to CPU 1 sees CPU 1 and no other."""
+    with incus.container("pinned", cpu="1-1") as pinned:
+        assert pinned.cgroup("cpuset.cpus.effective") == "1"
+        assert pinned("cat", "/sys/devices/system/cpu/online") == "1\n"
+        assert re.findall(
+            r"^processor\s*: (\d+)", pinned("cat", "/proc/cpuinfo"), re.MULTILINE
+        ) == ["1"]
+        assert re.findall(r"^cpu(\d)", pinned("cat", "/proc/stat"), re.MULTILINE) == ["1"]
+
+
+def test_uptime_is_the_containers(machine: Machine, incus: Incus) -> None:
+    """A container that has just started is up for seconds, in a machine up for longer."""
+    with incus.container("young") as young:
+        mine = float(young("cat", "/proc/uptime").split()[0])
+        assert 0 <= mine < 15
+        assert float(machine.reads("/proc/uptime").split()[0]) > mine + 15
+        assert re.search(r" up\s+0 min.*load average: 0\.\d\d", young("uptime"))
+
+
+def test_memory_of_its_own_is_in_each_line(limited: Container) -> None:
+    """A file written to a tmpfs and one to the disk are in Shmem, Cached and Dirty, as memory.stat.
+
+    Lines that the neighbours' memory is in on the host are the container's own.
+    """
+    before = meminfo(limited("cat", "/proc/meminfo"))
+    limited("sh", "-c", "mount -t tmpfs tmpfs /srv; dd if=/dev/zero of=/srv/fill bs=1M count=32")
+    limited("dd", "if=/dev/zero", "of=/root/fill", "bs=1M", "count=24")
+    after = meminfo(limited("cat", "/proc/meminfo"))
+    stat = dict(line.split() for line in limited.cgroup("memory.stat").splitlines())
+    limited("sh", "-c", "rm /root/fill; umount /srv")
+    assert 32 * MIB <= after["Shmem"] - before["Shmem"] <= 33 * MIB
+    assert 55 * MIB <= after["Cached"] - before["Cached"] <= 58 * MIB
+    for line, key in (("Mapped", "file_mapped"), ("AnonPages", "anon"), ("Shmem", "shmem")):
+        assert abs(after[line] - int(stat[key])) <= 2 * MIB, line
+    assert after["Dirty"] <= 25 * MIB
+    assert before["MemFree"] - after["MemFree"] >= 55 * MIB
+    assert after["MemFree"] <= after["MemAvailable"] <= after["MemTotal"]
+
+
+def test_every_line_of_the_host_is_there(machine: Machine, limited: Container) -> None:
+    """The lines of meminfo are the host's, in the host's order, none above the limit."""
+    inside, outside = limited("cat", "/proc/meminfo"), machine.reads("/proc/meminfo")
+    assert [x.split(":")[0] for x in inside.splitlines()] == [
+        x.split(":")[0] for x in outside.splitlines()
+    ]
+    constant = {"VmallocTotal", "HugePages_Total"}
+    figures = meminfo(inside)
+    assert [k for k, v in figures.items() if v > 256 * MIB and k not in constant] == []
+
+
+def test_limits_changed_while_running_are_seen(incus: Incus) -> None:
+    """A limit of memory or CPU changed on a running container shows at the next read."""
+    with incus.container("changing", memory="128MiB", cpu_allowance="50ms/100ms") as changing:
+        assert changing("free", "-m").splitlines()[1].split()[1] == "128"
+        assert changing("getconf", "_NPROCESSORS_ONLN") == "1\n"
+        changing.set("limits.memory", "192MiB")
+        changing.set("limits.cpu.allowance", "150ms/100ms")
+        assert changing("free", "-m").splitlines()[1].split()[1] == "192"
+        assert changing("getconf", "_NPROCESSORS_ONLN") == "2\n"
+
+
+def test_half_of_the_quota_reads_as_half(incus: Incus, limited: Container) -> None:
+    """A busy loop in a container of two CPUs' quota reads as 50 % in there, and 0 % next door."""
+    with incus.container("burning", cpu_allowance="200ms/100ms") as burning:
+        burning.burn()
+        inside, beside = share_of(burning, 4), share_of(limited, 2)
+    assert 0.42 <= inside <= 0.58
+    assert beside < 0.15
+
+
+def test_all_of_the_quota_reads_as_all(incus: Incus) -> None:
+    """A busy loop that the quota throttles leaves next to nothing idle in the container's stat."""
+    with incus.container("throttled", cpu_allowance="50ms/100ms") as throttled:
+        throttled.burn()
+        assert share_of(throttled, 4) > 0.9
+
+
+def test_top_shows_who_burns(incus: Incus) -> None:
+    """In its own `top` a container that a quota throttles has a CPU that is not idle."""
+    with incus.container("topped", cpu_allowance="50ms/100ms") as topped:
+        topped.burn()
+        screens = topped("top", "-bn2", "-d2")
+        idle = re.findall(r"%Cpu\(s\):.*?([\d.]+) id", screens)
+        assert float(idle[-1]) < 10
+
+
+def test_psutil_agrees(limited: Container) -> None:
+    """The referee psutil, in the container's namespace and cgroup, finds its figures."""
+    found = limited.json(
+        "import json, psutil; psutil.PROCFS_PATH = '/var/lib/lxcfs/proc';"
+        " m = psutil.virtual_memory(); c = len(psutil.cpu_times(percpu=True));"
+        " print(json.dumps([m.total, m.available, m.used, c, psutil.swap_memory().total]))"
+    )
+    total, available, used, cpus, swap = found
+    assert (total, cpus, swap) == (256 * MIB, 1, 0)
+    assert 0 < used < 64 * MIB
+    assert available <= total
