@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 from textual.app import App, SystemCommand
+from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
 
@@ -41,6 +42,7 @@ class LxtuiApp(App[None]):
     """lxtui on a terminal."""
 
     TITLE = "lxtui"
+    BINDINGS = [Binding("ctrl+q", "quit", "Quit", tooltip="Leave lxtui", priority=True)]
     CSS_PATH = Path(__file__).with_name("app.tcss")
 
     def __init__(self, fleet: Fleet, settings: Settings, clock: Clock = utc_now) -> None:

@@ -63,6 +63,7 @@ def perform(
 def _begin(command: Command, backend: Backend) -> Operation:
     match command:
         case ChangeState(ref, action, force):
+            backend.instance(ref)  # its absence is said better here than by the daemon
             return backend.change_state(ref, action, force=force, timeout=STOP_SECONDS)
         case CreateSnapshot(ref, name):
             if trouble := snapshot_name_trouble(name):

@@ -21,7 +21,11 @@ if ! usable; then
     }
 fi
 
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+# An environment that was interrupted while it was made has a python and no pip.
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || {
+    echo "bootstrap: making $venv (about a minute the first time)" >&2
+    "$python" -m venv --clear "$venv"
+}
 # pip reads dependency groups since 25.1; Debian 12's is older.
-"$venv/bin/pip" install --quiet --upgrade 'pip>=25.1'
-"$venv/bin/pip" install --quiet --editable . --group test --group check --group docs
+"$venv/bin/python" -m pip install --quiet --upgrade 'pip>=25.1'
+"$venv/bin/python" -m pip install --quiet --editable . --group test --group check --group docs

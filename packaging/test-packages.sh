@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the lab (real LXD and Incus daemons), the machine (QEMU) and the tests need, as root
-# on Debian 12 or 13 or Ubuntu; elsewhere it says what is missing and leaves the rungs to skip. Exits 0 in both cases:
+# on Debian 12 or 13 or Ubuntu; elsewhere it says what is missing and leaves the rungs to skip. Exits
+# 0 in both cases:
 # a machine without LXD can still run most rungs.
 #
 # Twice is once: when everything is there it asks dpkg one question and ends.
@@ -54,6 +55,15 @@ case $id in
     *) wanted="$TOOLS $LXD $INCUS $MACHINE" ;;
 esac
 
+policy=/usr/sbin/policy-rc.d
+mark='# lxtui: until test-packages.sh ends, process'
+left=$(sed -n "s/^$mark //p" "$policy" 2>/dev/null || true)
+if [ -n "$left" ] && [ "$(id -u)" = 0 ] && ! kill -0 "$left" 2>/dev/null; then
+    # A run that was killed has left it, and with it no service would start at its installation.
+    rm -f "$policy"
+    [ ! -e "$policy.lxtui-saved" ] || mv "$policy.lxtui-saved" "$policy"
+fi
+
 # shellcheck disable=SC2086  # a list of words is meant
 missing=$(missing_of $wanted)
 [ -n "$missing" ] || exit 0
@@ -64,7 +74,6 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 work=$(mktemp -d)
-policy=/usr/sbin/policy-rc.d
 ours= saved=
 cleanup() {
     [ -z "$ours" ] || rm -f "$policy"
@@ -74,11 +83,9 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+trap 'exit 129' HUP
 
 # Packages start their service at installation unless this program forbids it (101).
-if [ -e "$policy" ] && grep -q '^# lxtui: until test-packages.sh ends$' "$policy"; then
-    rm -f "$policy" # left by a run that was killed
-fi
 if ! [ -x "$policy" ]; then
     ours=yes
 elif "$policy" lxd start >/dev/null 2>&1 || [ $? != 101 ]; then
@@ -86,7 +93,7 @@ elif "$policy" lxd start >/dev/null 2>&1 || [ $? != 101 ]; then
     saved=$policy.lxtui-saved ours=yes
 fi
 if [ -n "$ours" ]; then
-    printf '#!/bin/sh\n# lxtui: until test-packages.sh ends\nexit 101\n' >"$policy"
+    printf '#!/bin/sh\n%s %s\nexit 101\n' "$mark" "$$" >"$policy"
     chmod 755 "$policy"
 fi
 

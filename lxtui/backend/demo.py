@@ -412,7 +412,7 @@ class DemoBackend:
     def _find(self, ref: Ref) -> Instance:
         instance = self._daemon().instances.get(ref)
         if instance is None:
-            raise NotFoundError(f"{self._name}: Instance not found: {ref.name}")
+            raise NotFoundError(f"there is no instance {ref}")
         return instance
 
     def _find_snapshot(self, ref: Ref, name: str) -> None:

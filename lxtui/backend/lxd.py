@@ -122,7 +122,11 @@ class LxdBackend:
     def instance(self, ref: Ref) -> Instance:
         """One instance as it is now."""
         total = self._known().memory_total
-        entry = self._get(f"instances/{_quoted(ref.name)}", {"recursion": "1", **_project(ref)})
+        path = f"instances/{_quoted(ref.name)}"
+        try:
+            entry = self._get(path, {"recursion": "1", **_project(ref)})
+        except NotFoundError as error:
+            raise NotFoundError(f"there is no instance {ref}: {error}") from error
         return wire.instance_from(self._remote.name, {"project": ref.project, **entry}, total)
 
     def operations(self) -> tuple[Operation, ...]:

@@ -83,7 +83,7 @@ class MainScreen(Screen[None]):
                 yield FleetTable()
                 yield Static(id="about")
         yield OperationsPane()
-        yield Footer(show_command_palette=True)
+        yield Footer(compact=True)
 
     def on_mount(self) -> None:
         """Begin in the table."""

@@ -160,7 +160,7 @@ def test_move_prints_where_it_went(capsys: pytest.CaptureFixture[str]) -> None:
         (["snapshot", "oslo:web1", ".."], 2, "other than . and .."),
         (["move", "oslo:web1", "lima:other"], 2, "keeps its name"),
         (["start", "paris:web1"], 1, "no host is named 'paris'"),
-        (["start", "oslo:nothing"], 1, "not found"),
+        (["start", "oslo:nothing"], 1, "there is no instance oslo:nothing"),
         (["start", "oslo:web1"], 1, "already running"),
         (["delete", "oslo:web1"], 1, "stop it before you delete it"),
         (["restore", "oslo:web1", "never"], 1, "no snapshot 'never' (it has: daily0, daily1)"),

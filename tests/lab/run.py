@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from lxtui import cli, remotes
 from lxtui.backend.lxd import LxdBackend
@@ -34,19 +37,41 @@ def main() -> int:
         _say("no hosts of your own, and a lab needs root on Debian or Ubuntu: this is the demo")
         return cli.main(["--demo"])
     _say("no hosts of your own: starting a lab of real LXD and Incus daemons")
-    subprocess.run(["sh", str(PACKAGES)], check=False)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _die)
     try:
+        _install()
         lab = up(NAME, say=_say)
+    except KeyboardInterrupt:
+        _say("stopped; what was begun has been removed")
+        return 130
     except (LabUnavailable, LabError) as error:
         _say(f"no lab: {error}")
         _say("this is the demo")
         return cli.main(["--demo"])
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     os.environ.update(client.environment(lab.plan))
     try:
         return cli.main([])
     finally:
         _say("the lab goes on running; 'make lab-env' points lxc and incus at it")
         _say("to remove it: make lab-down")
+
+
+def _install() -> None:
+    """Install what the lab needs; a Ctrl-C is the script's own, which tidies up behind itself."""
+    with subprocess.Popen(["sh", str(PACKAGES)]) as script:
+        try:
+            script.wait()
+        except KeyboardInterrupt:
+            script.wait()
+            raise
+
+
+def _die(number: int, _frame: FrameType | None) -> NoReturn:
+    # As an exception, so that an unfinished lab is removed on the way out.
+    raise SystemExit(128 + number)
 
 
 def _usable(remote: Remote) -> bool:

@@ -85,6 +85,7 @@ def test_containers_have_addresses(host: Host, make_instance: MakeInstance) -> N
 def test_graceful_stop_is_quick(host: Host, make_instance: MakeInstance) -> None:
     """A container obeys the polite request to stop, long before force would be used."""
     name = make_instance(host)
+    host.wait_address(name)  # its init has set up what it does at a stop
     began = time.monotonic()
     host.set_state(name, "stop", timeout=60)
     assert host.status(name) == "Stopped"
