@@ -91,7 +91,7 @@ def _instance(facts: MoveFacts) -> Iterator[Finding]:
     if MARK in instance.config:
         yield _blocker(
             f"{instance.ref} is being moved already, or a move of it was killed",
-            f"when no lxtui moves it: '{cli} config unset {instance.ref} {MARK}'",
+            f"when no lxtui moves it: '{instance.ref.command(f'{cli} config unset', f' {MARK}')}'",
         )
     if odd := [one.name for one in instance.snapshots if one.name in {".", ".."}]:
         yield _blocker(
@@ -102,7 +102,8 @@ def _instance(facts: MoveFacts) -> Iterator[Finding]:
     if instance.ephemeral and not instance.stopped:
         yield _blocker(
             f"{instance.ref} is ephemeral: stopping it would delete it",
-            f"make it permanent first ('{cli} config edit {instance.ref}', ephemeral: false)",
+            f"make it permanent first ('{instance.ref.command(f'{cli} config edit')}', "
+            f"ephemeral: false)",
         )
 
 
