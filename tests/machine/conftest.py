@@ -1,6 +1,7 @@
 """The machine as a fixture: booted once, when the first test asks, for the whole session.
 
-LXTUI_MACHINE=0 leaves the rung out; LXTUI_MACHINE_REQUIRED=1 makes its skips failures.
+LXTUI_MACHINE=0 leaves the rung out, LXTUI_MACHINE=full runs all the mount tests in it;
+LXTUI_MACHINE_REQUIRED=1 makes its skips failures.
 """
 
 import os

@@ -32,6 +32,7 @@ TRAVELLERS = (
     "tests/lab",
     "tests/machine",
 )
+KEPT = 2
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "any")
 
 
@@ -60,9 +61,12 @@ def find(recipe: Recipe) -> Image | None:
 def ensure(recipe: Recipe) -> Image:
     """Return the image of a recipe, made if need be. Raises ``MachineUnavailable``.
 
-    Images of other recipes are removed with it; what was downloaded for them is used again.
+    Of other recipes' images the last used stay, for other checkouts; what was downloaded for them
+    is used again.
     """
     if image := find(recipe):
+        if os.access(image.root.parent, os.W_OK):
+            os.utime(image.root.parent)
         return image
     if os.geteuid() != 0:
         raise MachineUnavailable("its image is not made yet, and only root can run debootstrap")
@@ -74,9 +78,7 @@ def ensure(recipe: Recipe) -> Image:
     with _locked(cache / "lock"):
         if image := find(recipe):  # by another session, while we waited
             return image
-        for old in cache.iterdir():
-            if old.is_dir() and old.name != "packages":
-                shutil.rmtree(old)
+        _prune(cache)
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="making-", dir=cache) as work:
             _make(recipe, Path(work))
@@ -87,6 +89,15 @@ def ensure(recipe: Recipe) -> Image:
     made = find(recipe)
     assert made is not None
     return made
+
+
+def _prune(cache: Path) -> None:
+    """Remove what a killed session left half made, and all but the last used images."""
+    folders = [path for path in cache.iterdir() if path.is_dir() and path.name != "packages"]
+    halves = [path for path in folders if path.name.startswith("making-")]
+    whole = sorted(set(folders) - set(halves), key=lambda path: path.stat().st_mtime)
+    for old in (*halves, *whole[:-KEPT]):
+        shutil.rmtree(old)
 
 
 def _make(recipe: Recipe, work: Path) -> None:

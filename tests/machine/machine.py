@@ -23,7 +23,7 @@ from typing import Any
 from . import image, recipe
 from .errors import MachineError, MachineUnavailable
 
-LIFE_SECONDS = 1200
+LIFE_SECONDS = 1800
 BOOT_SECONDS = 180
 GRACE_SECONDS = 30
 
