@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lab-up lab-down lab-status lab-env pictures screenshots bench clean
+.PHONY: help setup run test machine check format lab-up lab-down lab-status lab-env pictures screenshots bench clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ run: $(STAMP) ## Open the TUI: on your own hosts, else on a lab of real ones, el
 test: $(STAMP) ## Install what the tests need, run every rung that can run, end with a table of rungs
 	@sh packaging/test-packages.sh
 	@$(BIN)/python -m pytest tests
+
+machine: $(STAMP) ## Boot a machine of cgroup v2 under QEMU and run its tests: minutes of emulation
+	@LXTUI_MACHINE=1 sh packaging/test-packages.sh
+	@LXTUI_MACHINE=1 $(BIN)/python -m pytest tests/machine
 
 check: $(STAMP) ## Format, lint, types, import directions: what every commit passes
 	@$(BIN)/ruff format --check .

@@ -15,7 +15,9 @@ TOOLS="acl attr busybox-static dnsmasq-base fuse3 htop iproute2 lxcfs nftables o
 squashfs-tools tmux uidmap"
 LXD="lxd lxd-client"
 INCUS="incus-base incus-client"
-MACHINE="debootstrap e2fsprogs qemu-system-x86"
+# The machine takes minutes and much to download: only when it is asked for (make machine).
+MACHINE=
+[ "${LXTUI_MACHINE:-0}" = 0 ] || MACHINE="debootstrap e2fsprogs qemu-system-x86"
 # QEMU 7.2 without KVM corrupts the guest's flags register and panics its kernel; 10.0 does not.
 QEMU_LEAST=1:8
 
@@ -41,7 +43,7 @@ if [ -r /etc/os-release ]; then
 fi
 
 if ! command -v dpkg-query >/dev/null || { [ "$id" != debian ] && [ "$id" != ubuntu ]; }; then
-    for tool in lxd lxc incus dnsmasq ip fusermount3 busybox rsync qemu-system-x86_64 debootstrap; do
+    for tool in lxd lxc incus dnsmasq ip fusermount3 busybox rsync; do
         command -v "$tool" >/dev/null || say "not found: $tool"
     done
     say "only Debian and Ubuntu are installed for here; rungs that need what is missing will skip"
