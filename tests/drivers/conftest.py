@@ -167,7 +167,8 @@ def own_cgroups() -> dict[str, Path]:
 
 def cells_of(pid: int) -> list[Path]:
     """Return what is left of the cgroups of a run."""
-    return [path for own in own_cgroups().values() for path in own.glob(f"lxfs-run-*-{pid}-*")]
+    owns = set(own_cgroups().values())  # in v2 all controllers share one
+    return [path for own in owns for path in own.glob(f"lxfs-run-*-{pid}-*")]
 
 
 def descendants(pid: int) -> list[int]:
