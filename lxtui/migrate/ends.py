@@ -7,7 +7,7 @@ backend at a time; knows no plan. Threading: blocks its caller.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from lxtui.backend.base import Backend
 from lxtui.errors import HostUnreachableError, LxtuiError, NotFoundError, OperationError
@@ -37,8 +37,8 @@ def insist(action: Callable[[], None]) -> None:
             return
 
 
-def claim(backend: Backend, instance: Instance, token: str) -> Mapping[str, str | None]:
-    """Mark *instance* as being moved; returns the changes that take the mark off again.
+def claim(backend: Backend, instance: Instance, token: str) -> None:
+    """Mark *instance* as being moved.
 
     ConflictError when somebody else has marked it. Its autostart is switched off for the time: a
     daemon that restarts in the middle must not start the source beside its copy.
@@ -47,7 +47,13 @@ def claim(backend: Backend, instance: Instance, token: str) -> Mapping[str, str 
     if instance.expanded_config.get(_AUTOSTART, "").lower() in {"true", "1", "yes", "on"}:
         changes[_AUTOSTART] = "false"
     backend.set_config(instance.ref, changes, unless=MARK)
-    return {key: instance.config.get(key) if key != MARK else None for key in changes}
+
+
+def release(backend: Backend, before: Instance, token: str) -> None:
+    """Take the mark of *token* off again and give the autostart back; another's mark stays."""
+    if backend.instance(before.ref).config.get(MARK) == token:
+        own = before.config.get(_AUTOSTART)
+        backend.set_config(before.ref, {MARK: None, _AUTOSTART: own})
 
 
 def halt(backend: Backend, ref: Ref, *, force: bool, seconds: int) -> None:

@@ -27,6 +27,7 @@ from lxtui.migrate.ends import (
     explain_leftover,
     halt,
     insist,
+    release,
     remove_marked,
     source_fault,
 )
@@ -98,6 +99,7 @@ class Mover:
         self._undo: list[tuple[str, Callable[[], None]]] = []
         self._still: Instance | None = None
         """The source as it lay still before it was copied."""
+        self._claimed = False
         self._asked_to_stop = False
         self._stopped_at: float | None = None
         self._started_at: float | None = None
@@ -156,13 +158,13 @@ class Mover:
                 f"{source.ref} is {source.status.lower()} now, which it was not when the move was "
                 f"planned; try again"
             )
-        restore = claim(self._source, source, self._plan.token)
+        token = self._plan.token
+        # Before the claim: its answer may be lost after it has taken effect.
         self._undo.append(
-            (
-                f"take the mark off {source.ref}",
-                lambda: self._source.set_config(source.ref, restore),
-            )
+            (f"take the mark off {source.ref}", lambda: release(self._source, source, token))
         )
+        claim(self._source, source, token)
+        self._claimed = True
 
     def _stop_source(self) -> None:
         ref = self._plan.source
@@ -261,10 +263,11 @@ class Mover:
                     left.append(f"{plan.source} stays stopped, as {plan.destination} may run")
                     break
         state = "runs" if plan.was_running else "is"
+        well = f"{plan.source} {state} where it was, nothing is left on {plan.destination.host}"
         after = (
             "; ".join(left) + ": mend this by hand"
             if left
-            else f"{plan.source} {state} where it was, nothing is left on {plan.destination.host}"
+            else (well if self._claimed else "nothing was changed")
         )
         asked = isinstance(error, InterruptedByUserError | KeyboardInterrupt)
         kind = InterruptedByUserError if asked else LxtuiError

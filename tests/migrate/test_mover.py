@@ -5,7 +5,7 @@ The demo fleet gives the state; real daemons are in test_lab_moves.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from threading import Event as Flag
 
@@ -230,6 +230,7 @@ def test_a_second_mover_is_kept_away() -> None:
 
     Mover(first, stage.a, stage.b, move_again, stage.stop).run()
     assert "which it was not when the move was planned" in messages[0]
+    assert "nothing was changed" in messages[0]
     assert stage.where() == {"b": "Running"}
 
 
@@ -260,6 +261,26 @@ def test_a_source_that_somebody_starts_is_not_deleted() -> None:
         Mover(plan, stage.a, stage.b, start_it, stage.stop).run()
     assert stage.where() == {"a": "Running"}
     assert MARK not in stage.a.instance(SOURCE).config
+
+
+def test_a_claim_whose_answer_is_lost_is_taken_back() -> None:
+    """A mark that was set although the answer never came does not stay on the source."""
+    stage = Stage()
+
+    class Lossy(DemoBackend):
+        def set_config(
+            self, ref: Ref, changes: Mapping[str, str | None], *, unless: str = ""
+        ) -> None:
+            super().set_config(ref, changes, unless=unless)
+            if changes.get(MARK):
+                raise HostUnreachableError("a: no answer")
+
+    plan = prepare(stage.a, stage.b, SOURCE)
+    source = Lossy(stage.fleet, "a")
+    with pytest.raises(LxtuiError, match="a: no answer; nothing was changed"):
+        Mover(plan, source, stage.b, stage.progress.append, stage.stop).run()
+    assert stage.where() == {"a": "Running"}
+    assert dict(stage.a.instance(SOURCE).config) == {"user.mine": "kept"}
 
 
 def test_autostart_sleeps_while_the_move_runs() -> None:
