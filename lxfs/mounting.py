@@ -19,7 +19,8 @@ from pathlib import Path
 from lxfs import parse, syscalls
 from lxfs.errors import UserError
 from lxfs.sources.host import Host
-from lxfs.tree import Tree, World
+from lxfs.tree import Tree
+from lxfs.world import World
 
 FSTYPE = "fuse.lxfs"
 _DEVICE = Path("/dev/fuse")

@@ -21,7 +21,7 @@ from lxfs.errors import UserError
 from lxfs.limits import Cell, Limits
 from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
-from lxfs.tree import FILES
+from lxfs.table import FILES
 
 # A directory that is there wherever FUSE is, in which nobody keeps anything: the view is mounted
 # on it in our own mount namespace, so that not even a kill leaves a directory behind.

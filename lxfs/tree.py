@@ -1,8 +1,7 @@
-"""The served tree as a table: path, view, what it needs, mode.
+"""The served tree: directories, attributes, open files.
 
-Role: directory listings, attributes, open files; which number goes into which view.
-Boundary: raises ``OSError`` and knows no FUSE; drivers translate. The table is the directory
-listing: a file that is not in it does not exist.
+Role: who opened what, and the text that goes with it; the table says what there is.
+Boundary: raises ``OSError`` and knows no FUSE; drivers translate.
 Threading: any number of threads at once; the handles are behind a lock, a handle behind its own.
 """
 
@@ -12,208 +11,18 @@ import stat as stat_module
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
 
-from lxfs.identity import Identity
-from lxfs.model import Container, CpuCounters, Cpus, LoadAverage, MemoryUse, SourceError, TaskCount
-from lxfs.sources.cgroups import Cgroup, Hierarchies
-from lxfs.sources.host import Host
-from lxfs.state import CpuClocks, Kept, LoadAverages
-from lxfs.views import cpu_sysfs, cpuinfo, loadavg, meminfo, stat, swaps, uptime
+from lxfs.model import Container, SourceError
+from lxfs.table import FILES, File
+from lxfs.world import Snapshot, World
 
-_T = TypeVar("_T")
-
-_MAX_TASKS = 512
-"""Threads looked at in one count; of more, an even sample is taken and scaled."""
 _REAP_SECONDS = 30.0
 _MAX_HANDLES = 4096
 """Files that one container may have open."""
 _MAX_KEPT = 64 << 20
 """Bytes of texts kept between reads, for all. When they are used up by readers that stop half-way,
 a file read in small pieces is rendered for each piece, and no longer one moment."""
-
-
-class _once(Generic[_T]):  # noqa: N801 - used as a decorator, as property is
-    """A property that is computed at its first use.
-
-    Not functools' cached_property, which until Python 3.12 computes under a lock that all objects
-    of a class share: one container's slow count would keep the others waiting.
-    """
-
-    def __init__(self, compute: Callable[[Any], _T]) -> None:
-        self._compute = compute
-        self.__doc__ = compute.__doc__
-
-    def __set_name__(self, _owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, instance: object, _owner: type) -> _T:
-        value = instance.__dict__[self._name] = self._compute(instance)
-        return value
-
-
-class Snapshot:
-    """What one rendering may ask about one container; each number is read at most once."""
-
-    def __init__(self, world: "World", container: Container) -> None:
-        self._world = world
-        self.container = container
-
-    def host(self, relative: str) -> bytes:
-        """Return a file of the host, for the lines that every container shares."""
-        return self._world.host.recent(relative)
-
-    @_once
-    def cgroup(self) -> Cgroup:
-        """The container's cgroup, in whichever hierarchies count it."""
-        return self._world.hierarchies.cgroup(self._paths)
-
-    @_once
-    def _paths(self) -> Mapping[str, str]:
-        return self._world.identity.cgroup_paths(self.container)
-
-    @_once
-    def memory(self) -> MemoryUse:
-        """Use and limits of memory."""
-        return self.cgroup.memory()
-
-    @_once
-    def _online(self) -> tuple[int, ...]:
-        return self._world.host.online_cpus()
-
-    @_once
-    def cpus(self) -> Cpus:
-        """The CPUs the container sees."""
-        limit = self.cgroup.cpu_limit(self._online)
-        return limit.seen(by_quota=self._world.cpus_by_quota)
-
-    @_once
-    def age(self) -> int:
-        """Nanoseconds since the container's init started."""
-        return self._world.host.age(self.container.starttime)
-
-    @_once
-    def counters(self) -> CpuCounters:
-        """The container's CPU counters as of now."""
-        return self._world.clocks.advance(
-            self.container.key,
-            source=self._paths.get("cpuacct", self._paths.get("", "")),
-            now=self._world.host.monotonic(),
-            age=self.age,
-            used=self.cgroup.cpu_time(),
-            cpus=self.cpus,
-            online=len(self._online),
-        )
-
-    @_once
-    def tasks(self) -> TaskCount:
-        """The container's threads now."""
-        return self._world.tasks(self.container)
-
-    @_once
-    def load(self) -> LoadAverage:
-        """The container's load averages."""
-        world, container = self._world, self.container
-        return world.loads.get(container.key, lambda: world.tasks(container))
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One served file: where it is, what it shows in a container, its mode.
-
-    ``remembers`` marks a view that draws on state: it is rendered for readers, never for stat(2).
-    The path is also the host's own file, which callers in the host's pid namespace are shown.
-    """
-
-    path: str
-    view: Callable[[Snapshot], bytes]
-    mode: int = 0o444
-    remembers: bool = False
-
-
-FILES: tuple[File, ...] = (
-    File("proc/meminfo", lambda now: meminfo.render(now.host("proc/meminfo"), now.memory)),
-    File("proc/swaps", lambda now: swaps.render(now.host("proc/meminfo"), now.memory)),
-    File("proc/cpuinfo", lambda now: cpuinfo.render(now.host("proc/cpuinfo"), now.cpus)),
-    File(
-        "proc/stat",
-        lambda now: stat.render(now.host("proc/stat"), now.counters, now.tasks),
-        remembers=True,
-    ),
-    File(
-        "proc/uptime", lambda now: uptime.render(now.age, now.counters.total.idle), remembers=True
-    ),
-    File("proc/loadavg", lambda now: loadavg.render(now.load), remembers=True),
-    File("sys/devices/system/cpu/online", lambda now: cpu_sysfs.online(now.cpus)),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Everything a rendering draws on, made once per mount."""
-
-    host: Host
-    hierarchies: Hierarchies
-    identity: Identity
-    clocks: CpuClocks
-    loads: LoadAverages
-    counts: Kept
-    cpus_by_quota: bool = True
-
-    @classmethod
-    def of(cls, host: Host, *, cpus_by_quota: bool = True) -> "World":
-        """Return the world of a host. Raises ``SourceError`` without cgroups or /proc."""
-        return cls(
-            host=host,
-            hierarchies=Hierarchies.find(host),
-            identity=Identity(host),
-            clocks=CpuClocks(),
-            loads=LoadAverages(),
-            counts=Kept(),
-            cpus_by_quota=cpus_by_quota,
-        )
-
-    def tasks(self, container: Container) -> TaskCount:
-        """Return the container's threads by state. Raises ``SourceError`` when it is gone."""
-        return self.counts.get(container.key, lambda: self._count_tasks(container))
-
-    def _count_tasks(self, container: Container) -> TaskCount:
-        """Count them.
-
-        Threads in its cgroup that live in an outer pid namespace (a manager's helper; or all of
-        the host's, for a namespace that has no cgroup of its own) are not the container's.
-        """
-        host = self.host
-        depth = len(host.task_status(container.init).nspid)
-        cgroup = self.hierarchies.cgroup(self.identity.cgroup_paths(container))
-        threads = cgroup.threads()
-        stride = -(-len(threads) // _MAX_TASKS) or 1
-        states: list[str] = []
-        last_pid = 1
-        for thread in threads[::stride]:
-            try:
-                status = host.task_status(thread)
-            except SourceError:
-                continue  # ended since it was listed
-            if len(status.nspid) >= depth:
-                states.append(status.state)
-                last_pid = max(last_pid, status.nspid[depth - 1])
-        return TaskCount(
-            running=states.count("R") * stride,
-            blocked=states.count("D") * stride,
-            total=len(states) * stride,
-            last_pid=last_pid,
-        )
-
-    def reap(self) -> None:
-        """Forget the containers that are gone, and the files that nobody reads."""
-        self.host.files.sweep()
-        for container in self.identity.reap():
-            self.clocks.forget(container.key)
-            self.loads.forget(container.key)
-            self.counts.forget(container.key)
 
 
 @dataclass(frozen=True, slots=True)

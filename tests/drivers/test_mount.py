@@ -418,7 +418,9 @@ def broken_view(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
         import logging
         from lxfs.drivers.fusepy import serve
         from lxfs.sources.host import Host
-        from lxfs.tree import FILES, File, Tree, World
+        from lxfs.table import FILES, File
+        from lxfs.tree import Tree
+        from lxfs.world import World
         logging.basicConfig()
         def view(now):
             raise ZeroDivisionError("a mistake")

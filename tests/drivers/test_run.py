@@ -16,7 +16,7 @@ from lxfs.limits import Cell, Limits
 from lxfs.mounting import FSTYPE
 from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
-from lxfs.tree import FILES
+from lxfs.table import FILES
 from tests.drivers.conftest import (
     LXFS,
     cells_of,

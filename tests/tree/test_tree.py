@@ -12,7 +12,9 @@ import pytest
 
 from lxfs.model import MemoryUse
 from lxfs.sources.cgroups import ContainerCgroup
-from lxfs.tree import FILES, File, Snapshot, Tree, World
+from lxfs.table import FILES, File
+from lxfs.tree import Tree
+from lxfs.world import Snapshot, World
 from tests.fixtures import HYBRID, INIT, MEMBER, STRANGER, V2, FixedHost, fixture_host
 
 C1 = "sys/fs/cgroup/system.slice/lxc.payload.c1"
