@@ -3,7 +3,7 @@
 Role: command-line text to ``Limits``; ``Limits`` to directories in the mounted hierarchies, and
 back to nothing.
 Boundary: the only module that writes to cgroups; it touches none that it did not make, except
-that on cgroup v2 it may hand a controller down from the root.
+that on cgroup v2 it may hand a controller down: from the root, or io from the cgroup it works in.
 Threading: none.
 """
 
@@ -134,7 +134,7 @@ class Cell:
         made: dict[str, tuple[Place, int]] = {}
         cell = cls([])
         try:
-            for controller, found in _parents(own, limits).items():
+            for controller, found in _parents(own, limits, hierarchies.unified(paths)).items():
                 parent, version = found
                 cell._sweep(parent, host, namespace)
                 place = Place(parent.point, parent.root, f"{parent.path}/{name}")
@@ -197,17 +197,22 @@ def _check_cpuset(limits: Limits, own: tuple[Place, int] | None, host: Host) -> 
 
 
 def _parents(
-    own: Mapping[str, tuple[Place, int] | None], limits: Limits
+    own: Mapping[str, tuple[Place, int] | None], limits: Limits, unified: Place | None
 ) -> dict[str, tuple[Place, int]]:
-    """Return, by controller, the cgroup to make the new one in."""
+    """Return, by controller, the cgroup to make the new one in; ``""`` is the v2 tree itself."""
     parents = {name: found for name, found in own.items() if found is not None}
     wanted = {name for name, (_, version) in parents.items() if version == 2}  # noqa: PLR2004
     if not wanted:
+        # Pressure is kept in the v2 tree, with or without controllers.
+        if unified is not None and os.access(f"{unified.point}{unified.path}", os.W_OK):
+            parents[""] = unified, 2
         return parents
     place = next(place for place, version in parents.values() if version == 2)  # noqa: PLR2004
     # cpuacct is in every v2 cgroup; memory is wanted for its counters, asked for or not.
     needed = (set(limits.needed()) | {"memory"}) & wanted
     parent = _v2_parent(place, needed)
+    if "io" in wanted:
+        _count_io(parent)
     return {name: (parent, 2) if name in wanted else found for name, found in parents.items()}
 
 
@@ -236,6 +241,13 @@ def _v2_parent(own: Place, needed: set[str]) -> Place:
         f"no cgroup above {own.path or '/'} can hand down {', '.join(sorted(needed))}: run lxfs"
         " outside of this container, or delegate the controllers to it"
     )
+
+
+def _count_io(parent: Place) -> None:
+    """Have the children's block I/O counted, for diskstats, which is empty where it cannot be."""
+    with contextlib.suppress(OSError):
+        if b"io" not in parent.read("cgroup.subtree_control", bytes).split():
+            _write(parent.file("cgroup.subtree_control"), "+io")
 
 
 def _set(limits: Limits, made: Mapping[str, tuple[Place, int]]) -> None:

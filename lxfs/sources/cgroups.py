@@ -18,7 +18,11 @@ from lxfs.sources.files import read_bytes
 from lxfs.sources.host import Host
 from lxfs.sources.place import Place
 
-CONTROLLERS = ("memory", "cpu", "cpuacct", "cpuset", "pids")
+CONTROLLERS = ("memory", "cpu", "cpuacct", "cpuset", "pids", "io", "hugetlb")
+"""Those whose files are read, by their names in cgroup v2; cpuacct is in v1 alone."""
+
+_V1_NAMES = {"io": "blkio"}
+"""Controllers that v1 calls by another name."""
 
 # A thread list is the same in every hierarchy a container has a cgroup of its own in.
 _THREAD_LISTS = ("pids", "freezer", "cpuacct", "cpu", "memory", "devices", "name=systemd")
@@ -85,13 +89,18 @@ class Hierarchies:
         ``None`` means that no hierarchy has the controller. Raises ``SourceError`` when the
         cgroup lies outside what is mounted.
         """
-        if controller in self.v1 and controller in paths:
-            return self.v1[controller].below(paths[controller]), 1
+        name = _V1_NAMES.get(controller, controller)
+        if name in self.v1 and name in paths:
+            return self.v1[name].below(paths[name]), 1
         # v2 has no cpuacct: the time is in cpu.stat of every cgroup, controller or not.
         has = controller == "cpuacct" or controller in self.v2_controllers
-        if has and self.v2 is not None and "" in paths:
-            return self.v2.below(paths[""]), 2
+        if has and (place := self.unified(paths)) is not None:
+            return place, 2
         return None
+
+    def unified(self, paths: Mapping[str, str]) -> Place | None:
+        """Return where such a process is in the v2 tree, which may have no controller at all."""
+        return self.v2.below(paths[""]) if self.v2 is not None and "" in paths else None
 
     def cgroup(self, paths: Mapping[str, str]) -> "ContainerCgroup":
         """Return the cgroup of a process with these paths (see ``Host.cgroup_paths``)."""
@@ -105,10 +114,9 @@ class Hierarchies:
                 place = self.v1[name].below(paths[name])
                 if best is None or place.depth > best[0].depth:
                     best = place, 1
-        if self.v2 is not None and "" in paths:
-            place = self.v2.below(paths[""])
-            if best is None or place.depth > best[0].depth:
-                best = place, 2
+        unified = self.unified(paths)
+        if unified is not None and (best is None or unified.depth > best[0].depth):
+            best = unified, 2
         return best
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from lxfs import syscalls
 from lxfs.limits import Cell, Limits
-from lxfs.sources.cgroups import Hierarchies
+from lxfs.sources.cgroups import CONTROLLERS, Hierarchies
 from lxfs.sources.host import Host
 
 LXFS = (sys.executable, "-m", "lxfs.cli")
@@ -161,8 +161,11 @@ def own_cgroups() -> dict[str, Path]:
     """Return our own directory in each hierarchy: where runs make theirs."""
     host = Host()
     hierarchies, paths = Hierarchies.find(host), host.cgroup_paths(os.getpid())
-    found = {name: hierarchies.place(name, paths) for name in ("memory", "cpu", "cpuset", "pids")}
-    return {name: Path(f[0].point + f[0].path) for name, f in found.items() if f is not None}
+    found = {name: hierarchies.place(name, paths) for name in CONTROLLERS}
+    own = {name: Path(f[0].point + f[0].path) for name, f in found.items() if f is not None}
+    if (unified := hierarchies.unified(paths)) is not None:
+        own[""] = Path(unified.point + unified.path)
+    return own
 
 
 def cells_of(pid: int) -> list[Path]:
