@@ -15,9 +15,8 @@ TOOLS="acl attr busybox-static dnsmasq-base fuse3 htop iproute2 lxcfs nftables o
 squashfs-tools tmux uidmap"
 LXD="lxd lxd-client"
 INCUS="incus-base incus-client"
-# The machine takes minutes and much to download: only when it is asked for (make machine).
-MACHINE=
-[ "${LXTUI_MACHINE:-0}" = 0 ] || MACHINE="debootstrap e2fsprogs qemu-system-x86"
+MACHINE="debootstrap e2fsprogs qemu-system-x86"
+[ "${LXTUI_MACHINE:-1}" != 0 ] || MACHINE=
 # QEMU 7.2 without KVM corrupts the guest's flags register and panics its kernel; 10.0 does not.
 QEMU_LEAST=1:8
 

@@ -1,19 +1,25 @@
-"""The machine as a fixture: booted once, when the first test asks, for the whole session.
+"""The machine as a fixture: booted when the first test asks, with each kernel one after the other.
 
-Emulation takes minutes, so the rung is asked for: LXTUI_MACHINE=1 (`make machine`) runs it,
-LXTUI_MACHINE=full runs all the mount tests in it; LXTUI_MACHINE_REQUIRED=1 makes its skips
-failures.
+LXTUI_MACHINE=0 leaves the rung out; LXTUI_MACHINE=full runs all the mount tests in it, on each
+kernel; LXTUI_MACHINE_REQUIRED=1 makes its skips failures. LXTUI_MACHINE_SECONDS is how long the
+rung may take in all: what has not begun by then is not run, and says so.
 """
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from .errors import MachineUnavailable
 from .machine import Machine, booted
+from .recipe import Recipe
 
-COLD_SECONDS = 900  # with the making of the image
+COLD_SECONDS = 900  # of one test, with the making of the image
+RUNG_SECONDS = 600
+KERNELS = tuple(version for version, _ in Recipe().kernels)
+
+_began = pytest.StashKey[float]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,17 +36,37 @@ def _skip(reason: str) -> None:
     pytest.skip(f"no machine: {reason}")
 
 
-@pytest.fixture(scope="session")
-def machine() -> Iterator[Machine]:
-    """A Debian 13 machine with cgroup v2 alone."""
-    if os.environ.get("LXTUI_MACHINE", "0") == "0":
-        _skip("minutes of emulation, run only when asked for: make machine")
+def _left(config: pytest.Config) -> float:
+    """Return the seconds that the rung has left."""
+    may = float(os.environ.get("LXTUI_MACHINE_SECONDS", RUNG_SECONDS))
+    began = config.stash.setdefault(_began, time.monotonic())
+    return may - (time.monotonic() - began)
+
+
+@pytest.fixture(scope="session", params=KERNELS)
+def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """A Debian 13 machine with cgroup v2 alone, on its own kernel and on Debian 12's."""
+    if os.environ.get("LXTUI_MACHINE") == "0":
+        _skip("left out by LXTUI_MACHINE=0")
+    _check_time(request.config)
     began = False
     try:
-        with booted() as running:
+        with booted(request.param) as running:
             began = True
             yield running
     except MachineUnavailable as error:
         if began:
             raise
         _skip(str(error))
+
+
+def _check_time(config: pytest.Config) -> None:
+    if _left(config) <= 0:
+        _skip("this computer is too slow, the rung's time is over (LXTUI_MACHINE_SECONDS)")
+
+
+@pytest.fixture(autouse=True)
+def _in_time(request: pytest.FixtureRequest) -> None:
+    """Begin no test of the machine when the rung's time is over."""
+    if "machine" in request.fixturenames:
+        _check_time(request.config)

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import kernels
 from .errors import MachineUnavailable
 from .recipe import Recipe
 
@@ -38,11 +39,22 @@ PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x8
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """The files that QEMU boots."""
+    """The files that QEMU boots: one root, and by version the kernels that boot it."""
 
-    root: Path
-    kernel: Path
-    initrd: Path
+    folder: Path
+
+    @property
+    def root(self) -> Path:
+        """The root filesystem."""
+        return self.folder / "root.ext4"
+
+    def kernel(self, version: str) -> Path:
+        """Return the kernel of a version such as 6.1."""
+        return self.folder / f"vmlinuz-{version}"
+
+    def initrd(self, version: str) -> Path:
+        """Return the initrd of that kernel."""
+        return self.folder / f"initrd-{version}"
 
 
 def cache_directory() -> Path:
@@ -53,8 +65,7 @@ def cache_directory() -> Path:
 
 def find(recipe: Recipe) -> Image | None:
     """Return the cached image of a recipe, if it has been made."""
-    folder = cache_directory() / recipe.key
-    image = Image(folder / "root.ext4", folder / "vmlinuz", folder / "initrd")
+    image = Image(cache_directory() / recipe.key)
     return image if image.root.exists() else None
 
 
@@ -135,10 +146,16 @@ def _make(recipe: Recipe, work: Path) -> None:
     )
     shutil.rmtree(root / "var/cache/apt", ignore_errors=True)
     shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)
-    for kind, name in (("vmlinuz", "vmlinuz"), ("initrd.img", "initrd")):
-        (source,) = root.glob(f"boot/{kind}-*")
-        shutil.copy(source, done / name)
-    filesystem(root, done / "root.ext4", recipe.megabytes)
+    image = Image(done)
+    for version, suite in recipe.kernels:
+        with tempfile.TemporaryDirectory(prefix="kernel-", dir=work) as aside:
+            package = kernels.fetch(suite, _mirror(), packages, Path(aside), _run)
+            release, kernel = kernels.install(package, root, Path(aside, "unpacked"), _run)
+            if not kernels.is_release_of(release, version):
+                raise MachineUnavailable(f"the kernel of {suite} is {release}, not {version}")
+            shutil.copy(kernel, image.kernel(version))
+        image.initrd(version).write_bytes(kernels.initrd(root, release))
+    filesystem(root, image.root, recipe.megabytes)
 
 
 def filesystem(folder: Path, target: Path, megabytes: int) -> None:
@@ -171,9 +188,9 @@ def _mirror() -> str:
     raise MachineUnavailable("apt has no Debian mirror here to make the machine's image from")
 
 
-def _run(*parts: Sequence[str]) -> str:
+def _run(*parts: Sequence[str], cwd: Path | None = None) -> str:
     argv = [word for part in parts for word in part]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         said = (done.stderr + done.stdout).strip().splitlines()[-3:]
         raise MachineUnavailable(

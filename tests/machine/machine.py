@@ -124,8 +124,11 @@ class Machine:
 
 
 @contextmanager
-def booted() -> Iterator[Machine]:
-    """Boot the machine and switch it off at the end. Raises ``MachineUnavailable``."""
+def booted(version: str) -> Iterator[Machine]:
+    """Boot the machine with the kernel of a version, and switch it off at the end.
+
+    Raises ``MachineUnavailable``.
+    """
     if shutil.which("qemu-system-x86_64") is None:
         raise MachineUnavailable("QEMU is not installed (packaging/test-packages.sh)")
     disks = image.ensure(recipe.current())
@@ -137,7 +140,9 @@ def booted() -> Iterator[Machine]:
             *("-chardev", f"socket,id=agent,path={line},server=on,wait=off"),
             *("-device", f"virtserialport,chardev=agent,name={recipe.AGENT_PORT}"),
         ]
-        command = recipe.qemu(disks.kernel, disks.initrd, disks.root, checkout, more)
+        command = recipe.qemu(
+            disks.kernel(version), disks.initrd(version), disks.root, checkout, more
+        )
         began = time.monotonic()
         complaints = Path(work, "complaints")
         with complaints.open("wb") as sink:

@@ -65,6 +65,12 @@ MASKED = (
     "fstrim.timer",
     "systemd-networkd-wait-online.service",
     "getty@tty1.service",
+    "ldconfig.service",
+    "systemd-journal-catalog-update.service",
+    "systemd-hwdb-update.service",
+    "systemd-update-done.service",
+    "modprobe@drm.service",
+    "modprobe@efi_pstore.service",
 )
 WANTS = "etc/systemd/system/multi-user.target.wants"
 
@@ -75,8 +81,9 @@ class Recipe:
 
     suite: str = "trixie"
     python: str = "3.13"
+    # Of each suite the cloud kernel, by the version that it must be of.
+    kernels: tuple[tuple[str, str], ...] = (("6.12", "trixie"), ("6.1", "bookworm"))
     packages: tuple[str, ...] = (
-        "linux-image-cloud-amd64",
         "systemd-sysv",
         "udev",
         "dbus",
