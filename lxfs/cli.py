@@ -49,6 +49,12 @@ def _parser() -> argparse.ArgumentParser:
         default="quota",
         help="CPUs a container sees: its cpuset cut to its quota (default), or its cpuset",
     )
+    mount.add_argument(
+        "--identity",
+        choices=("pidns", "cgroup"),
+        default="pidns",
+        help="what makes a container: its pid namespace (default), or in it a cgroup of its own",
+    )
     mount.set_defaults(call=_mount)
 
     umount = verbs.add_parser("umount", help="take the view off a directory")
@@ -94,6 +100,7 @@ def _mount(arguments: argparse.Namespace) -> int:
         foreground=arguments.foreground,
         pidfile=arguments.pidfile,
         cpus_by_quota=arguments.cpus == "quota",
+        by_cgroup=arguments.identity == "cgroup",
     )
     return 0
 

@@ -1,22 +1,45 @@
 """Whose numbers a caller sees: its pid namespace, that namespace's init, the init's cgroup.
 
 Role: a caller's pid in, a ``Container`` (or ``None``: the host's own namespace) out, and where
-that container's cgroups are.
-Boundary: asks the ``Host``; knows neither views nor FUSE. A caller that cannot be placed is an
-error, never the host.
-Threading: one lock around the cache; the kernel is asked outside it.
+that container's cgroups are. Asked to, tells the containers of one pid namespace apart by cgroup.
+Boundary: asks the ``Host`` and the hierarchies; knows neither views nor FUSE. A caller that
+cannot be placed is an error, never the host.
+Threading: one lock around the caches; the kernel is asked outside it.
 """
 
 import errno
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from lxfs.model import Container, SourceError
+from lxfs.model import Container, OwnCgroup, SourceError
+from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
 
 # systemd as init keeps itself in a leaf of the container's cgroup; the limits and the use that
 # matter are those of the cgroup around it.
 _INIT_LEAF = "/init.scope"
+
+_MAX_SCOPES = 64
+"""Containers told apart in one pid namespace: it may make cgroups as it pleases."""
+
+
+def scope(init: str, caller: str) -> str:
+    """Return the cgroup whose figures a caller is shown, in one hierarchy.
+
+    ``init`` is the cgroup of the init of the caller's pid namespace, without a final /init.scope.
+    A caller in it or below it belongs to it: the units of a container's systemd are no containers.
+    A caller elsewhere belongs to the child, on the way to it, of the deepest cgroup that has both
+    below it: the neighbour of the pause container in a Kubernetes pod that shares its processes.
+    A caller above it (somebody who has entered the namespace) is shown the init's: what is above
+    is not the container's, and may be the host.
+    """
+    if caller == init or caller.startswith(f"{init.rstrip('/')}/"):
+        return init
+    inits, callers = init.split("/"), caller.rstrip("/").split("/")
+    for depth, name in enumerate(callers):
+        if depth == len(inits) or name != inits[depth]:
+            return "/".join(callers[: depth + 1])
+    return init
 
 
 class Identity:
@@ -25,13 +48,26 @@ class Identity:
     A cached container is believed only while its init's pid still has the start time that it was
     found with: the kernel gives pids and namespace inodes out again, but it does not come round to
     the same pid within the hundredth of a second that a start time is exact to.
+
+    With ``hierarchies`` callers of one pid namespace are told apart by ``scope``. ``forget`` is
+    called for each container that is given up: because it is gone, or because its namespace has
+    had too many.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(
+        self,
+        host: Host,
+        hierarchies: Hierarchies | None = None,
+        forget: Callable[[Container], None] = lambda _: None,
+    ) -> None:
         self._host = host
+        self._hierarchies = hierarchies
+        self._forget = forget
         self._own = host.pid_namespace("self")
         self._lock = threading.Lock()
         self._known: dict[int, Container] = {}
+        # By namespace, the latest asked about last.
+        self._scoped: dict[int, dict[Container, None]] = {}
 
     def container(self, pid: int) -> Container | None:
         """Return the container of a caller, or ``None`` for one in the host's own pid namespace.
@@ -46,12 +82,14 @@ class Identity:
             return None
         with self._lock:
             known = self._known.get(namespace)
-        if known is not None and self.alive(known):
-            return known
-        found = self._find(pid, namespace)
-        with self._lock:
-            self._known[namespace] = found
-        return found
+        if known is None or not self.alive(known):
+            known = self._find(pid, namespace)
+            with self._lock:
+                replaced = self._known.get(namespace)
+                self._known[namespace] = known
+            if replaced is not None and replaced != known:
+                self._forget(replaced)
+        return known if self._hierarchies is None else self._scope(pid, known, self._hierarchies)
 
     def _find(self, pid: int, namespace: int) -> Container:
         init = self._host.namespace_init(pid, namespace)
@@ -61,26 +99,74 @@ class Identity:
             raise SourceError(errno.ESRCH, f"init {init} of pid namespace {namespace} is gone")
         return found
 
+    def _scope(self, pid: int, whole: Container, hierarchies: Hierarchies) -> Container:
+        """Return which container of a pid namespace a caller is in."""
+        callers = self._host.cgroup_paths(pid, keep=False)
+        # As for an init: who is ending is in the root of every v1 hierarchy, and a pid may have
+        # become another's.
+        process = self._host.process(pid, keep=False)
+        if process.exiting or self._host.pid_namespace(pid) != whole.namespace:
+            raise SourceError(errno.ESRCH, f"caller {pid} is gone")
+        own = []
+        for hierarchy, init in self.cgroup_paths(whole).items():
+            path = scope(init, callers.get(hierarchy, init))
+            if path != init and (place := hierarchies.within(hierarchy, path)) is not None:
+                own.append(OwnCgroup(hierarchy, path, place.inode()))
+        if not own:
+            return whole
+        found = Container(whole.namespace, whole.init, whole.starttime, tuple(own))
+        self._remember(found)
+        return found
+
+    def _remember(self, container: Container) -> None:
+        """File a container under its namespace as the latest, and give up the earliest."""
+        with self._lock:
+            scoped = self._scoped.setdefault(container.namespace, {})
+            scoped.pop(container, None)
+            scoped[container] = None
+            given_up = list(scoped)[:-_MAX_SCOPES]
+            for one in given_up:
+                del scoped[one]
+        for one in given_up:
+            self._forget(one)
+
     def alive(self, container: Container) -> bool:
         """Return whether the container's init is still the process it was, and not ending.
 
-        Its namespace was looked at when it was found; a process never changes its own.
+        Its namespace was looked at when it was found; a process never changes its own. Cgroups of
+        its own must still be there too: the init of a shared namespace outlives its neighbours.
         """
         try:
             process = self._host.process(container.init)
+            if process.starttime != container.starttime or process.exiting:
+                return False
+            return all(self._is_there(own) for own in container.own)
         except SourceError:
             return False
-        return process.starttime == container.starttime and not process.exiting
+
+    def _is_there(self, own: OwnCgroup) -> bool:
+        if self._hierarchies is None:
+            return False
+        place = self._hierarchies.within(own.hierarchy, own.path)
+        return place is not None and place.inode() == own.inode
 
     def reap(self) -> list[Container]:
-        """Forget the containers whose init is gone, and return them."""
+        """Forget the containers that are gone, and return them."""
         with self._lock:
             known = list(self._known.values())
-        gone = [container for container in known if not self.alive(container)]
+            scoped = [container for some in self._scoped.values() for container in some]
+        gone = [container for container in (*known, *scoped) if not self.alive(container)]
         with self._lock:
             for container in gone:
-                if self._known.get(container.namespace) == container:
-                    del self._known[container.namespace]
+                namespace = container.namespace
+                if self._known.get(namespace) == container:
+                    del self._known[namespace]
+                if (some := self._scoped.get(namespace)) is not None:
+                    some.pop(container, None)
+                    if not some:
+                        del self._scoped[namespace]
+        for container in gone:
+            self._forget(container)
         return gone
 
     def cgroup_paths(self, container: Container) -> Mapping[str, str]:
@@ -92,5 +178,10 @@ class Identity:
         """
         paths = self._host.cgroup_paths(container.init)
         if not self.alive(container):
-            raise SourceError(errno.ESRCH, f"init {container.init} of the container is gone")
-        return {name: path.removesuffix(_INIT_LEAF) or "/" for name, path in paths.items()}
+            raise SourceError(errno.ESRCH, f"the container of init {container.init} is gone")
+        found = {name: path.removesuffix(_INIT_LEAF) or "/" for name, path in paths.items()}
+        if container.own:
+            # What is remembered of it is bounded by what is remembered here.
+            self._remember(container)
+            found.update((own.hierarchy, own.path) for own in container.own)
+        return found

@@ -187,18 +187,33 @@ class LoadAverage:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnCgroup:
+    """A container's cgroup in one hierarchy, where it is not the init's: told apart by cgroup.
+
+    ``hierarchy`` is named as in /proc/PID/cgroup, ``""`` is the v2 tree. The ``inode`` of the
+    directory tells it from a later one of the same path.
+    """
+
+    hierarchy: str
+    path: str
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """A pid namespace with its init, as the host numbers them.
 
     ``namespace`` (the inode of the pid namespace) and ``starttime`` (of init, in ticks since
-    boot) together name a container for good: either alone is used again by the kernel.
+    boot) together name it for good: either alone is used again by the kernel. ``own`` are the
+    cgroups that make it one container of several in that namespace; none means its init's.
     """
 
     namespace: int
     init: int
     starttime: int
+    own: tuple[OwnCgroup, ...] = ()
 
     @property
-    def key(self) -> tuple[int, int]:
+    def key(self) -> tuple[object, ...]:
         """What caches and counters are filed under."""
-        return (self.namespace, self.starttime)
+        return (self.namespace, self.starttime, self.own)

@@ -71,15 +71,22 @@ def check_mountpoint(directory: str, host: Host) -> str:
     return real
 
 
-def make_tree(*, cpus_by_quota: bool) -> Tree:
+def make_tree(*, cpus_by_quota: bool = True, by_cgroup: bool = False) -> Tree:
     """Return the tree over this host. Raises ``UserError`` where there is nothing to read."""
     try:
-        return Tree(World.of(Host(), cpus_by_quota=cpus_by_quota))
+        return Tree(World.of(Host(), cpus_by_quota=cpus_by_quota, by_cgroup=by_cgroup))
     except OSError as error:
         raise UserError(f"the kernel's files cannot be read: {error}") from error
 
 
-def mount(directory: str, *, foreground: bool, pidfile: str | None, cpus_by_quota: bool) -> None:
+def mount(
+    directory: str,
+    *,
+    foreground: bool,
+    pidfile: str | None,
+    cpus_by_quota: bool,
+    by_cgroup: bool = False,
+) -> None:
     """Serve the view on a directory; unless ``foreground``, return when the mount answers.
 
     Raises ``UserError`` with nothing left behind.
@@ -93,7 +100,7 @@ def mount(directory: str, *, foreground: bool, pidfile: str | None, cpus_by_quot
             real,
             foreground=foreground,
             pidfile=pidfile,
-            cpus_by_quota=cpus_by_quota,
+            make=lambda: make_tree(cpus_by_quota=cpus_by_quota, by_cgroup=by_cgroup),
             release=release,
         )
 
@@ -119,7 +126,7 @@ def _mount(
     *,
     foreground: bool,
     pidfile: str | None,
-    cpus_by_quota: bool,
+    make: Callable[[], Tree],
     release: Callable[[], None],
 ) -> None:
     pid_path = Path(pidfile).absolute() if pidfile is not None else None
@@ -127,7 +134,7 @@ def _mount(
         raise UserError(f"{pid_path.parent} does not exist: the pid file needs a directory")
     if foreground:
         logging.basicConfig(format="lxfs: %(message)s", level=logging.INFO)
-        _serve(real, pid_path, cpus_by_quota=cpus_by_quota, ready=release)
+        _serve(real, pid_path, make=make, ready=release)
         return
     reports = _fork_daemon()
     if reports is not None:
@@ -143,7 +150,7 @@ def _mount(
     status = 1
     try:
         log_to_syslog()
-        _serve(real, pid_path, cpus_by_quota=cpus_by_quota, ready=ready)
+        _serve(real, pid_path, make=make, ready=ready)
         status = 0
     except UserError as error:
         os.write(2, f"{error}\n".encode())
@@ -157,12 +164,12 @@ def _mount(
 
 
 def _serve(
-    directory: str, pidfile: Path | None, *, cpus_by_quota: bool, ready: Callable[[], None]
+    directory: str, pidfile: Path | None, *, make: Callable[[], Tree], ready: Callable[[], None]
 ) -> None:
     from lxfs.drivers.fusepy import serve  # noqa: PLC0415 - needs libfuse, found missing earlier
 
     syscalls.set_name("lxfs")
-    tree = make_tree(cpus_by_quota=cpus_by_quota)
+    tree = make()
     if pidfile is None:
         serve(tree, directory, ready)
         return

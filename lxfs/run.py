@@ -148,7 +148,7 @@ class _Supervisor:
         os.dup2(report, 2)
         os.close(report)
         syscalls.set_name("lxfs-view")
-        tree = mounting.make_tree(cpus_by_quota=True)
+        tree = mounting.make_tree()
         mounting.log_to_syslog()
 
         def ready() -> None:

@@ -19,7 +19,7 @@ from lxfs.world import Snapshot, World
 
 _REAP_SECONDS = 30.0
 _MAX_HANDLES = 4096
-"""Files that one container may have open."""
+"""Files that the containers of one pid namespace may have open."""
 _MAX_KEPT = 64 << 20
 """Bytes of texts kept between reads, for all. When they are used up by readers that stop half-way,
 a file read in small pieces is rendered for each piece, and no longer one moment."""
@@ -43,6 +43,8 @@ class _Handle:
     def __init__(self, file: File, container: Container | None) -> None:
         self.file = file
         self.container = container
+        # Whom it counts for: cgroups are a container's to make, its pid namespace is not.
+        self.owner = None if container is None else (container.namespace, container.starttime)
         self.lock = threading.Lock()
         self.text: bytes | None = None
         self.end: int | None = None
@@ -61,7 +63,7 @@ class Tree:
                 self._listings.setdefault("/" + "/".join(parts[:depth]), set()).add(name)
         self._lock = threading.Lock()
         self._handles: dict[int, _Handle] = {}
-        self._open: Counter[Container | None] = Counter()
+        self._open: Counter[tuple[int, int] | None] = Counter()
         self._next = 1
         self._kept = 0
         self._reaped = time.monotonic()
@@ -120,9 +122,9 @@ class Tree:
                 errno.ESRCH, f"caller {pid}: {error.strerror}", path
             ) from error
         with self._lock:
-            if handle.container is not None and self._open[handle.container] >= _MAX_HANDLES:
+            if handle.owner is not None and self._open[handle.owner] >= _MAX_HANDLES:
                 raise OSError(errno.ENFILE, os.strerror(errno.ENFILE), path)
-            self._open[handle.container] += 1
+            self._open[handle.owner] += 1
             number = self._next
             self._next += 1
             self._handles[number] = handle
@@ -173,9 +175,9 @@ class Tree:
                 return
             self._kept -= len(handle.text or b"")
             handle.text = None
-            self._open[handle.container] -= 1
-            if not self._open[handle.container]:
-                del self._open[handle.container]
+            self._open[handle.owner] -= 1
+            if not self._open[handle.owner]:
+                del self._open[handle.owner]
 
     def _render(self, file: File, container: Container | None) -> bytes:
         if container is None:

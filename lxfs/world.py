@@ -118,15 +118,25 @@ class World:
     cpus_by_quota: bool = True
 
     @classmethod
-    def of(cls, host: Host, *, cpus_by_quota: bool = True) -> "World":
-        """Return the world of a host. Raises ``SourceError`` without cgroups or /proc."""
+    def of(cls, host: Host, *, cpus_by_quota: bool = True, by_cgroup: bool = False) -> "World":
+        """Return the world of a host. Raises ``SourceError`` without cgroups or /proc.
+
+        ``by_cgroup`` tells the containers of one pid namespace apart, see ``Identity``.
+        """
+        hierarchies = Hierarchies.find(host)
+        clocks, loads, counts = CpuClocks(), LoadAverages(), Kept()
+
+        def forget(container: Container) -> None:
+            for kept in (clocks, loads, counts):
+                kept.forget(container.key)
+
         return cls(
             host=host,
-            hierarchies=Hierarchies.find(host),
-            identity=Identity(host),
-            clocks=CpuClocks(),
-            loads=LoadAverages(),
-            counts=Kept(),
+            hierarchies=hierarchies,
+            identity=Identity(host, hierarchies if by_cgroup else None, forget),
+            clocks=clocks,
+            loads=loads,
+            counts=counts,
             cpus_by_quota=cpus_by_quota,
         )
 
@@ -142,8 +152,10 @@ class World:
         """
         host = self.host
         depth = len(host.task_status(container.init).nspid)
-        cgroup = self.hierarchies.cgroup(self.identity.cgroup_paths(container))
-        threads = cgroup.threads()
+        paths = self.identity.cgroup_paths(container)
+        # One of several in its pid namespace: where it is with them it lists theirs, too.
+        own = {cgroup.hierarchy: cgroup.path for cgroup in container.own}
+        threads = self.hierarchies.cgroup(own or paths).threads()
         stride = -(-len(threads) // _MAX_TASKS) or 1
         states: list[str] = []
         last_pid = 1
@@ -165,7 +177,4 @@ class World:
     def reap(self) -> None:
         """Forget the containers that are gone, and the files that nobody reads."""
         self.host.files.sweep()
-        for container in self.identity.reap():
-            self.clocks.forget(container.key)
-            self.loads.forget(container.key)
-            self.counts.forget(container.key)
+        self.identity.reap()

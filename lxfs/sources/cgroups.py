@@ -102,6 +102,11 @@ class Hierarchies:
         """Return where such a process is in the v2 tree, which may have no controller at all."""
         return self.v2.below(paths[""]) if self.v2 is not None and "" in paths else None
 
+    def within(self, hierarchy: str, path: str) -> Place | None:
+        """Return the cgroup at a path of one hierarchy (``""``: v2), if that is mounted."""
+        top = self.v1.get(hierarchy) if hierarchy else self.v2
+        return None if top is None else top.below(path)
+
     def cgroup(self, paths: Mapping[str, str]) -> "ContainerCgroup":
         """Return the cgroup of a process with these paths (see ``Host.cgroup_paths``)."""
         return ContainerCgroup(self, paths)

@@ -82,9 +82,13 @@ class Host:
         except OSError as error:
             raise SourceError(error.errno, error.strerror, path) from error
 
-    def process(self, pid: int) -> parse.Process:
-        """Return when a process started, and whether it is ending."""
-        return read_as(self.path(f"proc/{pid}/stat"), parse.process, self.files.read)
+    def process(self, pid: int, *, keep: bool = True) -> parse.Process:
+        """Return when a process started, and whether it is ending.
+
+        ``keep`` holds the file open for the next time: for processes that are asked about often.
+        """
+        read = self.files.read if keep else read_bytes
+        return read_as(self.path(f"proc/{pid}/stat"), parse.process, read)
 
     def starttime(self, pid: int) -> int:
         """Return when a process started, in ticks since boot."""
@@ -97,9 +101,10 @@ class Host:
         """
         return max(0, self.monotonic() - starttime * NSEC_PER_TICK)
 
-    def cgroup_paths(self, pid: int) -> Mapping[str, str]:
+    def cgroup_paths(self, pid: int, *, keep: bool = True) -> Mapping[str, str]:
         """Return the cgroups of a process by controller; ``""`` is the v2 tree."""
-        return read_as(self.path(f"proc/{pid}/cgroup"), parse.cgroup_paths, self.files.read)
+        read = self.files.read if keep else read_bytes
+        return read_as(self.path(f"proc/{pid}/cgroup"), parse.cgroup_paths, read)
 
     def task_status(self, tid: int) -> parse.TaskStatus:
         """Return the state of a thread and its ids in the nested pid namespaces."""

@@ -57,6 +57,18 @@ class Place:
         """Return the path of one of the cgroup's files."""
         return f"{self.point}{self.path}/{name}"
 
+    def inode(self) -> int:
+        """Return the inode of its directory, which no later cgroup of this path will have.
+
+        kernfs gives numbers out in turn, with a generation in their upper half. Raises
+        ``SourceError`` for a cgroup that is gone.
+        """
+        directory = f"{self.point}{self.path}"
+        try:
+            return os.stat(directory).st_ino  # noqa: PTH116 - on the way of every open
+        except OSError as error:
+            raise SourceError(error.errno, error.strerror, directory) from error
+
     @cached_property
     def ancestry(self) -> tuple["Place", ...]:
         """This cgroup and then each ancestor up to the top of the mount."""

@@ -114,7 +114,7 @@ def test_v2_settings(top: Path) -> None:
 class _RunningHost(FixedHost):
     """A host on which this very process is in the container's cgroup."""
 
-    def cgroup_paths(self, _pid: int) -> dict[str, str]:
+    def cgroup_paths(self, _pid: int, *, keep: bool = True) -> dict[str, str]:  # noqa: ARG002
         """Return the recorded container's."""
         return {"": "/system.slice/lxc.payload.c1"}
 

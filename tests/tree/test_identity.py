@@ -5,12 +5,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lxfs.identity import Identity
+from lxfs import identity as identity_module
+from lxfs.identity import Identity, scope
 from lxfs.model import Container, SourceError
+from lxfs.sources.cgroups import Hierarchies
 from tests.fixtures import (
     C1_NS,
     HOST_NS,
+    HYBRID,
     INIT,
     MEMBER,
     STRANGER,
@@ -135,3 +140,195 @@ def test_an_ending_init_has_no_cgroup(host: FixedHost, tmp_path: Path) -> None:
         identity.cgroup_paths(container)
     with pytest.raises(SourceError, match="gone"):
         identity.container(MEMBER)
+
+
+def test_what_a_recycled_inode_replaces_is_forgotten(host: FixedHost, tmp_path: Path) -> None:
+    """The container that had the inode before is given up, with all that is kept of it."""
+    forgotten: list[Container] = []
+    identity = Identity(host, forget=forgotten.append)
+    old = identity.container(INIT)
+    shutil.rmtree(tmp_path / f"proc/{INIT}")
+    shutil.rmtree(tmp_path / f"proc/{MEMBER}")
+    _restart(tmp_path, 3000, 460000, C1_NS)
+    assert identity.container(3000) != old
+    assert forgotten == [old]
+
+
+@pytest.mark.parametrize(
+    ("init", "caller", "expected"),
+    [
+        # An ordinary container: what its init makes below itself is not another.
+        ("/lxc/c1", "/lxc/c1", "/lxc/c1"),
+        ("/lxc/c1", "/lxc/c1/system.slice/ssh.service", "/lxc/c1"),
+        ("/", "/user.slice/session-1.scope", "/"),
+        # Neighbours in one pid namespace, near and far.
+        ("/pod/pause", "/pod/ctr/a/b", "/pod/ctr"),
+        ("/pod/pause/init", "/pod/ctr", "/pod/ctr"),
+        ("/bench/main", "/bench/run-1", "/bench/run-1"),
+        ("/user.slice/x", "/machine.slice/y/z", "/machine.slice"),
+        # Names that begin alike are not one inside the other.
+        ("/lxc/c1", "/lxc/c10/a", "/lxc/c10"),
+        ("/lxc/c10", "/lxc/c1", "/lxc/c1"),
+        # Above the init is not the container's.
+        ("/pod/pause", "/pod", "/pod/pause"),
+        ("/pod/pause", "/", "/pod/pause"),
+    ],
+)
+def test_the_rule_of_scopes(init: str, caller: str, expected: str) -> None:
+    """Below init: init's; beside it: the child of what they share; above it: init's."""
+    assert scope(init, caller) == expected
+
+
+_paths = st.lists(st.sampled_from(["a", "b", "ab"]), max_size=5).map(lambda p: "/" + "/".join(p))
+
+
+def _has(upper: str, lower: str) -> bool:
+    return upper == lower or lower.startswith(upper.rstrip("/") + "/")
+
+
+@given(_paths, _paths, _paths)
+def test_scopes_divide_a_namespace(init: str, one: str, other: str) -> None:
+    """A scope is init's or holds its caller, never init; two are the same or share nothing."""
+    found, beside = scope(init, one), scope(init, other)
+    if found == init:
+        assert _has(init, one) or _has(one, init)
+    else:
+        assert _has(found, one)
+        assert not _has(found, init)
+    assert found == beside or not (_has(found, beside) or _has(beside, found))
+    assert scope(init, found.rstrip("/") + "/x") == found
+
+
+class Pod:
+    """A pause container, and neighbours of it in its pid namespace, on the v2 host."""
+
+    def __init__(self, host: FixedHost, root: Path) -> None:
+        self.host, self.root = host, root
+        self.forgotten: list[Container] = []
+        self.identity = Identity(host, Hierarchies.find(host), self.forgotten.append)
+        self.move(INIT, "/pod/pause")
+        (root / f"proc/{MEMBER}/stat").write_bytes((root / f"proc/{INIT}/stat").read_bytes())
+
+    def make(self, path: str) -> Path:
+        """Make a cgroup."""
+        directory = self.root / f"sys/fs/cgroup{path}"
+        directory.mkdir(parents=True)
+        return directory
+
+    def move(self, pid: int, path: str) -> None:
+        """Put a process into a cgroup."""
+        (self.root / f"proc/{pid}/cgroup").write_text(f"0::{path}\n")
+
+    def member(self, path: str) -> Container:
+        """Return the container of the namespace's other process when it is in a cgroup."""
+        self.move(MEMBER, path)
+        found = self.identity.container(MEMBER)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def pod(host: FixedHost, tmp_path: Path) -> Pod:
+    """Such a pod."""
+    return Pod(host, tmp_path)
+
+
+def test_neighbours_in_a_namespace_are_told_apart(pod: Pod) -> None:
+    """Each cgroup beside init's is a container, under a key of its own, with its own paths."""
+    pod.make("/pod/a")
+    pod.make("/pod/b")
+    pause, a, b = (pod.member(f"/pod/{name}") for name in ("pause/x", "a/x", "b"))
+    assert pause.own == ()
+    assert pod.identity.container(INIT) == pause
+    assert len({pause.key, a.key, b.key}) == 3
+    assert pod.identity.cgroup_paths(a) == {"": "/pod/a"}
+    assert pod.identity.cgroup_paths(b) == {"": "/pod/b"}
+    assert pod.identity.cgroup_paths(pause) == {"": "/pod/pause"}
+    assert pod.member("/pod/a/y") == a
+
+
+def test_the_hosts_processes_are_the_host_in_any_cgroup(pod: Pod) -> None:
+    """A caller in the host's own pid namespace sees the host, told apart by cgroup or not."""
+    pod.make("/pod/a")
+    pod.move(STRANGER, "/pod/a")
+    assert pod.identity.container(STRANGER) is None
+
+
+def test_each_hierarchy_is_judged_by_itself(tmp_path: Path) -> None:
+    """On v1 a caller may be beside init for one controller and with it for the others."""
+    host = fixture_host(HYBRID, tmp_path)
+    identity = Identity(host, Hierarchies.find(host))
+    (tmp_path / f"proc/{MEMBER}").mkdir(exist_ok=True)
+    shutil.copy(tmp_path / f"proc/{INIT}/stat", tmp_path / f"proc/{MEMBER}/stat")
+    (tmp_path / "sys/fs/cgroup/memory/beside").mkdir()
+    theirs = (tmp_path / f"proc/{INIT}/cgroup").read_text()
+    lines = [
+        line.rpartition(":")[0] + ":/beside/x" if ":memory:" in line else line
+        for line in theirs.splitlines()
+    ]
+    (tmp_path / f"proc/{MEMBER}/cgroup").write_text("\n".join(lines) + "\n")
+    found = identity.container(MEMBER)
+    assert found is not None
+    assert [(own.hierarchy, own.path) for own in found.own] == [("memory", "/beside")]
+    whole = identity.container(INIT)
+    assert whole is not None
+    expected = {**identity.cgroup_paths(whole), "memory": "/beside"}
+    assert identity.cgroup_paths(found) == expected
+
+
+def test_an_ending_caller_has_no_cgroup(pod: Pod) -> None:
+    """A caller that is ending, which cgroup v1 shows in the host's root, is an error."""
+    pod.make("/pod/a")
+    fields = ["0"] * 20
+    fields[5] = "4"
+    (pod.root / f"proc/{MEMBER}/stat").write_text(f"{MEMBER} (x) S {' '.join(fields)}\n")
+    with pytest.raises(SourceError, match="gone") as caught:
+        pod.member("/")
+    assert caught.value.errno == errno.ESRCH
+
+
+def test_a_removed_cgroup_ends_its_container_alone(pod: Pod) -> None:
+    """The pause container lives on; what was beside it is gone, reaped and forgotten once."""
+    directory = pod.make("/pod/a")
+    pause, a = pod.member("/pod/pause"), pod.member("/pod/a")
+    assert pod.identity.reap() == []
+    directory.rmdir()
+    assert not pod.identity.alive(a)
+    with pytest.raises(SourceError) as caught:
+        pod.identity.cgroup_paths(a)
+    assert caught.value.errno == errno.ESRCH
+    assert pod.identity.reap() == [a] == pod.forgotten
+    assert pod.identity.reap() == []
+    assert pod.identity.cgroup_paths(pause) == {"": "/pod/pause"}
+
+
+def test_a_cgroup_made_anew_is_another_container(pod: Pod) -> None:
+    """A cgroup of the same path as one that was removed is not taken for it."""
+    directory = pod.make("/pod/a")
+    a = pod.member("/pod/a")
+    directory.rename(directory.with_name("old"))  # so that its inode is not given out at once
+    pod.make("/pod/a")
+    assert not pod.identity.alive(a)
+    assert pod.member("/pod/a") != a
+
+
+def test_a_namespace_has_so_many_containers(pod: Pod) -> None:
+    """One that keeps making cgroups has its earliest given up, and another's are left alone."""
+    found = []
+    for number in range(identity_module._MAX_SCOPES + 3):
+        pod.make(f"/pod/{number}")
+        found.append(pod.member(f"/pod/{number}"))
+        pod.identity.cgroup_paths(found[0])  # in use: it stays
+    assert pod.forgotten == found[1:4]
+    # A descriptor of one that was given up still reads its own, and is remembered again.
+    assert pod.identity.cgroup_paths(found[1]) == {"": "/pod/1"}
+    assert pod.forgotten == [*found[1:4], found[4]]
+
+
+def test_all_containers_of_a_dead_namespace_are_reaped(pod: Pod) -> None:
+    """With the init all of its namespace is forgotten."""
+    pod.make("/pod/a")
+    pause, a = pod.member("/pod/pause"), pod.member("/pod/a")
+    shutil.rmtree(pod.root / f"proc/{INIT}")
+    assert pod.identity.reap() == [pause, a] == pod.forgotten
+    assert pod.identity._scoped == {}

@@ -23,10 +23,10 @@ C1 = "sys/fs/cgroup/system.slice/lxc.payload.c1"
 class Mounted:
     """A tree over a copy of a fixture, and reads through it."""
 
-    def __init__(self, source: Path, root: Path) -> None:
+    def __init__(self, source: Path, root: Path, *, by_cgroup: bool = False) -> None:
         self.root = root
         self.host: FixedHost = fixture_host(source, root)
-        self.world = World.of(self.host)
+        self.world = World.of(self.host, by_cgroup=by_cgroup)
         self.tree = Tree(self.world)
 
     def read(self, path: str, pid: int = MEMBER) -> str:
@@ -322,3 +322,61 @@ def test_many_threads_get_whole_files(v2: Mounted) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Iterator[Mounted]:
+    """A tree over the v2 host that tells callers of a pid namespace apart by cgroup."""
+    mounted = Mounted(V2, tmp_path, by_cgroup=True)
+    shutil.copy(tmp_path / f"proc/{INIT}/stat", tmp_path / f"proc/{MEMBER}/stat")
+    yield mounted
+    mounted.tree.close()
+
+
+def _beside(pod: Mounted, name: str) -> Path:
+    """Make the cgroup, a copy of init's, put the reader into it and return it."""
+    path = f"/system.slice/{name}"
+    shutil.copytree(pod.root / C1, pod.root / f"sys/fs/cgroup{path}")
+    (pod.root / f"proc/{MEMBER}/cgroup").write_text(f"0::{path}\n")
+    return pod.root / f"sys/fs/cgroup{path}"
+
+
+def test_what_is_kept_of_a_neighbour_goes_with_its_cgroup(pod: Mounted) -> None:
+    """Counters, loads and counts are each neighbour's own, and dropped with it; init lives on."""
+    one = _beside(pod, "a")
+    (one / "cpu.stat").write_text("usage_usec 7000000\nuser_usec 7000000\nsystem_usec 0\n")
+    assert pod.read("proc/stat").startswith("cpu  700 0 0 ")
+    assert pod.read("proc/stat", INIT).startswith("cpu  8000 1000 3000 ")
+    for pid in (MEMBER, INIT):
+        pod.read("proc/loadavg", pid)
+    kept = (pod.world.clocks._clocks, pod.world.loads._loads, pod.world.counts._counts)
+    assert [len(some) for some in kept] == [2, 2, 2]
+    shutil.rmtree(one)
+    pod.world.reap()
+    whole = pod.world.identity.container(INIT)
+    assert whole is not None
+    assert [list(some) for some in kept] == [[whole.key]] * 3
+
+
+def test_a_neighbour_that_is_gone_is_esrch(pod: Mounted) -> None:
+    """A descriptor that outlives its cgroup is ESRCH though the init of its namespace lives."""
+    one = _beside(pod, "a")
+    handle = pod.tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
+    assert pod.tree.read(handle, 1 << 20, 0).startswith(b"MemTotal:         524288 kB")
+    shutil.rmtree(one)
+    with pytest.raises(ProcessLookupError):
+        pod.tree.read(handle, 100, 0)
+
+
+def test_making_cgroups_gives_no_more_handles(
+    pod: Mounted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Handles are counted for a whole pid namespace: who makes cgroups in it gains none."""
+    monkeypatch.setattr("lxfs.tree._MAX_HANDLES", 3)
+    for name in ("a", "b", "c"):
+        _beside(pod, name)
+        pod.tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
+    _beside(pod, "d")
+    with pytest.raises(OSError, match=r".") as caught:
+        pod.tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
+    assert caught.value.errno == errno.ENFILE
