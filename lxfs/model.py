@@ -145,6 +145,31 @@ class CpuLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class HostNode:
+    """One NUMA node of the host: its number, its CPUs, and whether it has memory."""
+
+    number: int
+    cpus: tuple[int, ...]
+    has_memory: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """The NUMA nodes that a container sees, by the kernel's own numbers, ascending.
+
+    ``cpus`` are those of the visible CPUs, ``memory`` those that its memory may be on.
+    """
+
+    cpus: tuple[int, ...]
+    memory: tuple[int, ...]
+
+    @property
+    def visible(self) -> tuple[int, ...]:
+        """Both kinds."""
+        return tuple(sorted({*self.cpus, *self.memory}))
+
+
+@dataclass(frozen=True, slots=True)
 class CpuTicks:
     """One ``cpu`` line of /proc/stat, in nanoseconds."""
 

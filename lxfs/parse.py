@@ -6,6 +6,7 @@ quotes the offending text; callers who know the path add it.
 Threading: pure functions.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -102,6 +103,35 @@ def format_cpulist(cpus: Iterable[int]) -> str:
         else:
             runs.append([cpu, cpu])
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
+
+
+_MASK = re.compile(rb"[0-9a-f]{1,8}(,[0-9a-f]{8})*")
+
+
+@lru_cache(maxsize=256)
+def cpumask(text: bytes) -> frozenset[int]:
+    """Return the numbers in a mask such as ``3`` or ``ff,00000000`` (hexadecimal, by 32 bits)."""
+    stripped = text.strip()
+    if not _MASK.fullmatch(stripped):
+        raise ValueError(f"expected a mask, found {text[:40]!r}")
+    bits = int(stripped.replace(b",", b""), 16)
+    return frozenset(number for number in range(bits.bit_length()) if bits >> number & 1)
+
+
+def format_cpumask(cpus: Iterable[int], like: bytes) -> str:
+    """Return a mask of these numbers as wide as the mask ``like``.
+
+    The kernel (``%*pb``) prints as many digits as its number of possible CPUs takes.
+    """
+    digits = len(like.strip().replace(b",", b""))
+    text = f"{sum(1 << cpu for cpu in set(cpus)):0{digits}x}"
+    first = len(text) % 8 or 8
+    return ",".join([text[:first], *(text[at : at + 8] for at in range(first, len(text), 8))])
+
+
+def numbers(text: bytes) -> frozenset[int]:
+    """Return the numbers of a list with spaces, such as cpufreq's ``affected_cpus``."""
+    return frozenset(integer(field) for field in text.split())
 
 
 def meminfo(text: bytes) -> dict[bytes, int]:

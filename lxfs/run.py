@@ -21,7 +21,7 @@ from lxfs.errors import UserError
 from lxfs.limits import Cell, Limits
 from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
-from lxfs.table import FILES
+from lxfs.table import FILES, MIRRORS
 
 # A directory that is there wherever FUSE is, in which nobody keeps anything: the view is mounted
 # on it in our own mount namespace, so that not even a kill leaves a directory behind.
@@ -163,7 +163,7 @@ class _Supervisor:
         plan = sandbox.Plan(
             command=self._command,
             view=_VIEW,
-            files=[file.path for file in FILES],
+            paths=[*(file.path for file in FILES), *(mirror.path for mirror in MIRRORS)],
             enter=self._cell.enter,
             terminal=self._terminal if self._terminal >= 0 and not self._shared else None,
             foreground=self._in_foreground(),

@@ -33,7 +33,7 @@ _SI_KERNEL = 0x80  # include/uapi/asm-generic/siginfo.h: keys pressed, a line hu
 class Plan:
     """What the init is to set up and run.
 
-    ``view`` is where the view is mounted, ``files`` what of it goes over the same paths below
+    ``view`` is where the view is mounted, ``paths`` what of it goes over the same paths below
     ``/``. ``terminal`` is a descriptor of the controlling terminal, which the command gets at once
     when ``foreground``. With ``shared`` the command stays in our parent's process group: in a
     pipeline the terminal belongs to all of it.
@@ -41,7 +41,7 @@ class Plan:
 
     command: Sequence[str]
     view: str
-    files: Sequence[str]
+    paths: Sequence[str]
     enter: Callable[[], None]
     terminal: int | None
     foreground: bool
@@ -105,10 +105,10 @@ def _mount_view(plan: Plan) -> None:
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
     syscalls.mount("proc", "/proc", "proc", flags)
-    for path in plan.files:
+    for path in plan.paths:
         if Path(f"/{path}").exists():
             syscalls.mount(f"{plan.view}/{path}", f"/{path}", flags=syscalls.MS_BIND)
-    # The bound files keep the view alive; the rest of it need not be seen.
+    # What is bound keeps the view alive; the rest of it need not be seen.
     syscalls.umount(plan.view, syscalls.MNT_DETACH)
 
 

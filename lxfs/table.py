@@ -1,30 +1,17 @@
 """The table of what is served: path, view, mode. It is also the directory listing.
 
-Role: which numbers go into which view. A file that is not in the table does not exist.
+Role: which numbers go into which view. A file that is not in the table does not exist; of a
+mirrored directory of the host, the view's module lists what does.
 Boundary: values only; opens nothing and knows no FUSE.
 Threading: immutable.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
+from lxfs.entries import File
+from lxfs.mirror import Mirror
 from lxfs.views import cpu_sysfs, cpuinfo, loadavg, meminfo, stat, swaps, uptime
 from lxfs.world import Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One served file: where it is, what it shows in a container, its mode.
-
-    ``remembers`` marks a view that draws on state: it is rendered for readers, never for stat(2).
-    The path is also the host's own file, which callers in the host's pid namespace are shown.
-    """
-
-    path: str
-    view: Callable[[Snapshot], bytes]
-    mode: int = 0o444
-    remembers: bool = False
-
 
 FILES: tuple[File, ...] = (
     File("proc/meminfo", lambda now: meminfo.render(now.host("proc/meminfo"), now.memory)),
@@ -39,5 +26,15 @@ FILES: tuple[File, ...] = (
         "proc/uptime", lambda now: uptime.render(now.age, now.counters.total.idle), remembers=True
     ),
     File("proc/loadavg", lambda now: loadavg.render(now.load), remembers=True),
-    File("sys/devices/system/cpu/online", lambda now: cpu_sysfs.online(now.cpus)),
 )
+
+
+def _of_cpus(view: cpu_sysfs.View) -> Callable[[Snapshot, str], bytes]:
+    return lambda now, path: view(now.host(path), now.cpus)
+
+
+_CPU_FILES: Mapping[str, Callable[[Snapshot, str], bytes] | None] = {
+    shape: None if view is None else _of_cpus(view) for shape, view in cpu_sysfs.FILES.items()
+}
+
+MIRRORS: tuple[Mirror, ...] = (Mirror("sys/devices/system/cpu", _CPU_FILES, cpu_sysfs.LINKS),)

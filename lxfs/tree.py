@@ -11,11 +11,18 @@ import stat as stat_module
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
+from lxfs.entries import Directory, File, Link
+from lxfs.mirror import Mirror
 from lxfs.model import Container, SourceError
-from lxfs.table import FILES, File
+from lxfs.sources.host import Host
+from lxfs.table import FILES, MIRRORS
 from lxfs.world import Snapshot, World
+
+_T = TypeVar("_T")
 
 _REAP_SECONDS = 30.0
 _MAX_HANDLES = 4096
@@ -53,14 +60,28 @@ class _Handle:
 class Tree:
     """The served tree, callable from many threads."""
 
-    def __init__(self, world: World, files: tuple[File, ...] = FILES) -> None:
+    def __init__(
+        self,
+        world: World,
+        files: tuple[File, ...] = FILES,
+        mirrors: tuple[Mirror, ...] = MIRRORS,
+    ) -> None:
         self._world = world
-        self._files = {f"/{file.path}": file for file in files}
-        self._listings: dict[str, set[str]] = {"/": set()}
-        for path in self._files:
-            parts = path.split("/")[1:]
-            for depth, name in enumerate(parts):
-                self._listings.setdefault("/" + "/".join(parts[:depth]), set()).add(name)
+        # A mirror of what this host does not have would be empty, and hide a container's own.
+        self._mirrors = {
+            f"/{mirror.path}": mirror for mirror in mirrors if world.host.mode(mirror.path)
+        }
+        # What is the same for every caller: the files of the table, and all directories above.
+        paths = {f"/{file.path}": file for file in files}
+        self._listings = _listings(paths, self._mirrors)
+        self._fixed: dict[str, File | Directory] = {
+            **{
+                path: Directory(links=2 + list(names.values()).count(stat_module.S_IFDIR))
+                for path, names in self._listings.items()
+            },
+            **dict.fromkeys(self._mirrors, Directory()),
+            **paths,
+        }
         self._lock = threading.Lock()
         self._handles: dict[int, _Handle] = {}
         self._open: Counter[tuple[int, int] | None] = Counter()
@@ -68,31 +89,72 @@ class Tree:
         self._kept = 0
         self._reaped = time.monotonic()
 
-    def listing(self, path: str) -> list[str]:
-        """Return the names in a directory, sorted. Raises ENOENT, ENOTDIR."""
-        if path in self._files:
+    def find(self, path: str, pid: int = 0) -> File | Directory | Link:
+        """Return what a path is for a caller.
+
+        The kernel keeps a name that it has looked up for one container and uses it for all: every
+        operation has to ask again whether this caller sees it. Raises ENOENT, for what is not
+        there and for what the caller does not see; below a mirrored directory also ESRCH (caller
+        unknown or gone) and EIO.
+        """
+        if (fixed := self._fixed.get(path)) is not None:
+            return fixed
+        return self._ask(path, pid, Mirror.find)
+
+    def listing(self, path: str, pid: int = 0) -> Mapping[str, int]:
+        """Return what a caller sees in a directory, sorted: names, with the type bits of modes.
+
+        Raises ENOTDIR, and as ``find`` does.
+        """
+        if (fixed := self._listings.get(path)) is not None:
+            return fixed
+        if isinstance(self._fixed.get(path), File):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        return self._ask(path, pid, Mirror.names)
+
+    def _ask(
+        self,
+        path: str,
+        pid: int,
+        question: Callable[[Mirror, Host, str, Snapshot | None], _T],
+    ) -> _T:
+        """Return what the mirror that a path belongs to answers a caller."""
+        top = next((top for top in self._mirrors if f"{path}/".startswith(f"{top}/")), None)
+        if top is None:
+            raise _no_such(path)
+        container = self._container(path, pid)
+        now = None if container is None else Snapshot(self._world, container)
         try:
-            return sorted(self._listings[path])
-        except KeyError:
-            raise _no_such(path) from None
+            return question(self._mirrors[top], self._world.host, path[len(top) + 1 :], now)
+        except (SourceError, ValueError) as error:
+            raise self._failure(container, path, error) from error
+
+    def readlink(self, path: str, pid: int = 0) -> str:
+        """Return what a symbolic link says. Raises EINVAL for anything else, and as ``find``."""
+        found = self.find(path, pid)
+        if not isinstance(found, Link):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        return found.target
 
     def attributes(self, path: str, pid: int = 0) -> Attributes:
-        """Return the attributes of a file or directory for a caller. Raises ENOENT.
+        """Return the attributes of a file, directory or link for a caller. Raises as ``find`` does.
 
         The size is that of the text the caller would read now. The kernel states 0 in procfs,
         but for a FUSE file of size 0 it ends sendfile(2) before asking us, and busybox's cat with
         it. Files that remember state the length of the host's; mounting a container's files must
-        not begin its history. A caller that could read nothing is told 1.
+        not begin its history. A caller that could read nothing is told 1. Files of sysfs all state
+        the same size, as the kernel's do.
         """
-        if (file := self._files.get(path)) is not None:
-            return Attributes(stat_module.S_IFREG | file.mode, self._size(file, pid), 1)
-        if (names := self._listings.get(path)) is not None:
-            inner = sum(f"{path.rstrip('/')}/{name}" in self._listings for name in names)
-            return Attributes(stat_module.S_IFDIR | 0o555, 0, 2 + inner)
-        raise _no_such(path)
+        found = self.find(path, pid)
+        if isinstance(found, Directory):
+            return Attributes(stat_module.S_IFDIR | 0o555, 0, found.links)
+        if isinstance(found, Link):
+            return Attributes(stat_module.S_IFLNK | 0o777, 0, 1)
+        return Attributes(stat_module.S_IFREG | found.mode, self._size(found, pid), 1)
 
     def _size(self, file: File, pid: int) -> int:
+        if file.size is not None:
+            return file.size
         try:
             container = None if file.remembers else self._world.identity.container(pid)
             return len(self._render(file, container))
@@ -106,21 +168,14 @@ class Tree:
         descriptor of any other file would. Raises ENOENT, EISDIR, EACCES (for writing), ESRCH
         (caller unknown), ENFILE (too many open by this container).
         """
-        file = self._files.get(path)
-        if file is None:
-            if path in self._listings:
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-            raise _no_such(path)
+        file = self.find(path, pid)
+        if isinstance(file, Directory):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if isinstance(file, Link):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         if flags & os.O_ACCMODE != os.O_RDONLY:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-        try:
-            handle = _Handle(file, self._world.identity.container(pid))
-        except SourceError as error:
-            # Whatever failed on the way, the file is there and may be read: it is the caller who
-            # cannot be placed, and ENOENT or EACCES would say otherwise.
-            raise ProcessLookupError(
-                errno.ESRCH, f"caller {pid}: {error.strerror}", path
-            ) from error
+        handle = _Handle(file, self._container(path, pid))
         with self._lock:
             if handle.owner is not None and self._open[handle.owner] >= _MAX_HANDLES:
                 raise OSError(errno.ENFILE, os.strerror(errno.ENFILE), path)
@@ -183,22 +238,49 @@ class Tree:
         if container is None:
             return self._world.host.read(file.path)
         try:
-            text = file.view(Snapshot(self._world, container))
+            return file.view(Snapshot(self._world, container))
+        except (SourceError, ValueError) as error:
+            raise self._failure(container, f"/{file.path}", error) from error
+
+    def _container(self, path: str, pid: int) -> Container | None:
+        try:
+            return self._world.identity.container(pid)
         except SourceError as error:
-            if not self._world.identity.alive(container):
-                raise ProcessLookupError(
-                    errno.ESRCH, "the container is gone", f"/{file.path}"
-                ) from error
-            # The caller asked for a file that exists: whatever was missing below it, ENOENT or
-            # EACCES would be an answer about the wrong file.
-            raise OSError(errno.EIO, f"{error.strerror}: {error.filename}") from error
-        except ValueError as error:
-            raise OSError(errno.EIO, str(error), f"/{file.path}") from error
-        return text
+            # Whatever failed on the way, the file is there and may be read: it is the caller who
+            # cannot be placed, and ENOENT or EACCES would say otherwise.
+            raise ProcessLookupError(
+                errno.ESRCH, f"caller {pid}: {error.strerror}", path
+            ) from error
+
+    def _failure(
+        self, container: Container | None, path: str, error: SourceError | ValueError
+    ) -> OSError:
+        """Return what a caller is told when the figures for a path could not be had."""
+        if not isinstance(error, SourceError):
+            return OSError(errno.EIO, str(error), path)
+        if container is not None and not self._world.identity.alive(container):
+            return ProcessLookupError(errno.ESRCH, "the container is gone", path)
+        # The caller asked for a file that exists: whatever was missing below it, ENOENT or
+        # EACCES would be an answer about the wrong file.
+        return OSError(errno.EIO, f"{error.strerror}: {error.filename}")
 
     def close(self) -> None:
         """Stop what runs in the background."""
         self._world.loads.close()
+
+
+def _listings(files: Collection[str], mirrors: Collection[str]) -> dict[str, dict[str, int]]:
+    """Return what is in the directories above files and mirrors: names, with their types."""
+    listings: dict[str, dict[str, int]] = {"/": {}}
+    for path in sorted([*files, *mirrors]):
+        above, name = "", ""
+        for part in path[1:].split("/"):
+            names = listings.setdefault(above or "/", {})
+            above, name = f"{above}/{part}", part
+            names[name] = stat_module.S_IFDIR
+        if path in files:
+            names[name] = stat_module.S_IFREG
+    return {path: dict(sorted(names.items())) for path, names in listings.items()}
 
 
 def _no_such(path: str) -> FileNotFoundError:

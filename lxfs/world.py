@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from lxfs.identity import Identity
-from lxfs.model import Container, CpuCounters, Cpus, LoadAverage, MemoryUse, SourceError, TaskCount
+from lxfs.model import (
+    Container,
+    CpuCounters,
+    Cpus,
+    LoadAverage,
+    MemoryUse,
+    Nodes,
+    SourceError,
+    TaskCount,
+)
 from lxfs.sources.cgroups import Cgroup, Hierarchies
 from lxfs.sources.host import Host
 from lxfs.state import CpuClocks, Kept, LoadAverages
@@ -74,6 +83,18 @@ class Snapshot:
         """The CPUs the container sees."""
         limit = self.cgroup.cpu_limit(self._online)
         return limit.seen(by_quota=self._world.cpus_by_quota)
+
+    @_once
+    def nodes(self) -> Nodes:
+        """The NUMA nodes the container sees."""
+        nodes = self._world.host.nodes()
+        seen = set(self.cpus.visible)
+        return Nodes(
+            cpus=tuple(node.number for node in nodes if not seen.isdisjoint(node.cpus)),
+            memory=self.cgroup.memory_nodes(
+                tuple(node.number for node in nodes if node.has_memory)
+            ),
+        )
 
     @_once
     def age(self) -> int:

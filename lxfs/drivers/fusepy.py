@@ -10,12 +10,14 @@ import errno
 import logging
 import os
 import signal
+import stat
 import threading
 import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from lxfs.entries import File
 from lxfs.errors import UserError
 from lxfs.tree import Tree
 
@@ -28,7 +30,8 @@ except OSError as error:  # not ImportError: the module is there, the library is
 
 _log = logging.getLogger(__name__)
 
-# Names never change. Sizes are each caller's own, and one inode serves them all.
+# A name that one caller sees means the same to all who see it; whether one does is asked again in
+# every operation. Sizes are each caller's own, and one inode serves them all.
 _ENTRY_SECONDS, _ATTRIBUTE_SECONDS = 3600.0, 0.0
 _QUIET_SECONDS = 60.0
 
@@ -132,15 +135,36 @@ class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
         }
 
     @_answered
+    def access(self, path: str, mode: int) -> int:
+        """Return 0 when the caller sees a path, which nobody may write; else say why not.
+
+        The kernel asks for access(2) and chdir(2) alone, and has nobody else to ask: without this
+        a name that it knows from one container would be there for all.
+        """
+        found = self._tree.find(path, _caller())
+        if mode & os.W_OK:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        if mode & os.X_OK and isinstance(found, File):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return 0
+
+    @_answered
+    def opendir(self, path: str) -> int:
+        """Let a caller into a directory that it sees: the kernel may know the name from another."""
+        self._tree.find(path, _caller())
+        return 0
+
+    @_answered
     def readdir(self, path: str, fh: int) -> list[tuple[str, int, int]]:  # noqa: ARG002
         """Return names with their types, which readers of d_type count CPUs by."""
-        base = path.rstrip("/")
-        names = [
-            (name, self._tree.attributes(f"{base}/{name}").mode)
-            for name in self._tree.listing(path)
-        ]
-        here = self._tree.attributes(path).mode
-        return [(name, mode, 0) for name, mode in [(".", here), ("..", here), *names]]
+        names = self._tree.listing(path, _caller())
+        own = {".": stat.S_IFDIR, "..": stat.S_IFDIR}
+        return [(name, mode, 0) for name, mode in {**own, **names}.items()]
+
+    @_answered
+    def readlink(self, path: str) -> str:
+        """Return what a symbolic link says."""
+        return self._tree.readlink(path, _caller())
 
     @_answered
     def open(self, path: str, info: mfusepy.fuse_file_info) -> int:

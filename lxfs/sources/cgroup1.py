@@ -124,6 +124,15 @@ def cpu_quota(place: Place) -> Fraction | None:
     return smallest
 
 
+def memory_nodes(place: Place) -> tuple[int, ...]:
+    """Return the nodes its memory may be on; none when no level says (cgroup-v1/cpusets.rst)."""
+    for level in place.ancestry:
+        for name in ("cpuset.effective_mems", "cpuset.mems"):
+            if nodes := level.read_if_any(name, parse.cpulist):
+                return nodes
+    return ()
+
+
 def cpuset(place: Place) -> tuple[int, ...]:
     """Return the CPUs the cgroup may run on; none when no level says (cgroup-v1/cpusets.rst)."""
     for level in place.ancestry:

@@ -121,6 +121,14 @@ def cpu_quota(place: Place) -> Fraction | None:
     return place.smallest("cpu.max", parse.cpu_max)
 
 
+def memory_nodes(place: Place) -> tuple[int, ...]:
+    """Return the nodes its memory may be on; none when no level says."""
+    for level in place.ancestry:
+        if nodes := level.read_if_any("cpuset.mems.effective", parse.cpulist):
+            return nodes
+    return ()
+
+
 def cpuset(place: Place) -> tuple[int, ...]:
     """Return the CPUs the cgroup may run on; none when no level says."""
     for level in place.ancestry:

@@ -40,6 +40,9 @@ class Cgroup(Protocol):
     def cpu_limit(self, online: tuple[int, ...]) -> CpuLimit:
         """Return the allowed CPUs among those online, and the quota."""
 
+    def memory_nodes(self, online: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the NUMA nodes of ``online`` that its memory may be on."""
+
     def threads(self) -> list[int]:
         """Return the host's ids of all threads, descendants' included."""
 
@@ -167,6 +170,15 @@ class ContainerCgroup:
         usable = set(online)
         # A cpuset whose CPUs all went offline falls back to its ancestors' in the kernel too.
         return CpuLimit(tuple(cpu for cpu in allowed if cpu in usable) or online, quota)
+
+    def memory_nodes(self, online: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the NUMA nodes of ``online`` that its memory may be on, at least one."""
+        allowed: tuple[int, ...] = ()
+        if (found := self._place("cpuset")) is not None:
+            place, version = found
+            module = cgroup1 if version == 1 else cgroup2
+            allowed = module.memory_nodes(place)
+        return tuple(node for node in online if node in allowed) or online
 
     def threads(self) -> list[int]:
         """Return the host's ids of all threads, descendants' included."""

@@ -116,10 +116,11 @@ class Files:
         return text
 
     def sweep(self) -> None:
-        """Close what has not been opened anew for a while."""
+        """Close what has not been opened anew for a while, and drop what is not recent any more."""
         now = time.monotonic()
         with self._lock:
             self._held = {path: held for path, held in self._held.items() if now < held.until}
+        self._recent = {path: kept for path, kept in list(self._recent.items()) if now < kept[0]}
 
 
 PLAIN = Files(keep=False)

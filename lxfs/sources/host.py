@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lxfs import parse
-from lxfs.model import NSEC_PER_TICK, SourceError
+from lxfs.model import NSEC_PER_TICK, HostNode, SourceError
 from lxfs.sources.files import Files, read_bytes
 
 # _IOR(0xb7, 7, int) of include/uapi/linux/nsfs.h: the init of a pid namespace, without a fork.
@@ -57,6 +57,32 @@ class Host:
         """Return the bytes of such a file, as they were not more than a few milliseconds ago."""
         return self.files.recent(self.path(relative))
 
+    def mode(self, relative: str) -> int | None:
+        """Return type and permissions of what is at a path, links not followed; or ``None``."""
+        path = self.path(relative)
+        try:
+            return os.lstat(path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise SourceError(error.errno, error.strerror, path) from error
+
+    def names(self, relative: str) -> list[str]:
+        """Return the names in a directory, in the kernel's order."""
+        path = self.path(relative)
+        try:
+            return os.listdir(path)  # noqa: PTH208 - names are what is wanted
+        except OSError as error:
+            raise SourceError(error.errno, error.strerror, path) from error
+
+    def link(self, relative: str) -> str:
+        """Return what a symbolic link says."""
+        path = self.path(relative)
+        try:
+            return os.readlink(path)  # noqa: PTH115 - as written, not as a path
+        except OSError as error:
+            raise SourceError(error.errno, error.strerror, path) from error
+
     def monotonic(self) -> int:
         """Return nanoseconds since boot, suspend included: the clock of process start times."""
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -65,6 +91,21 @@ class Host:
         """Return the CPUs that are online, ascending."""
         path = self.path("sys/devices/system/cpu/online")
         return read_as(path, parse.cpulist, self.files.recent)
+
+    def nodes(self) -> tuple[HostNode, ...]:
+        """Return the NUMA nodes that are online, ascending; none on a kernel without NUMA."""
+        directory = "sys/devices/system/node"
+        if self.mode(f"{directory}/online") is None:
+            return ()
+
+        def numbers(name: str) -> tuple[int, ...]:
+            return read_as(self.path(f"{directory}/{name}"), parse.cpulist, self.files.recent)
+
+        with_memory = numbers("has_memory")
+        return tuple(
+            HostNode(number, numbers(f"node{number}/cpulist"), number in with_memory)
+            for number in numbers("online")
+        )
 
     def mounts(self) -> list[parse.Mount]:
         """Return the mounts this process sees."""

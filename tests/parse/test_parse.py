@@ -52,6 +52,38 @@ def test_cpulist_prints_as_the_kernel() -> None:
     assert parse.format_cpulist([8, 0, 1, 2, 10]) == "0-2,8,10"
 
 
+@pytest.mark.parametrize(
+    ("text", "cpus"),
+    [
+        (b"3\n", {0, 1}),
+        (b"fff\n", set(range(12))),
+        (b"ff,00000001\n", {0, *range(32, 40)}),
+        (b"00000000,0000ffff\n", set(range(16))),
+        (b"00000000\n", set()),
+    ],
+)
+def test_masks_are_the_kernels_at_any_width(text: bytes, cpus: set[int]) -> None:
+    """Masks are hexadecimal in groups of 32 bits, and printed as wide as the host's."""
+    assert parse.cpumask(text) == cpus
+    assert parse.format_cpumask(cpus, like=text).encode() + b"\n" == text
+    assert parse.format_cpumask([], like=text).strip("0,") == ""
+
+
+@given(st.sets(st.integers(0, 255)), st.integers(256, 300))
+def test_cpumask_round_trip(cpus: set[int], possible: int) -> None:
+    """What is printed as a mask is read as the same CPUs."""
+    like = b"0" * -(-possible // 4)
+    text = parse.format_cpumask(cpus, like=like).encode()
+    assert parse.cpumask(text) == cpus
+    assert all(len(group) == 8 for group in text.split(b",")[1:])
+
+
+def test_numbers_take_spaces() -> None:
+    """Cpufreq lists CPUs with spaces, and may list none."""
+    assert parse.numbers(b"0 2 64 \n") == {0, 2, 64}
+    assert parse.numbers(b"\n") == frozenset()
+
+
 def test_starttime_survives_names_with_parentheses() -> None:
     """The name of a process may hold spaces and parentheses."""
     stat = b"7 (a) b (c d) S " + b" ".join(b"%d" % field for field in range(4, 53))
@@ -117,6 +149,10 @@ def test_meminfo_in_bytes_and_counts() -> None:
         (parse.cpulist, b"0-"),
         (parse.cpulist, b"3-1"),
         (parse.cpulist, b"a"),
+        (parse.cpumask, b""),
+        (parse.cpumask, b"3,1"),
+        (parse.cpumask, b"0x3"),
+        (parse.numbers, b"0-3"),
         (parse.meminfo, b"MemTotal 12 kB"),
         (parse.process, b"1 (init) S 0 1"),
         (parse.task_status, b"Name:\tx\nState:\tR (running)\n"),

@@ -95,8 +95,8 @@ def test_stat_of_another_shape_is_an_error() -> None:
 
 def test_online_bytes() -> None:
     """The list is the kernel's, with a newline."""
-    assert cpu_sysfs.online(_cpus(0, 1, 2, 5)) == b"0-2,5\n"
-    assert cpu_sysfs.online(_cpus(0)) == b"0\n"
+    assert cpu_sysfs.visible(b"", _cpus(0, 1, 2, 5)) == b"0-2,5\n"
+    assert cpu_sysfs.visible(b"", _cpus(0)) == b"0\n"
 
 
 def test_uptime_bytes() -> None:
@@ -157,5 +157,5 @@ def test_all_files_count_the_same_cpus(allowed: set[int], quota: Fraction | None
     lines = stat.render((V2 / "proc/stat").read_bytes(), counters, TASKS).splitlines()
     in_info = [int(line.split()[2]) for line in info.splitlines() if line[:9] == b"processor"]
     in_stat = [int(line.split()[0][3:]) for line in lines[1:] if line.startswith(b"cpu")]
-    assert tuple(in_info) == tuple(in_stat) == parse.cpulist(cpu_sysfs.online(cpus))
+    assert tuple(in_info) == tuple(in_stat) == parse.cpulist(cpu_sysfs.visible(b"", cpus))
     assert set(in_info) <= allowed
