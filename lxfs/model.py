@@ -20,6 +20,10 @@ class SourceError(OSError):
     """A kernel file could not be read or understood; ``filename`` says which."""
 
 
+class UncountedError(SourceError):
+    """The kernel keeps no such figure for this container; ``errno`` is what its file would say."""
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryStat:
     """One cgroup's memory by kind, in bytes, descendants included.
@@ -83,6 +87,34 @@ class MemoryUse:
     ancestor_headroom: int | None
     swap: SwapUse | None
     stat: MemoryStat
+
+
+@dataclass(frozen=True, slots=True)
+class HugePages:
+    """Huge pages of one size that a cgroup has taken, in bytes.
+
+    ``limit`` is the smallest over the cgroup and its ancestors. ``reserved`` includes what was
+    taken of it. Where no controller counts them, ``usage`` is ``None``.
+    """
+
+    usage: int | None = None
+    reserved: int = 0
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockIo:
+    """What a cgroup has read from, written to and discarded on one device: bytes and requests.
+
+    Names are those of cgroup v2's io.stat; descendants are included.
+    """
+
+    rbytes: int = 0
+    wbytes: int = 0
+    rios: int = 0
+    wios: int = 0
+    dbytes: int = 0
+    dios: int = 0
 
 
 @dataclass(frozen=True, slots=True)

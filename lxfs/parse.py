@@ -74,6 +74,57 @@ def flat_keyed(text: bytes) -> dict[bytes, int]:
         raise ValueError(f"expected lines of a key and an integer, found {text[:40]!r}") from None
 
 
+Device = tuple[int, int]
+"""The major and minor number of a block device."""
+
+
+def io_stat(text: bytes) -> dict[Device, dict[bytes, int]]:
+    """Return cgroup v2's io.stat: by device, the counts of bytes and requests.
+
+    Other keys (cost.*, those of latency controllers) are left out: not all are integers. A device
+    that has counted nothing may stand alone; some kernels then forget the newline, so that the
+    next device follows on its line.
+    """
+    devices: dict[Device, dict[bytes, int]] = {}
+    values: dict[bytes, int] | None = None
+    for field in text.split():
+        key, equals, value = field.partition(b"=")
+        if not equals:
+            values = devices.setdefault(_device(field), {})
+        elif values is None:
+            raise ValueError(f"expected a device, found {field[:40]!r}")
+        elif key in _IO_COUNTS:
+            values[key] = integer(value)
+    return devices
+
+
+_IO_COUNTS = frozenset((b"rbytes", b"wbytes", b"rios", b"wios", b"dbytes", b"dios"))
+
+
+def blkio(text: bytes) -> dict[Device, dict[bytes, int]]:
+    """Return a file of cgroup v1's blkio (``MAJ:MIN Operation COUNT``) by device and operation.
+
+    Without the last line, the total of all devices.
+    """
+    devices: dict[Device, dict[bytes, int]] = {}
+    for line in text.splitlines():
+        match line.split():
+            case [device, operation, value]:
+                devices.setdefault(_device(device), {})[operation] = integer(value)
+            case [b"Total", _]:
+                continue
+            case _:
+                raise ValueError(f"expected a device, an operation, a count, found {line[:40]!r}")
+    return devices
+
+
+def _device(text: bytes) -> Device:
+    major, _, minor = text.partition(b":")
+    if not (major.isdigit() and minor.isdigit()):
+        raise ValueError(f"expected a device's MAJOR:MINOR, found {text[:40]!r}")
+    return int(major), int(minor)
+
+
 @lru_cache(maxsize=256)
 def cpulist(text: bytes) -> tuple[int, ...]:
     """Return the CPU numbers of a list such as ``0-3,8``, ascending; an empty list is empty."""

@@ -10,11 +10,40 @@ from collections.abc import Callable, Mapping
 
 from lxfs.entries import File
 from lxfs.mirror import Mirror
-from lxfs.views import cpu_sysfs, cpuinfo, loadavg, meminfo, stat, swaps, uptime
+from lxfs.views import (
+    cpu_sysfs,
+    cpuinfo,
+    diskstats,
+    loadavg,
+    meminfo,
+    pressure,
+    slabinfo,
+    stat,
+    swaps,
+    uptime,
+    vmstat,
+)
 from lxfs.world import Snapshot
 
+
+def _meminfo(now: Snapshot) -> bytes:
+    host = now.host("proc/meminfo")
+    return meminfo.render(host, now.memory, now.huge_pages(meminfo.huge_page_size(host)))
+
+
+def _vmstat(now: Snapshot) -> bytes:
+    return vmstat.render(
+        now.host("proc/vmstat"),
+        now.host("proc/meminfo"),
+        now.memory,
+        now.memory_events,
+        diskstats.total(now.host("proc/diskstats"), now.block_io),
+        vmstat.Sizes(*now.page_sizes),
+    )
+
+
 FILES: tuple[File, ...] = (
-    File("proc/meminfo", lambda now: meminfo.render(now.host("proc/meminfo"), now.memory)),
+    File("proc/meminfo", _meminfo),
     File("proc/swaps", lambda now: swaps.render(now.host("proc/meminfo"), now.memory)),
     File("proc/cpuinfo", lambda now: cpuinfo.render(now.host("proc/cpuinfo"), now.cpus)),
     File(
@@ -26,6 +55,12 @@ FILES: tuple[File, ...] = (
         "proc/uptime", lambda now: uptime.render(now.age, now.counters.total.idle), remembers=True
     ),
     File("proc/loadavg", lambda now: loadavg.render(now.load), remembers=True),
+    File("proc/vmstat", _vmstat),
+    File("proc/diskstats", lambda now: diskstats.render(now.host("proc/diskstats"), now.block_io)),
+    File("proc/slabinfo", lambda _: slabinfo.render(), mode=0o400),
+    File("proc/pressure/cpu", lambda now: pressure.render(now.pressure("cpu"))),
+    File("proc/pressure/memory", lambda now: pressure.render(now.pressure("memory"))),
+    File("proc/pressure/io", lambda now: pressure.render(now.pressure("io"))),
 )
 
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from lxfs.entries import Directory, File, Link
 from lxfs.mirror import Mirror
-from lxfs.model import Container, SourceError
+from lxfs.model import Container, SourceError, UncountedError
 from lxfs.sources.host import Host
 from lxfs.table import FILES, MIRRORS
 from lxfs.world import Snapshot, World
@@ -136,7 +136,7 @@ class Tree:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
         return found.target
 
-    def attributes(self, path: str, pid: int = 0) -> Attributes:
+    def attributes(self, path: str, pid: int = 0, uid: int | None = None) -> Attributes:
         """Return the attributes of a file, directory or link for a caller. Raises as ``find`` does.
 
         The size is that of the text the caller would read now. The kernel states 0 in procfs,
@@ -150,30 +150,33 @@ class Tree:
             return Attributes(stat_module.S_IFDIR | 0o555, 0, found.links)
         if isinstance(found, Link):
             return Attributes(stat_module.S_IFLNK | 0o777, 0, 1)
-        return Attributes(stat_module.S_IFREG | found.mode, self._size(found, pid), 1)
+        return Attributes(stat_module.S_IFREG | found.mode, self._size(found, pid, uid), 1)
 
-    def _size(self, file: File, pid: int) -> int:
+    def _size(self, file: File, pid: int, uid: int | None) -> int:
         if file.size is not None:
             return file.size
+        if not may_read(file, uid):
+            return 1
         try:
             container = None if file.remembers else self._world.identity.container(pid)
             return len(self._render(file, container))
         except OSError:
             return 1
 
-    def open(self, path: str, flags: int, pid: int) -> int:
+    def open(self, path: str, flags: int, pid: int, uid: int | None = None) -> int:
         """Return a handle for a caller, whose container is settled here and now.
 
         A descriptor handed to another container goes on showing the opener's numbers, as a
-        descriptor of any other file would. Raises ENOENT, EISDIR, EACCES (for writing), ESRCH
-        (caller unknown), ENFILE (too many open by this container).
+        descriptor of any other file would. ``uid`` is the caller's as the host's user namespace
+        numbers it. Raises ENOENT, EISDIR, EACCES (for writing, or a file that is not for this
+        user), ESRCH (caller unknown), ENFILE (too many open by this container).
         """
         file = self.find(path, pid)
         if isinstance(file, Directory):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if isinstance(file, Link):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        if flags & os.O_ACCMODE != os.O_RDONLY:
+        if flags & os.O_ACCMODE != os.O_RDONLY or not may_read(file, uid):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         handle = _Handle(file, self._container(path, pid))
         with self._lock:
@@ -260,6 +263,8 @@ class Tree:
             return OSError(errno.EIO, str(error), path)
         if container is not None and not self._world.identity.alive(container):
             return ProcessLookupError(errno.ESRCH, "the container is gone", path)
+        if isinstance(error, UncountedError):
+            return OSError(error.errno, error.strerror, path)
         # The caller asked for a file that exists: whatever was missing below it, ENOENT or
         # EACCES would be an answer about the wrong file.
         return OSError(errno.EIO, f"{error.strerror}: {error.filename}")
@@ -281,6 +286,14 @@ def _listings(files: Collection[str], mirrors: Collection[str]) -> dict[str, dic
         if path in files:
             names[name] = stat_module.S_IFREG
     return {path: dict(sorted(names.items())) for path, names in listings.items()}
+
+
+def may_read(file: File, uid: int | None) -> bool:
+    """Return whether a user of the host may read a file, which is root's as in procfs.
+
+    Root of another user namespace is another user. Capabilities are not known to us.
+    """
+    return uid == 0 or bool(file.mode & 0o004)
 
 
 def _no_such(path: str) -> FileNotFoundError:

@@ -11,15 +11,18 @@ from typing import Any, Generic, TypeVar
 
 from lxfs.identity import Identity
 from lxfs.model import (
+    BlockIo,
     Container,
     CpuCounters,
     Cpus,
+    HugePages,
     LoadAverage,
     MemoryUse,
     Nodes,
     SourceError,
     TaskCount,
 )
+from lxfs.parse import Device
 from lxfs.sources.cgroups import Cgroup, Hierarchies
 from lxfs.sources.host import Host
 from lxfs.state import CpuClocks, Kept, LoadAverages
@@ -73,6 +76,29 @@ class Snapshot:
     def memory(self) -> MemoryUse:
         """Use and limits of memory."""
         return self.cgroup.memory()
+
+    @_once
+    def memory_events(self) -> Mapping[bytes, int]:
+        """What has happened to its memory, by the names of /proc/vmstat."""
+        return self.cgroup.memory_events()
+
+    def huge_pages(self, size: int | None) -> HugePages | None:
+        """Return use and limit of huge pages of a size, ``None`` without a size."""
+        return None if size is None else self.cgroup.huge_pages(size)
+
+    @_once
+    def block_io(self) -> Mapping[Device, BlockIo]:
+        """Its block I/O by device."""
+        return self.cgroup.block_io()
+
+    def pressure(self, resource: str) -> bytes:
+        """Return the text of its own pressure file."""
+        return self.cgroup.pressure(resource)
+
+    @_once
+    def page_sizes(self) -> tuple[int, int | None]:
+        """Bytes of a page, and of a transparent huge page where there are any."""
+        return self._world.host.page_sizes()
 
     @_once
     def _online(self) -> tuple[int, ...]:

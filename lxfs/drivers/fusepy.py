@@ -19,7 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from lxfs.entries import File
 from lxfs.errors import UserError
-from lxfs.tree import Tree
+from lxfs.tree import Tree, may_read
 
 # mfusepy would otherwise take libfuse 2 where both are installed.
 os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
@@ -98,10 +98,11 @@ def _stay() -> None:
         ctypes.pythonapi.PyGILState_Ensure()
 
 
-def _caller() -> int:
+def _caller() -> tuple[int, int]:
+    """Return the caller's pid and uid."""
     _stay()
-    _uid, _gid, pid = mfusepy.fuse_get_context()
-    return int(pid)
+    uid, _gid, pid = mfusepy.fuse_get_context()
+    return int(pid), int(uid)
 
 
 class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
@@ -124,7 +125,7 @@ class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
     @_answered
     def getattr(self, path: str, fh: object = None) -> dict[str, Any]:  # noqa: ARG002
         """Return stat(2)'s fields; all times are that of the mount."""
-        attributes = self._tree.attributes(path, _caller())
+        attributes = self._tree.attributes(path, *_caller())
         return {
             "st_mode": attributes.mode,
             "st_size": attributes.size,
@@ -141,35 +142,37 @@ class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
         The kernel asks for access(2) and chdir(2) alone, and has nobody else to ask: without this
         a name that it knows from one container would be there for all.
         """
-        found = self._tree.find(path, _caller())
+        pid, uid = _caller()
+        found = self._tree.find(path, pid)
         if mode & os.W_OK:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
-        if mode & os.X_OK and isinstance(found, File):
+        unreadable = mode & os.R_OK and isinstance(found, File) and not may_read(found, uid)
+        if unreadable or (mode & os.X_OK and isinstance(found, File)):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         return 0
 
     @_answered
     def opendir(self, path: str) -> int:
         """Let a caller into a directory that it sees: the kernel may know the name from another."""
-        self._tree.find(path, _caller())
+        self._tree.find(path, _caller()[0])
         return 0
 
     @_answered
     def readdir(self, path: str, fh: int) -> list[tuple[str, int, int]]:  # noqa: ARG002
         """Return names with their types, which readers of d_type count CPUs by."""
-        names = self._tree.listing(path, _caller())
+        names = self._tree.listing(path, _caller()[0])
         own = {".": stat.S_IFDIR, "..": stat.S_IFDIR}
         return [(name, mode, 0) for name, mode in {**own, **names}.items()]
 
     @_answered
     def readlink(self, path: str) -> str:
         """Return what a symbolic link says."""
-        return self._tree.readlink(path, _caller())
+        return self._tree.readlink(path, _caller()[0])
 
     @_answered
     def open(self, path: str, info: mfusepy.fuse_file_info) -> int:
         """Make a handle for the calling process."""
-        info.fh = self._tree.open(path, info.flags, _caller())
+        info.fh = self._tree.open(path, info.flags, *_caller())
         return 0
 
     @_answered
@@ -196,8 +199,8 @@ def serve(tree: Tree, mountpoint: str, ready: Callable[[], None]) -> None:
     """Mount the tree on a directory and serve it until it is unmounted or a signal ends it.
 
     Without default_permissions: with it, and attributes that may not be kept, each open would ask
-    for those of the file and of every directory above it. What is served may be read by all, and
-    the mount is read-only; the tree refuses writers, too.
+    for those of the file and of every directory above it. The mount is read-only, and the tree
+    itself refuses writers, and readers that a file's mode leaves out.
 
     ``ready`` is called when the kernel has accepted the mount; requests are answered from then
     on. SIGTERM, SIGINT and SIGHUP unmount. Raises ``UserError`` when the mount fails; libfuse has

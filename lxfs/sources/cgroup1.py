@@ -1,6 +1,6 @@
 """cgroup v1 files to values.
 
-Role: what the files of the memory, cpu, cpuacct and cpuset hierarchies mean
+Role: what the files of the memory, cpu, cpuacct, cpuset, blkio and hugetlb hierarchies mean
 (Documentation/admin-guide/cgroup-v1/).
 Boundary: a ``Place`` in, values of the model out.
 Threading: pure functions over the kernel's files.
@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from lxfs import parse
-from lxfs.model import NSEC_PER_TICK, CpuTime, MemoryStat, MemoryUse, SourceError, SwapUse
+from lxfs.model import (
+    NSEC_PER_TICK,
+    BlockIo,
+    CpuTime,
+    HugePages,
+    MemoryStat,
+    MemoryUse,
+    SourceError,
+    SwapUse,
+)
 from lxfs.sources.place import Place
 
 _LIMIT = "memory.limit_in_bytes"
@@ -86,6 +95,59 @@ def _ancestor_headroom(place: Place, limits: list[tuple[Place, int]]) -> int | N
         left = limit - ancestor.read("memory.usage_in_bytes", parse.integer) + stat.reclaimable
         headroom = max(0, left if headroom is None else min(headroom, left))
     return headroom
+
+
+def memory_events(place: Place) -> dict[bytes, int]:
+    """Return what has happened to the cgroup's memory, by the names of /proc/vmstat.
+
+    pgpgin and pgpgout of v1's memory.stat are not among them: they count pages charged and
+    uncharged, not disk I/O. Kills by the OOM killer are those of the cgroup's own processes.
+    """
+    totals = place.read("memory.stat", parse.flat_keyed)
+    prefix = b"total_"
+    events = {name[len(prefix) :]: n for name, n in totals.items() if name.startswith(prefix)}
+    for name in (b"pgpgin", b"pgpgout"):
+        events.pop(name, None)
+    oom = place.read_if_any("memory.oom_control", parse.flat_keyed) or {}
+    return {**events, b"oom_kill": oom.get(b"oom_kill", 0)}
+
+
+def huge_pages(place: Place, size: str) -> HugePages:
+    """Return the huge pages in use, by ``size`` as in the files' names (cgroup-v1/hugetlb.rst)."""
+    return HugePages(
+        usage=place.read_if_any(f"hugetlb.{size}.usage_in_bytes", parse.integer),
+        reserved=place.read_if_any(f"hugetlb.{size}.rsvd.usage_in_bytes", parse.integer) or 0,
+        # No limit is the largest number of pages: no pool has as many.
+        limit=place.smallest(f"hugetlb.{size}.limit_in_bytes", parse.integer),
+    )
+
+
+def block_io(place: Place) -> dict[parse.Device, BlockIo]:
+    """Return the block I/O by device (cgroup-v1/blkio-controller.rst).
+
+    Counted by the throttle, which since Linux 6.10 sleeps until a limit is set on the device, or
+    else by the BFQ scheduler, where that serves the device. The root cgroup has none of its own.
+    """
+    found: dict[parse.Device, BlockIo] = {}
+    if place.is_top:
+        return found
+    for family in ("throttle", "bfq"):
+        stem = f"blkio.{family}.io_service"
+        sizes = place.read_if_any(f"{stem}_bytes_recursive", parse.blkio) or {}
+        counts = place.read_if_any(f"{stem}d_recursive", parse.blkio) or {}
+        for device in sizes.keys() | counts.keys():
+            size, count = sizes.get(device, {}), counts.get(device, {})
+            io = BlockIo(
+                rbytes=size.get(b"Read", 0),
+                wbytes=size.get(b"Write", 0),
+                dbytes=size.get(b"Discard", 0),
+                rios=count.get(b"Read", 0),
+                wios=count.get(b"Write", 0),
+                dios=count.get(b"Discard", 0),
+            )
+            if io != BlockIo():
+                found.setdefault(device, io)
+    return found
 
 
 def cpu_time(place: Place) -> CpuTime:

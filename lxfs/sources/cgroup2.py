@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from lxfs import parse
-from lxfs.model import CpuTime, MemoryStat, MemoryUse, SourceError, SwapUse
+from lxfs.model import (
+    BlockIo,
+    CpuTime,
+    HugePages,
+    MemoryStat,
+    MemoryUse,
+    SourceError,
+    SwapUse,
+    UncountedError,
+)
 from lxfs.sources.place import Place
 
 _NSEC_PER_USEC = 1000
@@ -22,16 +31,7 @@ def memory(place: Place) -> MemoryUse:
     A cgroup whose parent does not hand down the memory controller has no counters; the nearest
     ancestor that has them is then where the kernel charges its memory.
     """
-    charged = place
-    for level in place.ancestry:
-        charged = level
-        usage = level.read_if_any("memory.current", parse.integer)
-        if usage is not None:
-            break
-    else:
-        raise SourceError(
-            errno.ENODEV, "no memory controller in it or above it", place.file("memory.current")
-        )
+    charged, usage = _charged(place)
     limits = charged.limits("memory.max", parse.integer_or_max)
     return MemoryUse(
         usage=usage,
@@ -39,6 +39,17 @@ def memory(place: Place) -> MemoryUse:
         ancestor_headroom=_ancestor_headroom(charged, limits),
         swap=_swap(charged),
         stat=_stat(charged.read("memory.stat", parse.flat_keyed), charged.file("memory.stat")),
+    )
+
+
+def _charged(place: Place) -> tuple[Place, int]:
+    """Return the cgroup that a cgroup's memory is charged to, and its use in bytes."""
+    for level in place.ancestry:
+        usage = level.read_if_any("memory.current", parse.integer)
+        if usage is not None:
+            return level, usage
+    raise SourceError(
+        errno.ENODEV, "no memory controller in it or above it", place.file("memory.current")
     )
 
 
@@ -96,6 +107,69 @@ def _ancestor_headroom(place: Place, limits: list[tuple[Place, int]]) -> int | N
         left = limit - ancestor.read("memory.current", parse.integer) + stat.reclaimable
         headroom = max(0, left if headroom is None else min(headroom, left))
     return headroom
+
+
+def memory_events(place: Place) -> dict[bytes, int]:
+    """Return what has happened to the cgroup's memory, by the names of /proc/vmstat.
+
+    memory.stat mixes these counts with amounts, whose names vmstat does not know. Kernels before
+    6.0 have one count of scanned and one of reclaimed pages; reclaim at the cgroup's own limit is
+    direct.
+    """
+    charged, _ = _charged(place)
+    events = charged.read("memory.stat", parse.flat_keyed)
+    for kind in (b"pgscan", b"pgsteal"):
+        if kind in events and kind + b"_direct" not in events:
+            events[kind + b"_direct"] = events[kind]
+    oom = charged.read_if_any("memory.events", parse.flat_keyed) or {}
+    return {**events, b"oom_kill": oom.get(b"oom_kill", 0)}
+
+
+def huge_pages(place: Place, size: str) -> HugePages:
+    """Return the huge pages in use, by ``size`` as in the files' names.
+
+    A cgroup without the controller has no count, but its ancestors' limits hold.
+    """
+    return HugePages(
+        usage=place.read_if_any(f"hugetlb.{size}.current", parse.integer),
+        reserved=place.read_if_any(f"hugetlb.{size}.rsvd.current", parse.integer) or 0,
+        limit=place.smallest(f"hugetlb.{size}.max", parse.integer_or_max),
+    )
+
+
+def block_io(place: Place) -> dict[parse.Device, BlockIo]:
+    """Return the block I/O by device, from io.stat.
+
+    None in a cgroup without the controller: an ancestor's would be its neighbours', too. None in
+    the root cgroup, which shows the machine's.
+    """
+    if place.is_top:
+        return {}
+    devices = place.read_if_any("io.stat", parse.io_stat) or {}
+    found = {
+        device: BlockIo(**{name.decode(): value for name, value in values.items()})
+        for device, values in devices.items()
+    }
+    return {device: io for device, io in found.items() if io != BlockIo()}
+
+
+def pressure(place: Place, resource: str) -> bytes:
+    """Return the text of the cgroup's own cpu.pressure, memory.pressure or io.pressure.
+
+    (Documentation/accounting/psi.rst.) Raises ``UncountedError`` (EOPNOTSUPP) where the kernel
+    keeps none: without PSI, with cgroup.pressure 0, and for the root cgroup, whose pressure is
+    the machine's.
+    """
+    name = f"{resource}.pressure"
+    try:
+        text = None if place.is_top else place.read_if_any(name, bytes)
+    except SourceError as error:
+        if error.errno != errno.EOPNOTSUPP:  # PSI was turned off when the machine started
+            raise
+        text = None
+    if text is None:
+        raise UncountedError(errno.EOPNOTSUPP, "no pressure of its own", place.file(name))
+    return text
 
 
 def cpu_time(place: Place) -> CpuTime:

@@ -12,7 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lxfs.model import CpuLimit, CpuTime, MemoryUse, SourceError
+from lxfs.model import (
+    BlockIo,
+    CpuLimit,
+    CpuTime,
+    HugePages,
+    MemoryUse,
+    SourceError,
+    UncountedError,
+)
+from lxfs.parse import Device
 from lxfs.sources import cgroup1, cgroup2
 from lxfs.sources.files import read_bytes
 from lxfs.sources.host import Host
@@ -33,6 +42,18 @@ class Cgroup(Protocol):
 
     def memory(self) -> MemoryUse:
         """Return use and limits of memory and swap, in bytes."""
+
+    def memory_events(self) -> Mapping[bytes, int]:
+        """Return what has happened to its memory, as counts by the names of /proc/vmstat."""
+
+    def huge_pages(self, size: int) -> HugePages:
+        """Return use and limit of huge pages of ``size`` bytes each."""
+
+    def block_io(self) -> Mapping[Device, BlockIo]:
+        """Return the block I/O so far, by the devices that there was any on."""
+
+    def pressure(self, resource: str) -> bytes:
+        """Return the text of its own pressure file. Raises ``UncountedError`` without one."""
 
     def cpu_time(self) -> CpuTime:
         """Return the CPU time used so far, in nanoseconds."""
@@ -149,6 +170,32 @@ class ContainerCgroup:
         place, version = self._need("memory")
         return cgroup1.memory(place) if version == 1 else cgroup2.memory(place)
 
+    def memory_events(self) -> Mapping[bytes, int]:
+        """Return what has happened to its memory, as counts by the names of /proc/vmstat."""
+        place, version = self._need("memory")
+        return cgroup1.memory_events(place) if version == 1 else cgroup2.memory_events(place)
+
+    def huge_pages(self, size: int) -> HugePages:
+        """Return use and limit of huge pages of ``size`` bytes each."""
+        if (found := self._place("hugetlb")) is None:
+            return HugePages()
+        place, version = found
+        name = _size_name(size)
+        return cgroup1.huge_pages(place, name) if version == 1 else cgroup2.huge_pages(place, name)
+
+    def block_io(self) -> Mapping[Device, BlockIo]:
+        """Return the block I/O so far, by the devices that there was any on."""
+        if (found := self._place("io")) is None:
+            return {}
+        place, version = found
+        return cgroup1.block_io(place) if version == 1 else cgroup2.block_io(place)
+
+    def pressure(self, resource: str) -> bytes:
+        """Return the text of its own pressure file. Raises ``UncountedError`` without one."""
+        if (place := self._hierarchies.unified(self._paths)) is None:
+            raise UncountedError(errno.EOPNOTSUPP, "no cgroup v2 tree, which keeps pressure")
+        return cgroup2.pressure(place, resource)
+
     def cpu_time(self) -> CpuTime:
         """Return the CPU time used so far, in nanoseconds."""
         place, version = self._need("cpuacct")
@@ -187,3 +234,11 @@ class ContainerCgroup:
             raise SourceError(errno.ENODEV, "no cgroup hierarchy lists the threads")
         place, version = found
         return place.tree_of_integers("tasks" if version == 1 else "cgroup.threads")
+
+
+def _size_name(size: int) -> str:
+    """Return a size of huge pages as the hugetlb controller's files name it: 2MB, 1GB, 64KB."""
+    for unit, letter in ((1 << 30, "G"), (1 << 20, "M")):
+        if size >= unit:
+            return f"{size // unit}{letter}B"
+    return f"{size >> 10}KB"

@@ -107,6 +107,17 @@ class Host:
             for number in numbers("online")
         )
 
+    def page_sizes(self) -> tuple[int, int | None]:
+        """Return the bytes of a page, and of a transparent huge page (``None`` without THP)."""
+        path = self.path("sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
+        try:
+            huge = read_as(path, parse.integer, self.files.recent)
+        except SourceError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            huge = None
+        return os.sysconf("SC_PAGE_SIZE"), huge
+
     def mounts(self) -> list[parse.Mount]:
         """Return the mounts this process sees."""
         return read_as(self.path("proc/self/mountinfo"), parse.mountinfo)

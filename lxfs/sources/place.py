@@ -86,7 +86,12 @@ class Place:
         There the kernel refuses limits (v1) or has no files for them (v2). The top of a mount in
         a cgroup namespace is an ordinary cgroup.
         """
-        return tuple(level for level in self.ancestry if level.path or level.root != "/")
+        return tuple(level for level in self.ancestry if not level.is_top)
+
+    @property
+    def is_top(self) -> bool:
+        """Whether this is the root cgroup, whose counters are the machine's."""
+        return not self.path and self.root == "/"
 
     def read(self, name: str, shape: Callable[[bytes], _T]) -> _T:
         """Return what ``shape`` makes of one of the cgroup's files."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from lxfs import parse
-from lxfs.model import MemoryUse
+from lxfs.model import HugePages, MemoryUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,47 @@ def _sizes(host: Mapping[bytes, int], use: MemoryUse) -> _Sizes:
     return _Sizes(total, min(free, available), available, swap_total, swap_used)
 
 
+def free(host: bytes, use: MemoryUse) -> int:
+    """Return MemFree of a container in bytes, from the host's file and the container's use."""
+    return _sizes(_layout(host).figures, use).free
+
+
+def huge_page_size(host: bytes) -> int | None:
+    """Return the bytes of a huge page of the host's pool, ``None`` while the pool is empty."""
+    figures = _layout(host).figures
+    return figures.get(b"Hugepagesize") if figures.get(b"HugePages_Total") else None
+
+
+def _huge(host: Mapping[bytes, int], use: HugePages) -> dict[bytes, int]:
+    """Return the lines of the pool of huge pages, in pages.
+
+    The pool is the host's, as far as the limit lets the container have of it; what neighbours have
+    taken or reserved is not free. What of it is surplus no cgroup knows.
+    """
+    size = host.get(b"Hugepagesize", 0)
+    if not size:
+        return {}
+    total = host.get(b"HugePages_Total", 0)
+    if use.limit is not None:
+        total = min(total, use.limit // size)
+    used = (use.usage or 0) // size
+    # The kernel counts a reservation until it is given back, taken or not; this line does not.
+    reserved = max(0, min(use.reserved // size - used, host.get(b"HugePages_Rsvd", 0)))
+    left = host.get(b"HugePages_Free", 0) - host.get(b"HugePages_Rsvd", 0) + reserved
+    available = max(0, min(total - used, left))
+    return {
+        b"HugePages_Total": total,
+        b"HugePages_Free": available,
+        b"HugePages_Rsvd": min(reserved, available),
+        b"Hugetlb": total * size,
+    }
+
+
+def _kb(amount: int) -> int:
+    """Return an amount rounded down to kB, so that a sum of such is the sum of what is printed."""
+    return amount & ~1023
+
+
 def _commit_limit(host: Mapping[bytes, int], sizes: _Sizes) -> int:
     """Scale the host's rule (a share of memory, plus swap) to the container's sizes.
 
@@ -92,16 +133,15 @@ def _commit_limit(host: Mapping[bytes, int], sizes: _Sizes) -> int:
 def _values(host: Mapping[bytes, int], use: MemoryUse) -> dict[bytes, int]:
     sizes = _sizes(host, use)
     stat = use.stat
-    slab = (stat.slab_reclaimable or 0) + (stat.slab_unreclaimable or 0)
     return {
         b"MemTotal": sizes.total,
         b"MemFree": sizes.free,
         b"MemAvailable": sizes.available,
-        # A cgroup's page cache includes its share of the swap cache; meminfo's does not.
-        b"Cached": max(0, stat.file - stat.swapcached),
+        # Without the swap cache, which the kernel counts into the host's page cache alone.
+        b"Cached": stat.file,
         b"SwapCached": stat.swapcached,
-        b"Active": stat.active_anon + stat.active_file,
-        b"Inactive": stat.inactive_anon + stat.inactive_file,
+        b"Active": _kb(stat.active_anon) + _kb(stat.active_file),
+        b"Inactive": _kb(stat.inactive_anon) + _kb(stat.inactive_file),
         b"Active(anon)": stat.active_anon,
         b"Inactive(anon)": stat.inactive_anon,
         b"Active(file)": stat.active_file,
@@ -117,7 +157,7 @@ def _values(host: Mapping[bytes, int], use: MemoryUse) -> dict[bytes, int]:
         b"Mapped": stat.file_mapped,
         b"Shmem": stat.shmem,
         b"KReclaimable": stat.slab_reclaimable or 0,
-        b"Slab": slab,
+        b"Slab": _kb(stat.slab_reclaimable or 0) + _kb(stat.slab_unreclaimable or 0),
         b"SReclaimable": stat.slab_reclaimable or 0,
         b"SUnreclaim": stat.slab_unreclaimable or 0,
         b"KernelStack": stat.kernel_stack or 0,
@@ -137,15 +177,18 @@ def _values(host: Mapping[bytes, int], use: MemoryUse) -> dict[bytes, int]:
     }
 
 
-def render(host: bytes, use: MemoryUse) -> bytes:
+def render(host: bytes, use: MemoryUse, huge: HugePages | None = None) -> bytes:
     """Return the file for a container from the host's file and the container's use.
 
-    In kB, rounded down. For any input nothing is negative, Free <= Available <= Total and
-    SwapFree <= SwapTotal. Raises ``ValueError`` when the host's file has no MemTotal or is not of
-    meminfo's shape. Formulas: Documentation/filesystems/proc.rst.
+    In kB, rounded down. ``huge`` is wanted where the host has huge pages (``huge_page_size``);
+    without it the container has none. For any input nothing is negative, Free <= Available <= Total
+    and SwapFree <= SwapTotal. Raises ``ValueError`` when the host's file has no MemTotal or is not
+    of meminfo's shape. Formulas: Documentation/filesystems/proc.rst.
     """
     layout = _layout(host)
     values = _values(layout.figures, use)
+    if huge is not None:
+        values |= _huge(layout.figures, huge)
     return layout.template % tuple(
         [values.get(name, 0) // divisor for name, divisor in layout.columns]
     )

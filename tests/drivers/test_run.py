@@ -27,6 +27,7 @@ from tests.drivers.conftest import (
     own_cgroups,
 )
 
+PRESSURE = Path("/proc/pressure/cpu")
 BURN = "while :; do :; done & while :; do :; done & "
 
 
@@ -101,6 +102,74 @@ def test_vmstat_agrees() -> None:
     fields = run("--memory", "64M", "--swap", "0", "--", "vmstat").splitlines()[2].split()
     assert 0 < int(fields[3]) <= 64 * 1024
     assert fields[2] == "0"
+
+
+def _disk_of(directory: Path) -> str:
+    """Return the number of the disk that a directory is on, as cgroups name it; skip without."""
+    device = directory.stat().st_dev
+    link = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
+    if not link.exists():
+        pytest.skip(f"{directory} is on no disk")
+    node = link.resolve()
+    disk = node.parent if (node / "partition").exists() else node
+    return (disk / "dev").read_text().strip()
+
+
+def test_block_io_is_the_runs_own(tmp_path: Path) -> None:
+    """What a run writes to a disk is in its diskstats and vmstat; another run has done nothing."""
+    disk = _disk_of(tmp_path)
+    count = "cat /proc/diskstats; grep pgpgout /proc/vmstat; vmstat -d"
+    script = (
+        f"echo on; while ! [ -e {tmp_path}/go ]; do sleep 0.05; done;"
+        f"dd if=/dev/zero of={tmp_path}/file bs=1M count=4 conv=fsync 2>/dev/null; {count}"
+    )
+    with running("--", "sh", "-c", script) as process:
+        assert _line(process) == "on"
+        for cell in cells_of(process.pid):
+            if (throttle := cell / "blkio.throttle.write_bps_device").exists():
+                # Without a limit cgroup v1 counts nothing on current kernels.
+                throttle.write_text(f"{disk} 100000000000\n")
+        (tmp_path / "go").touch()
+        text, _ = process.communicate(timeout=60)
+    lines = [line.split() for line in text.splitlines()]
+    (own,) = [fields for fields in lines if ":".join(fields[:2]) == disk]
+    name, written = own[2], int(own[9])
+    assert 4 << 20 <= written * 512 < 64 << 20
+    assert int(next(fields[1] for fields in lines if fields[0] == "pgpgout")) >= 4096
+    assert next(fields for fields in lines if fields[0] == name)[7] == str(written)
+    assert name not in run("--", "cat", "/proc/diskstats")
+
+
+@pytest.mark.skipif(not PRESSURE.exists(), reason="this kernel keeps no pressure")
+def test_pressure_is_the_runs_own() -> None:
+    """A new run has next to no pressure behind it, whatever the machine has."""
+    for resource in ("cpu", "memory", "io"):
+        first = run("--", "cat", f"/proc/pressure/{resource}").splitlines()[0].split()
+        assert first[0] == "some"
+        assert int(first[4].removeprefix("total=")) < 10_000_000
+
+
+def test_vmstat_is_the_runs_own() -> None:
+    """The referee vmstat finds the run's memory, and page faults are its own."""
+    used = run("--memory", "64M", "--", "vmstat", "-s").splitlines()
+    assert "65536 K total memory" in used[0]
+    counts = dict(map(str.split, run("--memory", "64M", "cat", "/proc/vmstat").splitlines()))
+    assert 0 < int(counts["nr_free_pages"]) * os.sysconf("SC_PAGE_SIZE") <= 64 << 20
+    assert 0 < int(counts["pgfault"]) < 100_000
+    assert counts["numa_hit" if "numa_hit" in counts else "pgfree"] == "0"
+
+
+def test_slabinfo_is_for_the_hosts_root() -> None:
+    """Root reads the heading alone; another user, also as root of a user namespace, nothing."""
+    assert len(run("cat", "/proc/slabinfo").splitlines()) == 2
+    assert "Total Caches" in run("slabtop", "-o")
+    user = ("setpriv", "--reuid", "1000", "--clear-groups")
+    for command in (("cat",), ("unshare", "--user", "--map-root-user", "cat")):
+        done = lxfs("run", *user, *command, "/proc/slabinfo")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "Permission denied" in done.stderr
+    run(*user, "sh", "-c", "test -e /proc/slabinfo && ! test -r /proc/slabinfo")
+    run("test", "-r", "/proc/slabinfo")
 
 
 @pytest.mark.parametrize("cpus", ["0.25", "0.5"])

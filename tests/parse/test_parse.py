@@ -36,6 +36,52 @@ def test_quota_is_in_cpus() -> None:
     assert parse.cpu_max(b"max 100000\n") is None
 
 
+def test_io_stat_of_any_kernel() -> None:
+    """Devices with their counts; other keys, bare devices and missing newlines do no harm."""
+    text = (
+        b"8:16 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6 cost.vrate=100.00 cost.usage=7\n"
+        b"7:0 8:0 rbytes=9 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n"
+        b"254:0\n"
+    )
+    counts = (b"rbytes", b"wbytes", b"rios", b"wios", b"dbytes", b"dios")
+    assert parse.io_stat(text) == {
+        (8, 16): dict(zip(counts, (1, 2, 3, 4, 5, 6), strict=True)),
+        (7, 0): {},
+        (8, 0): dict(zip(counts, (9, 0, 1, 0, 0, 0), strict=True)),
+        (254, 0): {},
+    }
+    assert parse.io_stat(b"") == {}
+
+
+def test_blkio_by_device_and_operation() -> None:
+    """Each line of v1's blkio is one operation of a device; the total of all is left out."""
+    text = b"254:0 Read 4096\n254:0 Discard 0\n254:0 Total 4096\n8:0 Write 12\nTotal 4108\n"
+    assert parse.blkio(text) == {
+        (254, 0): {b"Read": 4096, b"Discard": 0, b"Total": 4096},
+        (8, 0): {b"Write": 12},
+    }
+    assert parse.blkio(b"Total 0\n") == {}
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        (parse.io_stat, b"rbytes=1\n"),
+        (parse.io_stat, b"8:0 rbytes=many\n"),
+        (parse.io_stat, b"sda rbytes=1\n"),
+        (parse.io_stat, b"8:0 rbytes=1 nonsense\n"),
+        (parse.blkio, b"8:0 Read\n"),
+        (parse.blkio, b"8:0 Read much\n"),
+        (parse.blkio, b"eight:0 Read 1\n"),
+        (parse.blkio, b"Sum 4\n"),
+    ],
+)
+def test_block_io_of_another_shape(shape: Callable[[bytes], object], text: bytes) -> None:
+    """What is not a device with counts is an error that quotes it."""
+    with pytest.raises(ValueError, match="found"):
+        shape(text)
+
+
 def test_flat_keyed_maps_names() -> None:
     """A flat keyed file becomes a mapping."""
     assert parse.flat_keyed(b"anon 1\nfile 22\n") == {b"anon": 1, b"file": 22}

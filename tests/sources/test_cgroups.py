@@ -1,12 +1,13 @@
 """Cgroup files to values: recorded v1, synthesised v2, and what goes wrong in each."""
 
 import errno
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from lxfs.model import CpuTime, MemoryUse, SourceError, SwapUse
+from lxfs.model import BlockIo, CpuTime, HugePages, MemoryUse, SourceError, SwapUse, UncountedError
 from lxfs.sources.cgroups import Cgroup, Hierarchies
 from lxfs.sources.place import Place
 from tests.fixtures import HYBRID, INIT, V2, fixture_host
@@ -75,6 +76,132 @@ def test_v2_limit_is_the_smallest_of_the_ancestors(tmp_path: Path) -> None:
     assert use.swap == SwapUse(usage=5 * MIB, limit=0)
     assert use.ancestor_headroom == 0
     assert cgroup.cpu_limit((0, 1, 2, 3)).quota == Fraction(1, 2)
+
+
+def test_v2_block_io(tmp_path: Path) -> None:
+    """Of io.stat the devices that something was transferred on."""
+    cgroup = _v2(tmp_path)
+    assert cgroup.block_io() == {
+        (253, 0): BlockIo(rbytes=70 * MIB, wbytes=40 * MIB, rios=700, wios=500),
+        (259, 0): BlockIo(100 * MIB, 50 * MIB, rios=800, wios=600, dbytes=4 * MIB, dios=4),
+        (9, 9): BlockIo(rbytes=512, rios=1),
+    }
+    (tmp_path / V2_C1 / "io.stat").write_text("8:0 rbytes=x\n")
+    with pytest.raises(SourceError) as caught:
+        cgroup.block_io()
+    assert caught.value.errno == errno.EIO
+    assert caught.value.filename.endswith("c1/io.stat")
+
+
+def test_v2_without_the_io_controller_has_none(tmp_path: Path) -> None:
+    """Where io is not handed down, no ancestor's count is taken: it is the neighbours', too."""
+    cgroup = _v2(tmp_path)
+    (tmp_path / V2_C1 / "io.stat").unlink()
+    assert cgroup.block_io() == {}
+    shutil.rmtree(tmp_path / V2_C1)
+    with pytest.raises(SourceError) as caught:
+        cgroup.block_io()
+    assert caught.value.errno == errno.ENOENT
+
+
+def test_v1_block_io(tmp_path: Path) -> None:
+    """The recorded v1 container has written 4 MiB, as its throttle counts it."""
+    cgroup = _cgroup(HYBRID, tmp_path)
+    assert cgroup.block_io() == {
+        (254, 0): BlockIo(4096, 4210688, rios=1, wios=7, dbytes=4194304, dios=1)
+    }
+
+
+def test_v1_block_io_by_bfq(tmp_path: Path) -> None:
+    """A device whose throttle sleeps is counted by its scheduler, if that is BFQ."""
+    cgroup = _cgroup(HYBRID, tmp_path)
+    own = tmp_path / "sys/fs/cgroup/blkio/lxfs-run"
+    (own / "blkio.bfq.io_service_bytes_recursive").write_text(
+        "254:0 Read 1\n254:0 Total 1\n8:0 Read 512\n8:0 Write 0\n8:0 Total 512\nTotal 513\n"
+    )
+    (own / "blkio.bfq.io_serviced_recursive").write_text("8:0 Read 1\nTotal 1\n")
+    io = cgroup.block_io()
+    assert io[8, 0] == BlockIo(rbytes=512, rios=1)
+    assert io[254, 0].wbytes == 4210688
+    for path in own.glob("blkio.*"):
+        path.write_text("Total 0\n")
+    assert cgroup.block_io() == {}
+
+
+def test_no_block_io_without_its_hierarchy(tmp_path: Path) -> None:
+    """A machine without blkio and io, or a container in the root, has none."""
+    host = fixture_host(HYBRID, tmp_path)
+    hierarchies = Hierarchies.find(host)
+    assert hierarchies.cgroup({"blkio": "/"}).block_io() == {}
+    assert hierarchies.cgroup({"": "/lxfs-run"}).block_io() == {}
+
+
+def test_v2_memory_events(tmp_path: Path) -> None:
+    """Events come by vmstat's names; the one count of older kernels is direct reclaim's."""
+    cgroup = _v2(tmp_path)
+    events = cgroup.memory_events()
+    assert (events[b"oom_kill"], events[b"pgfault"], events[b"pgscan_direct"]) == (2, 123456, 44)
+    stat = tmp_path / V2_C1 / "memory.stat"
+    lines = [x for x in stat.read_text().splitlines(keepends=True) if "_direct" not in x]
+    stat.write_text("".join(lines))
+    assert cgroup.memory_events()[b"pgscan_direct"] == 47
+    (tmp_path / V2_C1 / "memory.events").unlink()
+    assert cgroup.memory_events()[b"oom_kill"] == 0
+
+
+def test_v1_memory_events(tmp_path: Path) -> None:
+    """Of v1 the sums with the descendants, without pgpgin: it counts charges, not transfers."""
+    cgroup = _cgroup(HYBRID, tmp_path)
+    own = tmp_path / V1_MEMORY / "lxfs-run"
+    (own / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
+    events = cgroup.memory_events()
+    totals = _totals(own / "memory.stat")
+    assert totals["total_pgpgin"] > 0
+    assert b"pgpgin" not in events
+    assert events[b"pgfault"] == totals["total_pgfault"]
+    assert events[b"oom_kill"] == 3
+
+
+def test_huge_pages_of_both_versions(tmp_path: Path) -> None:
+    """Use and the smallest limit, by the size in the files' names; none without a controller."""
+    v2 = _cgroup(V2, tmp_path / "v2", "/system.slice/lxc.payload.c1")
+    assert v2.huge_pages(2 * MIB) == HugePages(4 * MIB, 6 * MIB, 20 * MIB)
+    assert v2.huge_pages(1 << 30) == HugePages(None, 0, None)
+    (tmp_path / "v2/sys/fs/cgroup/system.slice/hugetlb.2MB.max").write_text(f"{8 * MIB}\n")
+    assert v2.huge_pages(2 * MIB).limit == 8 * MIB
+    hybrid = fixture_host(HYBRID, tmp_path / "v1")
+    assert _cgroup(HYBRID, tmp_path / "no").huge_pages(2 * MIB) == HugePages()
+    own = tmp_path / "v1/sys/fs/cgroup/hugetlb/c1"
+    own.mkdir(parents=True)
+    for name, value in (("usage", 2 * MIB), ("limit", 4 * MIB), ("rsvd.usage", 2 * MIB)):
+        (own / f"hugetlb.2MB.{name}_in_bytes").write_text(f"{value}\n")
+        (own / f"hugetlb.64KB.{name}_in_bytes").write_text("65536\n")
+    v1 = Hierarchies({"hugetlb": Place(hybrid.path("sys/fs/cgroup/hugetlb"))})
+    cgroup = v1.cgroup({"hugetlb": "/c1"})
+    assert cgroup.huge_pages(2 * MIB) == HugePages(2 * MIB, 2 * MIB, 4 * MIB)
+    assert cgroup.huge_pages(65536) == HugePages(65536, 65536, 65536)
+
+
+def test_pressure_needs_a_tree_and_psi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No v2 tree, and a kernel that refuses, are both EOPNOTSUPP; other failures are not."""
+    cgroup = _v2(tmp_path)
+    with pytest.raises(UncountedError) as caught:
+        Hierarchies({}, None).cgroup({"": "/c1"}).pressure("cpu")
+    assert caught.value.errno == errno.EOPNOTSUPP
+
+    def refuse(number: int) -> None:
+        def read(*_: object) -> bytes:
+            raise SourceError(number, "no", "path")
+
+        monkeypatch.setattr(Place, "read", read)
+
+    refuse(errno.EOPNOTSUPP)
+    with pytest.raises(UncountedError):
+        cgroup.pressure("cpu")
+    refuse(errno.EACCES)
+    with pytest.raises(SourceError) as other:
+        cgroup.pressure("cpu")
+    assert not isinstance(other.value, UncountedError)
 
 
 def test_v1_swap_is_what_memsw_allows_beyond_memory(tmp_path: Path) -> None:

@@ -48,6 +48,18 @@ def test_age_is_never_negative(tmp_path: Path) -> None:
     assert host.age(500001) == 0
 
 
+def test_page_sizes(tmp_path: Path) -> None:
+    """A page is the machine's; a huge one is read, and may not be there at all."""
+    host = fixture_host(V2, tmp_path)
+    assert host.page_sizes() == (os.sysconf("SC_PAGE_SIZE"), 2 << 20)
+    path = tmp_path / "sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+    path.write_text("two\n")
+    with pytest.raises(SourceError, match="hpage_pmd_size"):
+        host.page_sizes()
+    path.unlink()
+    assert host.page_sizes()[1] is None
+
+
 def test_recorded_host(tmp_path: Path) -> None:
     """The recorded host has two CPUs online, and its container's cgroups by controller."""
     host = fixture_host(HYBRID, tmp_path)

@@ -18,6 +18,9 @@ from lxfs.tree import Tree
 from lxfs.world import Snapshot, World
 from tests.fixtures import HYBRID, INIT, MEMBER, STRANGER, V2, FixedHost, fixture_host
 
+NO_FIGURES = ("proc/slabinfo",)
+"""Files that show the same to each container."""
+
 C1 = "sys/fs/cgroup/system.slice/lxc.payload.c1"
 
 
@@ -30,9 +33,9 @@ class Mounted:
         self.world = World.of(self.host, by_cgroup=by_cgroup)
         self.tree = Tree(self.world)
 
-    def read(self, path: str, pid: int = MEMBER) -> str:
+    def read(self, path: str, pid: int = MEMBER, uid: int = 0) -> str:
         """Return a whole file as a caller sees it."""
-        handle = self.tree.open(f"/{path}", os.O_RDONLY, pid)
+        handle = self.tree.open(f"/{path}", os.O_RDONLY, pid, uid)
         try:
             return self.tree.read(handle, 1 << 20, 0).decode()
         finally:
@@ -81,7 +84,7 @@ def test_attributes_look_like_the_kernels(v2: Mounted) -> None:
 def test_sizes_are_the_callers(v2: Mounted, file: File) -> None:
     """Each caller is told the size of what it would read, and never 0."""
     for pid in (STRANGER,) if file.remembers else (MEMBER, STRANGER):
-        assert v2.tree.attributes(f"/{file.path}", pid).size == len(v2.read(file.path, pid))
+        assert v2.tree.attributes(f"/{file.path}", pid, 0).size == len(v2.read(file.path, pid))
     if not file.remembers:
         assert v2.tree.attributes(f"/{file.path}", 4711).size == 1
 
@@ -150,6 +153,83 @@ def test_hybrid_container(hybrid: Mounted) -> None:
     assert hybrid.read("proc/loadavg") == "0.00 0.00 0.00 1/1 1\n"
 
 
+@pytest.mark.parametrize("pid", [MEMBER, STRANGER])
+def test_slabinfo_is_roots(v2: Mounted, pid: int) -> None:
+    """A file of mode 0400 is opened by the host's root alone, and its size is told to nobody else.
+
+    Root of a container in a user namespace of its own is another user of the host.
+    """
+    assert v2.tree.attributes("/proc/slabinfo", pid, 0).mode == stat.S_IFREG | 0o400
+    for uid in (1000, 100000, None):
+        with pytest.raises(PermissionError):
+            v2.tree.open("/proc/slabinfo", os.O_RDONLY, pid, uid)
+        assert v2.tree.attributes("/proc/slabinfo", pid, uid).size == 1
+        v2.tree.release(v2.tree.open("/proc/meminfo", os.O_RDONLY, pid, uid))
+
+
+def test_a_container_has_no_caches_of_its_own(v2: Mounted) -> None:
+    """In slabinfo of a container there is the heading, and no cache of the host's."""
+    host = v2.read("proc/slabinfo", STRANGER)
+    assert v2.read("proc/slabinfo") == "".join(host.splitlines(keepends=True)[:2])
+    assert "neighbours_cache" in host
+
+
+def test_pressure_is_the_containers_or_none(v2: Mounted) -> None:
+    """Pressure is the bytes of the container's cgroup; where there are none, EOPNOTSUPP."""
+    for resource in ("cpu", "memory", "io"):
+        path = v2.root / C1 / f"{resource}.pressure"
+        assert v2.read(f"proc/pressure/{resource}") == path.read_text()
+        path.unlink()
+        with pytest.raises(OSError, match=r".") as caught:
+            v2.read(f"proc/pressure/{resource}")
+        assert caught.value.errno == errno.EOPNOTSUPP
+        path.write_text("some avg10=0.00\n")
+        with pytest.raises(OSError, match=r".") as caught:
+            v2.read(f"proc/pressure/{resource}")
+        assert caught.value.errno == errno.EIO
+
+
+def test_the_roots_pressure_is_nobodys(v2: Mounted) -> None:
+    """A container in the root cgroup has no pressure and no block I/O: those are the machine's."""
+    (v2.root / f"proc/{INIT}/cgroup").write_text("0::/\n")
+    with pytest.raises(OSError, match=r".") as caught:
+        v2.read("proc/pressure/io")
+    assert caught.value.errno == errno.EOPNOTSUPP
+    assert v2.read("proc/diskstats") == ""
+
+
+def test_files_about_memory_agree(v2: Mounted) -> None:
+    """In vmstat the pages are meminfo's kilobytes, and the transfers are those of diskstats."""
+    kilobytes = {
+        line.split(":")[0]: int(line.split()[1]) for line in v2.read("proc/meminfo").splitlines()
+    }
+    counts = {name: int(n) for name, n in map(str.split, v2.read("proc/vmstat").splitlines())}
+    page = os.sysconf("SC_PAGE_SIZE") // 1024
+    for line, name in (
+        ("MemFree", "nr_free_pages"),
+        ("AnonPages", "nr_anon_pages"),
+        ("Mapped", "nr_mapped"),
+        ("Dirty", "nr_dirty"),
+        ("Shmem", "nr_shmem"),
+        ("PageTables", "nr_page_table_pages"),
+    ):
+        assert counts[name] == kilobytes[line] // page
+    assert counts["nr_file_pages"] == (kilobytes["Cached"] + kilobytes["SwapCached"]) // page
+    assert kilobytes["HugePages_Total"] == 10
+    disks = [line.split() for line in v2.read("proc/diskstats").splitlines()]
+    assert [fields[2] for fields in disks] == ["nvme0n1", "dm-0"]
+    assert counts["pgpgin"] == int(disks[0][5]) // 2
+    assert (counts["oom_kill"], counts["pgmajfault"]) == (2, 78)
+
+
+def test_hybrid_pressure_and_block_io(hybrid: Mounted) -> None:
+    """On a hybrid machine pressure is in the v2 tree and block I/O in v1's blkio."""
+    recorded = hybrid.root / "sys/fs/cgroup/unified/lxfs-run/io.pressure"
+    assert hybrid.read("proc/pressure/io") == recorded.read_text()
+    line = " 254       0 vda 1 0 8 0 7 0 8224 0 0 0 0 1 0 8192 0 0 0\n"
+    assert hybrid.read("proc/diskstats") == line
+
+
 def test_a_read_through_is_one_snapshot(v2: Mounted) -> None:
     """Later offsets come from the text of offset 0, which alone renders anew."""
     handle = v2.tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
@@ -190,7 +270,9 @@ def test_a_dead_container_is_esrch(v2: Mounted) -> None:
         v2.tree.read(handle, 100, 0)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.path)
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if file.path not in NO_FIGURES], ids=lambda file: file.path
+)
 def test_a_recycled_init_shows_nobodys_figures(v2: Mounted, file: File) -> None:
     """A descriptor that outlives its container is ESRCH, whoever has the pid of its init now."""
     handle = v2.tree.open(f"/{file.path}", os.O_RDONLY, MEMBER)
@@ -258,7 +340,7 @@ def test_a_slow_container_holds_up_no_other(v2: Mounted, monkeypatch: pytest.Mon
     assert (done, len(others)) == (1, 2)
 
 
-@pytest.mark.parametrize("name", ["meminfo", "stat", "cpuinfo"])
+@pytest.mark.parametrize("name", ["meminfo", "stat", "cpuinfo", "vmstat", "diskstats"])
 def test_a_malformed_host_file_is_eio(v2: Mounted, name: str) -> None:
     """A host file of another shape is EIO for a container."""
     (v2.root / f"proc/{name}").write_text("gibberish\n")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lxfs import parse
-from lxfs.model import MemoryStat, MemoryUse, SwapUse
+from lxfs.model import HugePages, MemoryStat, MemoryUse, SwapUse
 from lxfs.views import meminfo, swaps
 from tests.fixtures import HYBRID, V2
 
@@ -130,7 +130,7 @@ MemTotal:         524288 kB
 MemFree:          319488 kB
 MemAvailable:     403456 kB
 Buffers:               0 kB
-Cached:            81664 kB
+Cached:            81920 kB
 SwapCached:          256 kB
 Active:            43008 kB
 Inactive:         141312 kB
@@ -160,6 +160,7 @@ AnonHugePages:     40960 kB
 FileHugePages:      2048 kB
 HugePages_Total:       0
 HugePages_Free:        0
+HugePages_Rsvd:        0
 Hugepagesize:       2048 kB
 Hugetlb:               0 kB
 DirectMap4k:           0 kB
@@ -184,6 +185,34 @@ def test_columns_are_the_kernels() -> None:
     empty = MemoryStat(**dict.fromkeys(_REQUIRED, 0))
     use = MemoryUse(usage=0, limit=None, ancestor_headroom=None, swap=None, stat=empty)
     assert meminfo.render(host, use) == host
+
+
+@pytest.mark.parametrize(
+    ("use", "total", "free", "reserved"),
+    [
+        # 16 on the host, 8 of them free, 2 of these promised to somebody.
+        (HugePages(), 16, 6, 0),
+        (HugePages(usage=4 * MIB, reserved=6 * MIB, limit=20 * MIB), 10, 7, 1),
+        (HugePages(usage=18 * MIB, reserved=0, limit=20 * MIB), 10, 1, 0),
+        (HugePages(usage=24 * MIB, reserved=0, limit=20 * MIB), 10, 0, 0),
+        (HugePages(usage=0, reserved=0, limit=9223372036852678656), 16, 6, 0),
+        (HugePages(usage=None, reserved=0, limit=0), 0, 0, 0),
+    ],
+)
+def test_huge_pages(use: HugePages, total: int, free: int, reserved: int) -> None:
+    """The pool is what the limit lets have of the host's, less what anybody has taken of it."""
+    host = (V2 / "proc/meminfo").read_bytes()
+    figures = parse.meminfo(meminfo.render(host, V2_USE, use))
+    assert figures[b"HugePages_Total"] == total
+    assert figures[b"HugePages_Free"] == free
+    assert figures[b"HugePages_Rsvd"] == reserved
+    assert figures[b"Hugetlb"] == total * 2 * MIB
+
+
+def test_huge_pages_are_asked_for_where_there_are_any() -> None:
+    """The size of the pages of a pool that is not empty, and nothing else to look for."""
+    assert meminfo.huge_page_size((V2 / "proc/meminfo").read_bytes()) == 2 * MIB
+    assert meminfo.huge_page_size((HYBRID / "proc/meminfo").read_bytes()) is None
 
 
 def test_a_line_nobody_knows_is_zero() -> None:
@@ -257,14 +286,20 @@ _uses = st.builds(
     swap=st.none() | st.builds(SwapUse, usage=_bytes, limit=_maybe),
     stat=_stats,
 )
+_huge = st.none() | st.builds(
+    HugePages, usage=st.none() | _bytes, reserved=_bytes, limit=st.none() | _bytes
+)
 _hosts = st.sampled_from([HYBRID, V2])
 
 
-@given(use=_uses, source=_hosts)
-def test_invariants(use: MemoryUse, source: Path) -> None:
-    """For any use: the host's names in order, nothing negative, Free <= Available <= Total."""
+@given(use=_uses, huge=_huge, source=_hosts)
+def test_invariants(use: MemoryUse, huge: HugePages | None, source: Path) -> None:
+    """For any use: the host's names in order, nothing negative, Free <= Available <= Total.
+
+    And each sum is that of its parts as they are printed.
+    """
     host = (source / "proc/meminfo").read_bytes()
-    text = meminfo.render(host, use)
+    text = meminfo.render(host, use, huge)
     figures, of_host = parse.meminfo(text), parse.meminfo(host)
     assert list(figures) == list(of_host)
     assert min(figures.values()) >= 0
@@ -272,6 +307,13 @@ def test_invariants(use: MemoryUse, source: Path) -> None:
     assert figures[b"MemTotal"] <= of_host[b"MemTotal"]
     assert figures[b"MemAvailable"] <= of_host[b"MemAvailable"]
     assert figures[b"SwapFree"] <= figures[b"SwapTotal"] <= of_host[b"SwapTotal"]
+    assert figures[b"HugePages_Free"] <= figures[b"HugePages_Total"]
+    assert figures[b"HugePages_Total"] <= of_host[b"HugePages_Total"]
+    assert figures[b"HugePages_Free"] <= of_host[b"HugePages_Free"]
+    assert figures[b"Slab"] == figures[b"SReclaimable"] + figures[b"SUnreclaim"]
+    if b"Active(anon)" in figures:
+        for name in (b"Active", b"Inactive"):
+            assert figures[name] == figures[name + b"(anon)"] + figures[name + b"(file)"]
     for line in swaps.render(host, use).splitlines()[1:]:
         size, used = map(int, line.split()[2:4])
         assert size * 1024 == figures[b"SwapTotal"]
