@@ -6,6 +6,7 @@ does not count this", never -1.
 Threading: everything here is immutable.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -199,6 +200,18 @@ class Nodes:
     def visible(self) -> tuple[int, ...]:
         """Both kinds."""
         return tuple(sorted({*self.cpus, *self.memory}))
+
+
+@dataclass(frozen=True, slots=True)
+class NodeMemory:
+    """Memory by NUMA node, in bytes.
+
+    ``sizes`` are those of the host's nodes that the container's memory may be on. ``use`` is what
+    its cgroup has on each node, by kind, as far as that is counted: by the names of ``MemoryStat``.
+    """
+
+    sizes: Mapping[int, int]
+    use: Mapping[str, Mapping[int, int]]
 
 
 @dataclass(frozen=True, slots=True)

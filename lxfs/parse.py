@@ -185,6 +185,33 @@ def numbers(text: bytes) -> frozenset[int]:
     return frozenset(integer(field) for field in text.split())
 
 
+def numa_stat(text: bytes) -> dict[str, dict[int, int]]:
+    """Return memory.numa_stat as kind to node to number: bytes in cgroup v2, pages in v1.
+
+    v1 puts the sum behind the name (``anon=5 N0=3 N1=2``), v2 does not (``anon N0=3 N1=2``).
+    """
+    kinds = {}
+    for line in text.splitlines():
+        name, *fields = line.split()
+        nodes = {}
+        for field in fields:
+            node, equals, value = field.partition(b"=")
+            if not equals or not node.startswith(b"N"):
+                raise ValueError(f"expected a kind and its nodes, found {line[:40]!r}")
+            nodes[integer(node[1:])] = integer(value)
+        kinds[name.partition(b"=")[0].decode()] = nodes
+    return kinds
+
+
+def node_size(text: bytes) -> int:
+    """Return the memory of a node, of its meminfo, in bytes."""
+    for line in text.splitlines():
+        match line.split():
+            case [b"Node", _, b"MemTotal:", value, b"kB"]:
+                return integer(value) * 1024
+    raise ValueError(f"expected a node's MemTotal, found {text[:40]!r}")
+
+
 def meminfo(text: bytes) -> dict[bytes, int]:
     """Return /proc/meminfo in bytes by name; the HugePages_* counts stay counts."""
     values: dict[bytes, int] = {}

@@ -8,6 +8,7 @@ Threading: immutable.
 
 from collections.abc import Callable, Mapping
 
+from lxfs import parse
 from lxfs.entries import File
 from lxfs.mirror import Mirror
 from lxfs.views import (
@@ -16,6 +17,7 @@ from lxfs.views import (
     diskstats,
     loadavg,
     meminfo,
+    node_sysfs,
     pressure,
     slabinfo,
     stat,
@@ -72,4 +74,31 @@ _CPU_FILES: Mapping[str, Callable[[Snapshot, str], bytes] | None] = {
     shape: None if view is None else _of_cpus(view) for shape, view in cpu_sysfs.FILES.items()
 }
 
-MIRRORS: tuple[Mirror, ...] = (Mirror("sys/devices/system/cpu", _CPU_FILES, cpu_sysfs.LINKS),)
+_NODE = "sys/devices/system/node"
+_NODE_FILES: Mapping[str, Callable[[Snapshot, str], bytes] | None] = {
+    "online": lambda now, _: node_sysfs.listed(now.nodes.visible),
+    "possible": lambda now, _: node_sysfs.listed(now.nodes.visible),
+    "has_cpu": lambda now, _: node_sysfs.listed(now.nodes.cpus),
+    "has_memory": lambda now, _: node_sysfs.listed(now.nodes.memory),
+    "has_normal_memory": lambda now, path: node_sysfs.seen_list(now.host(path), now.nodes.memory),
+    "has_high_memory": lambda now, path: node_sysfs.seen_list(now.host(path), now.nodes.memory),
+    "has_generic_initiator": lambda now, path: node_sysfs.seen_list(
+        now.host(path), now.nodes.visible
+    ),
+    "uevent": None,
+    "node#/cpulist": _of_cpus(cpu_sysfs.seen_list),
+    "node#/cpumap": _of_cpus(cpu_sysfs.seen_mask),
+    "node#/distance": lambda now, path: node_sysfs.distance(
+        now.host(path), parse.cpulist(now.host(f"{_NODE}/online")), now.nodes.visible
+    ),
+    "node#/meminfo": lambda now, path: node_sysfs.meminfo(
+        now.host(path), _meminfo(now), now.node_memory
+    ),
+    "node#/numastat": lambda now, path: node_sysfs.numastat(now.host(path)),
+    "node#/uevent": None,
+}
+
+MIRRORS: tuple[Mirror, ...] = (
+    Mirror("sys/devices/system/cpu", _CPU_FILES, cpu_sysfs.LINKS),
+    Mirror(_NODE, _NODE_FILES, node_sysfs.LINKS),
+)

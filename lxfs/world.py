@@ -18,6 +18,7 @@ from lxfs.model import (
     HugePages,
     LoadAverage,
     MemoryUse,
+    NodeMemory,
     Nodes,
     SourceError,
     TaskCount,
@@ -120,6 +121,14 @@ class Snapshot:
             memory=self.cgroup.memory_nodes(
                 tuple(node.number for node in nodes if node.has_memory)
             ),
+        )
+
+    @_once
+    def node_memory(self) -> NodeMemory:
+        """Use and sizes of memory by NUMA node."""
+        return NodeMemory(
+            sizes={node: self._world.host.node_size(node) for node in self.nodes.memory},
+            use=self.cgroup.memory_use_by_node(),
         )
 
     @_once

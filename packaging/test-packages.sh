@@ -11,8 +11,8 @@
 # No daemon is started: the lab starts its own, each in its own directory and network namespace.
 set -eu
 
-TOOLS="acl attr busybox-static dnsmasq-base fuse3 htop iproute2 lxcfs nftables openssl procps rsync
-squashfs-tools tmux uidmap"
+TOOLS="acl attr busybox-static dnsmasq-base fuse3 htop hwloc-nox iproute2 lxcfs nftables numactl openssl
+procps rsync squashfs-tools tmux uidmap"
 LXD="lxd lxd-client"
 INCUS="incus-base incus-client"
 MACHINE="debootstrap e2fsprogs qemu-system-x86"

@@ -9,6 +9,7 @@ Threading: pure functions over the kernel's files.
 import errno
 from collections.abc import Mapping
 from fractions import Fraction
+from mmap import PAGESIZE
 
 from lxfs import parse
 from lxfs.model import (
@@ -184,6 +185,19 @@ def cpu_quota(place: Place) -> Fraction | None:
         if limit is not None and (smallest is None or limit < smallest):
             smallest = limit
     return smallest
+
+
+def memory_use_by_node(place: Place) -> dict[str, dict[int, int]]:
+    """Return use by kind and node, in bytes: anon, file and unevictable, by their LRU lists.
+
+    Nothing on a kernel without NUMA (cgroup-v1/memory.rst).
+    """
+    prefix = "hierarchical_"
+    return {
+        name.removeprefix(prefix): {node: pages * PAGESIZE for node, pages in nodes.items()}
+        for name, nodes in (place.read_if_any("memory.numa_stat", parse.numa_stat) or {}).items()
+        if name.startswith(prefix)
+    }
 
 
 def memory_nodes(place: Place) -> tuple[int, ...]:

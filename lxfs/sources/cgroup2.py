@@ -195,6 +195,18 @@ def cpu_quota(place: Place) -> Fraction | None:
     return place.smallest("cpu.max", parse.cpu_max)
 
 
+def memory_use_by_node(place: Place) -> dict[str, dict[int, int]]:
+    """Return use by kind and node, in bytes, of where memory is charged; see ``memory``.
+
+    Nothing on a kernel without NUMA.
+    """
+    for level in place.ancestry:
+        use = level.read_if_any("memory.numa_stat", parse.numa_stat)
+        if use is not None:
+            return use
+    return {}
+
+
 def memory_nodes(place: Place) -> tuple[int, ...]:
     """Return the nodes its memory may be on; none when no level says."""
     for level in place.ancestry:

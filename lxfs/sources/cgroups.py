@@ -64,6 +64,9 @@ class Cgroup(Protocol):
     def memory_nodes(self, online: tuple[int, ...]) -> tuple[int, ...]:
         """Return the NUMA nodes of ``online`` that its memory may be on."""
 
+    def memory_use_by_node(self) -> Mapping[str, Mapping[int, int]]:
+        """Return use by kind and NUMA node, in bytes; nothing where that is not counted."""
+
     def threads(self) -> list[int]:
         """Return the host's ids of all threads, descendants' included."""
 
@@ -223,9 +226,15 @@ class ContainerCgroup:
         allowed: tuple[int, ...] = ()
         if (found := self._place("cpuset")) is not None:
             place, version = found
-            module = cgroup1 if version == 1 else cgroup2
-            allowed = module.memory_nodes(place)
+            allowed = cgroup1.memory_nodes(place) if version == 1 else cgroup2.memory_nodes(place)
         return tuple(node for node in online if node in allowed) or online
+
+    def memory_use_by_node(self) -> Mapping[str, Mapping[int, int]]:
+        """Return use by kind and NUMA node, in bytes; nothing where that is not counted."""
+        place, version = self._need("memory")
+        if version == 1:
+            return cgroup1.memory_use_by_node(place)
+        return cgroup2.memory_use_by_node(place)
 
     def threads(self) -> list[int]:
         """Return the host's ids of all threads, descendants' included."""

@@ -118,6 +118,11 @@ class Host:
             huge = None
         return os.sysconf("SC_PAGE_SIZE"), huge
 
+    def node_size(self, number: int) -> int:
+        """Return the memory of a NUMA node, in bytes."""
+        path = self.path(f"sys/devices/system/node/node{number}/meminfo")
+        return read_as(path, parse.node_size, self.files.recent)
+
     def mounts(self) -> list[parse.Mount]:
         """Return the mounts this process sees."""
         return read_as(self.path("proc/self/mountinfo"), parse.mountinfo)

@@ -6,20 +6,24 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
+from lxfs import parse
 from tests.drivers.conftest import LXFS, Caller, Mount
 
 CPU = "sys/devices/system/cpu"
+NODE = "sys/devices/system/node"
 MANY = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU cannot be hidden")
 
 
 def _run(*command: str) -> str:
-    """Run a command with one CPU's quota and the view over /sys."""
+    """Run a command with one CPU's quota and 256 MiB, and the view over /sys."""
+    limits = ["--cpus", "1", "--memory", "256M"]
     done = subprocess.run(
-        [*LXFS, "run", "--cpus", "1", "--", *command], capture_output=True, text=True, check=True
+        [*LXFS, "run", *limits, "--", *command], capture_output=True, text=True, check=True
     )
     return done.stdout
 
@@ -97,3 +101,59 @@ def test_lscpu_shows_one_cpu() -> None:
     assert not any(name.startswith("Off-line") for name in said)
     lines = _run("lscpu", "--parse=CPU", "--all").splitlines()
     assert [line for line in lines if not line.startswith("#")] == ["0"]
+
+
+@pytest.mark.skipif(not Path(f"/{NODE}/node0").exists(), reason="this kernel has no NUMA nodes")
+def test_nodes_add_up_to_meminfo(mount: Mount, caller: Caller) -> None:
+    """Over all nodes the container's memory is that of its /proc/meminfo."""
+    nodes = parse.cpulist(caller.reads(mount.directory / NODE / "online").encode())
+    texts = [caller.reads(mount.directory / NODE / f"node{node}/meminfo") for node in nodes]
+    whole = parse.meminfo(caller.reads(mount.directory / "proc/meminfo").encode())
+    assert sum(parse.node_size(text.encode()) for text in texts) == whole[b"MemTotal"]
+    cpus = [caller.reads(mount.directory / NODE / f"node{node}/cpulist") for node in nodes]
+    assert "".join(cpus).strip() == caller.reads(mount.directory / CPU / "online").strip()
+
+
+@MANY
+@pytest.mark.skipif(shutil.which("numactl") is None, reason="numactl is not installed")
+def test_numactl_shows_one_cpu_and_its_memory() -> None:
+    """The referee numactl finds the container's CPU and memory on the nodes."""
+    said = _run("numactl", "--hardware")
+    assert re.findall(r"^node \d+ cpus: (.+)$", said, re.MULTILINE) == ["0"]
+    assert sum(map(int, re.findall(r"^node \d+ size: (\d+) MB$", said, re.MULTILINE))) == 256
+
+
+@MANY
+@pytest.mark.skipif(shutil.which("lstopo-no-graphics") is None, reason="hwloc is not installed")
+def test_lstopo_shows_one_core() -> None:
+    """The referee lstopo draws a machine of one core, one processing unit and 256 MB."""
+    said = _run("lstopo-no-graphics", "--of", "console", "--no-io")
+    assert (said.count("Core L#"), said.count("PU L#")) == (1, 1)
+    assert said.startswith("Machine (256MB total)")
+
+
+@MANY
+@pytest.mark.skipif(
+    not (shutil.which("htop") and shutil.which("tmux")), reason="needs htop and tmux"
+)
+def test_htop_draws_one_bar(tmp_path: Path) -> None:
+    """The referee htop draws a bar for one CPU, and none that is offline."""
+    tmux = ["tmux", "-S", str(tmp_path / "tmux"), "-f", "/dev/null"]
+    command = [*LXFS, "run", "--cpus", "1", "--memory", "256M", "--", "htop"]
+    home = {**os.environ, "HOME": str(tmp_path), "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+    subprocess.run(
+        [*tmux, "new-session", "-d", "-x", "90", "-y", "24", *command], env=home, check=True
+    )
+    try:
+        screen, until = "", time.monotonic() + 20
+        while "Mem[" not in screen and time.monotonic() < until:
+            time.sleep(0.2)
+            shown = subprocess.run(
+                [*tmux, "capture-pane", "-p"], capture_output=True, text=True, check=True
+            )
+            screen = shown.stdout
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=True)
+    assert re.search(r"/256M\]", screen), screen
+    assert len(re.findall(r"%\]", screen)) == 1, screen
+    assert "offline" not in screen

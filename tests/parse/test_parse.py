@@ -130,6 +130,20 @@ def test_numbers_take_spaces() -> None:
     assert parse.numbers(b"\n") == frozenset()
 
 
+def test_numa_stat_of_both_versions() -> None:
+    """Kinds map to nodes; v1 says the sum as well."""
+    assert parse.numa_stat(b"total=5 N0=3 N1=2\n") == {"total": {0: 3, 1: 2}}
+    assert parse.numa_stat(b"anon N0=4096 N10=0\nfile N0=1\n") == {
+        "anon": {0: 4096, 10: 0},
+        "file": {0: 1},
+    }
+
+
+def test_node_size_is_in_bytes() -> None:
+    """The total of a node is found by name."""
+    assert parse.node_size(b"Node 1 MemFree: 1 kB\nNode 1 MemTotal:   12 kB\n") == 12288
+
+
 def test_starttime_survives_names_with_parentheses() -> None:
     """The name of a process may hold spaces and parentheses."""
     stat = b"7 (a) b (c d) S " + b" ".join(b"%d" % field for field in range(4, 53))
@@ -199,6 +213,9 @@ def test_meminfo_in_bytes_and_counts() -> None:
         (parse.cpumask, b"3,1"),
         (parse.cpumask, b"0x3"),
         (parse.numbers, b"0-3"),
+        (parse.numa_stat, b"anon 12"),
+        (parse.numa_stat, b"anon N0=x"),
+        (parse.node_size, b"MemTotal: 12 kB"),
         (parse.meminfo, b"MemTotal 12 kB"),
         (parse.process, b"1 (init) S 0 1"),
         (parse.task_status, b"Name:\tx\nState:\tR (running)\n"),

@@ -3,6 +3,7 @@
 import errno
 import shutil
 from fractions import Fraction
+from mmap import PAGESIZE
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,30 @@ def test_offline_cpus_are_not_allowed(tmp_path: Path) -> None:
     assert cgroup.cpu_limit((0,)).allowed == (0,)
 
 
+def test_memory_nodes(tmp_path: Path) -> None:
+    """The nodes of the cpuset's memory are read on both versions, as far as they are online."""
+    v1, v2 = _cgroup(HYBRID, tmp_path / "1"), _v2(tmp_path / "2")
+    assert v1.memory_nodes((0, 1)) == v2.memory_nodes((0, 1)) == (0, 1)
+    run = tmp_path / "1/sys/fs/cgroup/cpuset/lxfs-run"
+    (run / "cpuset.mems").write_text("0-1\n")
+    (run / "cpuset.effective_mems").write_text("1\n")
+    (tmp_path / "2" / V2_C1).with_name("cpuset.mems.effective").write_text("1-2\n")
+    assert v1.memory_nodes((0, 1)) == v2.memory_nodes((0, 1)) == (1,)
+    assert v2.memory_nodes((0,)) == (0,)
+
+
+def test_memory_by_node(tmp_path: Path) -> None:
+    """v1 counts pages of the whole subtree, v2 bytes, in itself or where it is charged."""
+    v1, v2 = _cgroup(HYBRID, tmp_path / "1"), _v2(tmp_path / "2")
+    assert (v1.memory_use_by_node(), v2.memory_use_by_node()) == ({}, {})
+    (tmp_path / "1" / V1_MEMORY / "lxfs-run/memory.numa_stat").write_text(
+        "total=9 N0=9\nanon=9 N0=9\nhierarchical_anon=5 N0=3 N1=2\n"
+    )
+    assert v1.memory_use_by_node() == {"anon": {0: 3 * PAGESIZE, 1: 2 * PAGESIZE}}
+    (tmp_path / "2" / V2_C1).with_name("memory.numa_stat").write_text("anon N0=4096 N1=0\n")
+    assert v2.memory_use_by_node() == {"anon": {0: 4096, 1: 0}}
+
+
 def test_a_controller_that_is_not_handed_down_counts_above(tmp_path: Path) -> None:
     """A v2 cgroup without memory files is charged to the nearest ancestor that has them."""
     cgroup = _v2(tmp_path)
@@ -374,6 +399,8 @@ def test_malformed_file_is_named(tmp_path: Path, source: Path, path: str) -> Non
         cgroup.cpu_time()
         cgroup.threads()
         cgroup.memory()
+        cgroup.memory_nodes((0,))
+        cgroup.memory_use_by_node()
 
     with pytest.raises(SourceError) as caught:
         everything()

@@ -24,7 +24,7 @@ def test_nothing_heavy_is_imported(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["meminfo", "swaps", "cpuinfo", "stat", "uptime", "loadavg", "cpu_sysfs"]
+    "name", ["meminfo", "swaps", "cpuinfo", "stat", "uptime", "loadavg", "cpu_sysfs", "node_sysfs"]
 )
 def test_views_bring_only_model_and_parse(name: str) -> None:
     """Importing a view imports nothing else of ours but other views, the model and the parser."""

@@ -18,6 +18,7 @@ from tests.fixtures import INIT, MEMBER, STRANGER, FixedHost
 from tests.fixtures.numa import C1, CPUS, limit, numa_host
 
 CPU = "/sys/devices/system/cpu"
+NODE = "/sys/devices/system/node"
 FOUR = "0-1,64-65"
 
 
@@ -131,6 +132,58 @@ def test_links(sysfs: Sysfs) -> None:
     assert attributes.mode == stat.S_IFLNK | 0o777
 
 
+def test_nodes_of_a_container_on_one(sysfs: Sysfs) -> None:
+    """Memory and CPUs on node 0 alone: there is no other, and it has all that meminfo has."""
+    assert list(sysfs.tree.listing(NODE, MEMBER)) == [
+        *("has_cpu", "has_generic_initiator", "has_memory", "has_normal_memory"),
+        *("node0", "online", "possible", "uevent"),
+    ]
+    assert list(sysfs.tree.listing(f"{NODE}/node0", MEMBER)) == [
+        *("cpu0", "cpu1", "cpu64", "cpu65", "cpulist", "cpumap", "distance", "meminfo"),
+        *("numastat", "uevent"),
+    ]
+    for name in ("online", "possible", "has_cpu", "has_memory", "has_normal_memory"):
+        assert sysfs.read(f"{NODE}/{name}") == "0\n"
+    assert sysfs.read(f"{NODE}/node0/cpulist") == f"{FOUR}\n"
+    assert sysfs.read(f"{NODE}/node0/cpumap") == "00000000,00000003,00000000,00000003\n"
+    assert sysfs.read(f"{NODE}/node0/distance") == "10\n"
+    assert sysfs.read(f"{NODE}/node0/numastat").startswith("numa_hit 0\n")
+    assert sysfs.tree.readlink(f"{NODE}/node0/cpu64", MEMBER) == "../../cpu/cpu64"
+    assert "Node 0 MemTotal:         524288 kB\n" in sysfs.read(f"{NODE}/node0/meminfo")
+    for path in ("node1", "node1/meminfo", "node0/cpu2", "node0/vmstat", "node0/compact"):
+        with pytest.raises(FileNotFoundError):
+            sysfs.tree.find(f"{NODE}/{path}", MEMBER)
+
+
+def test_nodes_of_a_container_across_two(sysfs: Sysfs) -> None:
+    """Memory on both nodes and CPUs on the second: both are there, and add up to meminfo."""
+    limit(sysfs.root, "40", mems="0-1")
+    assert sysfs.read(f"{NODE}/online") == "0-1\n"
+    assert sysfs.read(f"{NODE}/has_cpu") == "1\n"
+    assert sysfs.read(f"{NODE}/node0/cpulist") == "\n"
+    assert sysfs.read(f"{NODE}/node1/distance") == "21 10\n"
+    first, second = (
+        {line.split()[2]: int(line.split()[3]) for line in text.splitlines()}
+        for text in (sysfs.read(f"{NODE}/node{node}/meminfo") for node in (0, 1))
+    )
+    whole = parse.meminfo(sysfs.read("/proc/meminfo").encode())
+    assert first["MemTotal:"] == 349525
+    for name in ("MemTotal", "MemFree", "AnonPages", "Dirty", "SReclaimable"):
+        both = first[f"{name}:"] + second[f"{name}:"]
+        assert both == whole[name.encode()] // 1024
+    # 104 MiB of anonymous memory, a tenth of it on the second node.
+    assert second["AnonPages:"] == 10240
+
+
+def test_a_node_of_cpus_alone(sysfs: Sysfs) -> None:
+    """CPUs on a node that the memory may not be on: the node is there, without memory."""
+    limit(sysfs.root, "0", mems="1")
+    assert sysfs.read(f"{NODE}/online") == "0-1\n"
+    assert sysfs.read(f"{NODE}/has_memory") == "1\n"
+    assert "Node 0 MemTotal:              0 kB\n" in sysfs.read(f"{NODE}/node0/meminfo")
+    assert "Node 1 MemTotal:         524288 kB\n" in sysfs.read(f"{NODE}/node1/meminfo")
+
+
 OPERATIONS: list[Callable[[Tree, str, int], object]] = [
     lambda tree, path, pid: tree.find(path, pid),
     lambda tree, path, pid: tree.attributes(path, pid),
@@ -197,6 +250,8 @@ def test_the_hosts_callers_see_the_hosts_values(sysfs: Sysfs) -> None:
     path = f"{CPU}/cpu2/topology/package_cpus"
     assert sysfs.read(path, STRANGER) == (sysfs.root / path[1:]).read_text()
     assert sysfs.read(f"{CPU}/isolated", STRANGER) == "30-33\n"
+    path = f"{NODE}/node1/meminfo"
+    assert sysfs.read(path, STRANGER) == (sysfs.root / path[1:]).read_text()
     with pytest.raises(FileNotFoundError):
         sysfs.tree.find(f"{CPU}/cpu2/crash_notes", STRANGER)
 
