@@ -55,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
         default="pidns",
         help="what makes a container: its pid namespace (default), or in it a cgroup of its own",
     )
+    mount.add_argument(
+        "--state",
+        metavar="FILE",
+        help="where counters and load averages outlive the server, as /run/lxfs.state",
+    )
     mount.set_defaults(call=_mount)
 
     umount = verbs.add_parser("umount", help="take the view off a directory")
@@ -101,6 +106,7 @@ def _mount(arguments: argparse.Namespace) -> int:
         pidfile=arguments.pidfile,
         cpus_by_quota=arguments.cpus == "quota",
         by_cgroup=arguments.identity == "cgroup",
+        state=arguments.state,
     )
     return 0
 

@@ -137,6 +137,22 @@ class CpuTime:
             self.user - before.user, self.system - before.system, self.nice - before.nice
         )
 
+    def plus(self, more: "CpuTime") -> "CpuTime":
+        """Return this and ``more`` together."""
+        return CpuTime(self.user + more.user, self.system + more.system, self.nice + more.nice)
+
+
+@dataclass(frozen=True, slots=True)
+class CpuSpread:
+    """On which CPUs a cgroup has used time since it was made, in nanoseconds: three columns.
+
+    Sampled at the kernel's ticks, so they say how a sum is divided and not how large it is.
+    """
+
+    cpus: tuple[int, ...]
+    user: tuple[int, ...]
+    system: tuple[int, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Cpus:

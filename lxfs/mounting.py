@@ -14,10 +14,12 @@ import logging.handlers
 import os
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from lxfs import parse, syscalls
 from lxfs.errors import UserError
+from lxfs.ledger import Ledger, open_file
 from lxfs.sources.host import Host
 from lxfs.tree import Tree
 from lxfs.world import World
@@ -71,10 +73,20 @@ def check_mountpoint(directory: str, host: Host) -> str:
     return real
 
 
-def make_tree(*, cpus_by_quota: bool = True, by_cgroup: bool = False) -> Tree:
-    """Return the tree over this host. Raises ``UserError`` where there is nothing to read."""
+def make_tree(
+    *, cpus_by_quota: bool = True, by_cgroup: bool = False, state: Path | None = None
+) -> Tree:
+    """Return the tree over this host, whose counters go on from those in a state file.
+
+    Raises ``UserError`` where there is nothing to read, or for a file that is not ours to use.
+    """
+    host = Host()
     try:
-        return Tree(World.of(Host(), cpus_by_quota=cpus_by_quota, by_cgroup=by_cgroup))
+        ledger = None
+        if state is not None:
+            ledger = Ledger(open_file(str(state)), host.boot_id(), host.possible_cpus())
+        world = World.of(host, cpus_by_quota=cpus_by_quota, by_cgroup=by_cgroup, ledger=ledger)
+        return Tree(world)
     except OSError as error:
         raise UserError(f"the kernel's files cannot be read: {error}") from error
 
@@ -86,11 +98,14 @@ def mount(
     pidfile: str | None,
     cpus_by_quota: bool,
     by_cgroup: bool = False,
+    state: str | None = None,
 ) -> None:
     """Serve the view on a directory; unless ``foreground``, return when the mount answers.
 
     Raises ``UserError`` with nothing left behind.
     """
+    path = Path(state).absolute() if state is not None else None
+    make = partial(make_tree, cpus_by_quota=cpus_by_quota, by_cgroup=by_cgroup, state=path)
     check_can_serve()
     real = check_mountpoint(directory, Host())
     with _alone(real) as release:
@@ -100,7 +115,7 @@ def mount(
             real,
             foreground=foreground,
             pidfile=pidfile,
-            make=lambda: make_tree(cpus_by_quota=cpus_by_quota, by_cgroup=by_cgroup),
+            make=make,
             release=release,
         )
 

@@ -125,6 +125,21 @@ def _device(text: bytes) -> Device:
     return int(major), int(minor)
 
 
+def columns(text: bytes, names: bytes) -> list[tuple[int, ...]]:
+    """Return the columns of a table of integers such as cpuacct.usage_all, whose first line is
+    ``names``.
+    """
+    header, _, body = text.partition(b"\n")
+    width = len(header.split())
+    try:
+        fields = list(map(int, body.split()))
+    except ValueError:
+        fields = []
+    if header != names or not fields or len(fields) % width:
+        raise ValueError(f"expected columns of {names.decode()}, found {text[:40]!r}")
+    return [tuple(fields[column::width]) for column in range(width)]
+
+
 @lru_cache(maxsize=256)
 def cpulist(text: bytes) -> tuple[int, ...]:
     """Return the CPU numbers of a list such as ``0-3,8``, ascending; an empty list is empty."""

@@ -1,7 +1,7 @@
-"""The only mutable state: CPU counters that never go back, and load averages.
+"""Load averages, and counts that are dear to make.
 
-Role: /proc/stat and /proc/loadavg are histories; cgroups give only sums. What has to be
-remembered between two reads is remembered here, per container, and nowhere else.
+Role: /proc/loadavg is a history, of which cgroups say nothing. With ``cputime`` this is all that
+is remembered of a container between two reads. With a ledger the averages outlive the process.
 Boundary: numbers in, numbers out; the sampler calls a function that it is given.
 Threading: one lock per kind of state, held only over arithmetic. The sampler is one daemon
 thread, started by the first read of a load average and gone when nobody asks any more.
@@ -9,133 +9,16 @@ thread, started by the first read of a load average and gone when nobody asks an
 
 import logging
 import signal
+import struct
 import threading
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from lxfs.model import (
-    NSEC_PER_SEC,
-    CpuCounters,
-    Cpus,
-    CpuTicks,
-    CpuTime,
-    LoadAverage,
-    SourceError,
-    TaskCount,
-)
+from lxfs.ledger import Entry, Ledger
+from lxfs.model import NSEC_PER_SEC, LoadAverage, SourceError, TaskCount
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Cpu:
-    user: int = 0
-    nice: int = 0
-    system: int = 0
-    idle: int = 0
-
-    def frozen(self) -> CpuTicks:
-        return CpuTicks(self.user, self.nice, self.system, self.idle)
-
-
-@dataclass(slots=True)
-class _Clock:
-    """One container's CPU history.
-
-    ``due`` is the CPU time that has been available so far, ``before`` what the cgroup had used
-    before the container was in it, ``source`` names that cgroup.
-    """
-
-    source: str
-    at: int
-    before: CpuTime
-    due: int = 0
-    used: CpuTime = field(default_factory=lambda: CpuTime(0, 0))
-    idle: int = 0
-    cpus: dict[int, _Cpu] = field(default_factory=dict)
-
-    def spread(self, cpus: Cpus, name: str, amount: int) -> None:
-        """Share an increment among the visible CPUs; the odd nanoseconds go to the first."""
-        share, odd = divmod(amount, len(cpus.visible))
-        for index, number in enumerate(cpus.visible):
-            cpu = self.cpus.setdefault(number, _Cpu())
-            setattr(cpu, name, getattr(cpu, name) + share + (index < odd))
-
-
-class CpuClocks:
-    """Per container: time used, and the idle time that its limits would still have allowed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._clocks: dict[Hashable, _Clock] = {}
-
-    def advance(
-        self,
-        key: Hashable,
-        *,
-        source: str,
-        now: int,
-        age: int,
-        used: CpuTime,
-        cpus: Cpus,
-        online: int,
-    ) -> CpuCounters:
-        """Return the container's counters as of ``now``.
-
-        ``source`` names the cgroup that ``used`` is of. ``now`` and ``age`` (of the container) are
-        nanoseconds of the same clock; ``online`` is the number of the host's CPUs. What is idle is
-        capacity times wall-clock time less what was used: with a quota of 1.5 CPUs full use of it
-        leaves nothing idle, so that top reads 100 %. The use is spread evenly over the visible
-        CPUs, since cgroup v2 does not say which of them it was. No counter ever decreases,
-        whatever the limits, the visible CPUs or the kernel's own sums do meanwhile.
-        """
-        with self._lock:
-            clock = self._clocks.get(key)
-            if clock is None:
-                # More than all CPUs could have given: the cgroup is older than the container, or
-                # the whole machine's. What is not the container's own is not shown.
-                before = used if used.total > age * online else CpuTime(0, 0)
-                clock = self._clocks[key] = _Clock(source=source, at=now, before=before)
-                # What was used before we looked may exceed today's limit.
-                clock.due = max(int(age * cpus.capacity), used.since(before).total)
-            if clock.source != source:
-                # Moved to another cgroup, whose sum began elsewhere: go on from where we are.
-                clock.source, clock.before = source, used.since(clock.used)
-            used = used.since(clock.before)
-            for name in ("user", "nice", "system"):
-                more = getattr(used, name) - getattr(clock.used, name)
-                if more > 0:
-                    clock.spread(cpus, name, more)
-            clock.used = CpuTime(
-                user=max(clock.used.user, used.user),
-                system=max(clock.used.system, used.system),
-                nice=max(clock.used.nice, used.nice),
-            )
-            elapsed = max(0, now - clock.at)
-            clock.at += elapsed
-            clock.due += int(elapsed * cpus.capacity)
-            # A quota is enforced per period: between two reads more may be used than was due. The
-            # deficit is worked off before anything counts as idle, but not for longer than a
-            # second, or a container that once had more CPUs would stand still for hours.
-            floor = clock.used.total + clock.idle - NSEC_PER_SEC * len(cpus.visible)
-            clock.due = max(clock.due, floor)
-            idle = clock.due - clock.used.total - clock.idle
-            if idle > 0:
-                clock.idle += idle
-                clock.spread(cpus, "idle", idle)
-            return CpuCounters(
-                total=CpuTicks(clock.used.user, clock.used.nice, clock.used.system, clock.idle),
-                each=tuple(
-                    (number, clock.cpus.setdefault(number, _Cpu()).frozen())
-                    for number in cpus.visible
-                ),
-            )
-
-    def forget(self, key: Hashable) -> None:
-        """Drop a container that is gone."""
-        with self._lock:
-            self._clocks.pop(key, None)
 
 
 class Kept:
@@ -190,38 +73,84 @@ def decay(load: int, factor: int, active: int) -> int:
     return new // _FIXED_1
 
 
+KIND = 2
+"""The kind of our records in the ledger."""
+
+# The averages, and when the container was last asked about, in nanoseconds of the monotonic clock
+# (which is the same for all processes of a boot); then the container's name.
+_RECORD = struct.Struct("<4q")
+_MAX_NAME = 900
+
+
 @dataclass(slots=True)
 class _Load:
     sample: Callable[[], TaskCount]
-    tasks: TaskCount
     asked: float
+    name: bytes
+    entry: Entry | None = None
     averages: tuple[int, int, int] = (0, 0, 0)
+
+    def record(self, averages: tuple[int, int, int]) -> bytes:
+        # A name that no record could hold costs the sampling between a restart and the next look.
+        name = self.name if len(self.name) <= _MAX_NAME else b""
+        return _RECORD.pack(*averages, int(self.asked * NSEC_PER_SEC)) + name
 
 
 class LoadAverages:
     """Load averages of the containers that were asked about in the last fifteen minutes."""
 
-    def __init__(self, step: float = _STEP, keep: float = _KEEP) -> None:
+    def __init__(
+        self, step: float = _STEP, keep: float = _KEEP, ledger: Ledger | None = None
+    ) -> None:
         self._step = step
         self._keep = keep
+        self._ledger = ledger
         self._lock = threading.Lock()
         self._loads: dict[Hashable, _Load] = {}
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
 
-    def get(self, key: Hashable, sample: Callable[[], TaskCount]) -> LoadAverage:
+    def get(self, key: Hashable, sample: Callable[[], TaskCount], name: bytes = b"") -> LoadAverage:
         """Return the load of a container, which is 0.00 when it is first asked about.
 
-        ``sample`` counts its threads; it is called now, and then every five seconds.
+        ``sample`` counts its threads; it is called now, and then every five seconds. ``name`` is
+        what a successor will know the container by.
         """
         tasks = sample()
         with self._lock:
-            load = self._loads.setdefault(key, _Load(sample, tasks, 0.0))
-            load.sample, load.tasks, load.asked = sample, tasks, time.monotonic()
-            if self._thread is None and not self._stopped.is_set():
-                self._thread = threading.Thread(target=self._run, name="lxfs-loadavg", daemon=True)
-                self._thread.start()
+            load = self._known(key, sample, name)
+            load.sample, load.asked = sample, time.monotonic()
             return LoadAverage(*load.averages, tasks)
+
+    def on_file(self) -> list[bytes]:
+        """Return the names of the containers that a predecessor was sampling when it ended."""
+        horizon = (time.monotonic() - self._keep) * NSEC_PER_SEC
+        return [
+            payload[_RECORD.size :]
+            for payload in (self._ledger.found(KIND) if self._ledger else ())
+            if len(payload) >= _RECORD.size and _RECORD.unpack_from(payload)[3] >= horizon
+        ]
+
+    def resume(self, key: Hashable, sample: Callable[[], TaskCount], name: bytes) -> None:
+        """Go on sampling such a container; its averages go on from where they were."""
+        with self._lock:
+            self._known(key, sample, name)
+
+    def _known(self, key: Hashable, sample: Callable[[], TaskCount], name: bytes) -> _Load:
+        load = self._loads.get(key)
+        if load is None:
+            load = self._loads[key] = _Load(sample, time.monotonic(), name)
+            if self._ledger is not None:
+                load.entry = self._ledger.entry(KIND, key)
+                payload = load.entry.read() or b""
+                if len(payload) >= _RECORD.size:
+                    one, five, fifteen, asked = _RECORD.unpack_from(payload)
+                    load.averages = one, five, fifteen
+                    load.asked = asked / NSEC_PER_SEC
+        if self._thread is None and not self._stopped.is_set():
+            self._thread = threading.Thread(target=self._run, name="lxfs-loadavg", daemon=True)
+            self._thread.start()
+        return load
 
     def _run(self) -> None:
         # libfuse's main thread waits for the signals that end the mount; none may land here.
@@ -249,15 +178,16 @@ class LoadAverages:
             _log.exception("sampling the load of %s failed", key)
             self.forget(key)
             return
-        with self._lock:
-            load.tasks = tasks
-            active = (tasks.running + tasks.blocked) * _FIXED_1
-            one, five, fifteen = load.averages
-            load.averages = (
-                decay(one, _EXP_1, active),
-                decay(five, _EXP_5, active),
-                decay(fifteen, _EXP_15, active),
-            )
+        active = (tasks.running + tasks.blocked) * _FIXED_1
+        one, five, fifteen = load.averages
+        averages = (
+            decay(one, _EXP_1, active),
+            decay(five, _EXP_5, active),
+            decay(fifteen, _EXP_15, active),
+        )
+        if load.entry is not None:
+            load.entry.write(load.record(averages))
+        load.averages = averages
 
     def forget(self, key: Hashable) -> None:
         """Drop a container that is gone."""

@@ -50,7 +50,7 @@ FILES: tuple[File, ...] = (
     File("proc/cpuinfo", lambda now: cpuinfo.render(now.host("proc/cpuinfo"), now.cpus)),
     File(
         "proc/stat",
-        lambda now: stat.render(now.host("proc/stat"), now.counters, now.tasks),
+        lambda now: stat.render(now.host("proc/stat"), now.counters, now.tasks, now.forks),
         remembers=True,
     ),
     File(

@@ -5,11 +5,14 @@ Boundary: knows the sources, the state and the callers, but no path that is serv
 Threading: a ``World`` is shared by all threads, a ``Snapshot`` belongs to one rendering.
 """
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Generic, TypeVar
 
+from lxfs.cputime import CpuClocks, Look
 from lxfs.identity import Identity
+from lxfs.ledger import Ledger
 from lxfs.model import (
     BlockIo,
     Container,
@@ -20,13 +23,14 @@ from lxfs.model import (
     MemoryUse,
     NodeMemory,
     Nodes,
+    OwnCgroup,
     SourceError,
     TaskCount,
 )
 from lxfs.parse import Device
 from lxfs.sources.cgroups import Cgroup, Hierarchies
 from lxfs.sources.host import Host
-from lxfs.state import CpuClocks, Kept, LoadAverages
+from lxfs.state import Kept, LoadAverages
 
 _T = TypeVar("_T")
 
@@ -132,22 +136,29 @@ class Snapshot:
         )
 
     @_once
+    def _now(self) -> int:
+        return self._world.host.monotonic()
+
+    @_once
     def age(self) -> int:
         """Nanoseconds since the container's init started."""
-        return self._world.host.age(self.container.starttime)
+        return self._world.host.age(self.container.starttime, self._now)
 
     @_once
     def counters(self) -> CpuCounters:
         """The container's CPU counters as of now."""
-        return self._world.clocks.advance(
-            self.container.key,
-            source=self._paths.get("cpuacct", self._paths.get("", "")),
-            now=self._world.host.monotonic(),
+        place = self.cgroup.cpu_place()
+        look = Look(
+            now=self._now,
             age=self.age,
+            source=place.file(""),
+            cgroup=place.inode,
             used=self.cgroup.cpu_time(),
+            spread=self.cgroup.cpu_spread(),
             cpus=self.cpus,
             online=len(self._online),
         )
+        return self._world.clocks.advance(self.container.key, look)
 
     @_once
     def tasks(self) -> TaskCount:
@@ -155,10 +166,15 @@ class Snapshot:
         return self._world.tasks(self.container)
 
     @_once
+    def forks(self) -> int:
+        """The highest pid that was seen in the container so far."""
+        return self._world.clocks.forks(self.container.key, self.tasks.last_pid)
+
+    @_once
     def load(self) -> LoadAverage:
         """The container's load averages."""
         world, container = self._world, self.container
-        return world.loads.get(container.key, lambda: world.tasks(container))
+        return world.loads.get(container.key, lambda: world.tasks(container), _name(container))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,19 +190,27 @@ class World:
     cpus_by_quota: bool = True
 
     @classmethod
-    def of(cls, host: Host, *, cpus_by_quota: bool = True, by_cgroup: bool = False) -> "World":
+    def of(
+        cls,
+        host: Host,
+        *,
+        cpus_by_quota: bool = True,
+        by_cgroup: bool = False,
+        ledger: Ledger | None = None,
+    ) -> "World":
         """Return the world of a host. Raises ``SourceError`` without cgroups or /proc.
 
-        ``by_cgroup`` tells the containers of one pid namespace apart, see ``Identity``.
+        ``by_cgroup`` tells the containers of one pid namespace apart, see ``Identity``. With a
+        ledger the counters and load averages go on from what is on file.
         """
         hierarchies = Hierarchies.find(host)
-        clocks, loads, counts = CpuClocks(), LoadAverages(), Kept()
+        clocks, loads, counts = CpuClocks(ledger), LoadAverages(ledger=ledger), Kept()
 
         def forget(container: Container) -> None:
             for kept in (clocks, loads, counts):
                 kept.forget(container.key)
 
-        return cls(
+        world = cls(
             host=host,
             hierarchies=hierarchies,
             identity=Identity(host, hierarchies if by_cgroup else None, forget),
@@ -195,6 +219,17 @@ class World:
             counts=counts,
             cpus_by_quota=cpus_by_quota,
         )
+        world._resume()
+        return world
+
+    def _resume(self) -> None:
+        for name in self.loads.on_file():
+            container = _named(name)
+            if container is not None and self.identity.alive(container):
+                self._resume_load(container, name)
+
+    def _resume_load(self, container: Container, name: bytes) -> None:
+        self.loads.resume(container.key, lambda: self.tasks(container), name)
 
     def tasks(self, container: Container) -> TaskCount:
         """Return the container's threads by state. Raises ``SourceError`` when it is gone."""
@@ -234,3 +269,17 @@ class World:
         """Forget the containers that are gone, and the files that nobody reads."""
         self.host.files.sweep()
         self.identity.reap()
+
+
+def _name(container: Container) -> bytes:
+    """Return a container as bytes for the ledger, whose own keys do not lead back to it."""
+    return json.dumps(astuple(container)).encode()
+
+
+def _named(name: bytes) -> Container | None:
+    """Return the container of such bytes, or ``None`` for what another version has written."""
+    try:
+        namespace, init, starttime, own = json.loads(name)
+        return Container(namespace, init, starttime, tuple(OwnCgroup(*fields) for fields in own))
+    except (ValueError, TypeError):
+        return None

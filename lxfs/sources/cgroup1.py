@@ -15,6 +15,7 @@ from lxfs import parse
 from lxfs.model import (
     NSEC_PER_TICK,
     BlockIo,
+    CpuSpread,
     CpuTime,
     HugePages,
     MemoryStat,
@@ -164,6 +165,20 @@ def cpu_time(place: Place) -> CpuTime:
         )
     except KeyError as key:
         raise SourceError(errno.EIO, f"no {key} line", place.file("cpuacct.stat")) from None
+
+
+def cpu_spread(place: Place) -> CpuSpread | None:
+    """Return on which CPUs the time was used; ``None`` from kernels without the file (before 4.8).
+
+    Each CPU's line has the time that its ticks found in user mode (nice included) and in the
+    kernel, as /proc/stat has for the machine.
+    """
+    found = place.read_if_any("cpuacct.usage_all", _usage_all)
+    return CpuSpread(*found) if found is not None else None
+
+
+def _usage_all(text: bytes) -> list[tuple[int, ...]]:
+    return parse.columns(text, b"cpu user system")
 
 
 def cpu_quota(place: Place) -> Fraction | None:

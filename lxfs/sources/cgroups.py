@@ -15,6 +15,7 @@ from typing import Protocol
 from lxfs.model import (
     BlockIo,
     CpuLimit,
+    CpuSpread,
     CpuTime,
     HugePages,
     MemoryUse,
@@ -57,6 +58,12 @@ class Cgroup(Protocol):
 
     def cpu_time(self) -> CpuTime:
         """Return the CPU time used so far, in nanoseconds."""
+
+    def cpu_spread(self) -> CpuSpread | None:
+        """Return on which CPUs; ``None`` where the kernel does not say (cgroup v2)."""
+
+    def cpu_place(self) -> Place:
+        """Return the cgroup that these two are of."""
 
     def cpu_limit(self, online: tuple[int, ...]) -> CpuLimit:
         """Return the allowed CPUs among those online, and the quota."""
@@ -203,6 +210,15 @@ class ContainerCgroup:
         """Return the CPU time used so far, in nanoseconds."""
         place, version = self._need("cpuacct")
         return cgroup1.cpu_time(place) if version == 1 else cgroup2.cpu_time(place)
+
+    def cpu_spread(self) -> CpuSpread | None:
+        """Return on which CPUs; ``None`` where the kernel does not say (cgroup v2)."""
+        place, version = self._need("cpuacct")
+        return cgroup1.cpu_spread(place) if version == 1 else None
+
+    def cpu_place(self) -> Place:
+        """Return the cgroup that these two are of."""
+        return self._need("cpuacct")[0]
 
     def cpu_limit(self, online: tuple[int, ...]) -> CpuLimit:
         """Return the allowed CPUs among those online, and the quota.

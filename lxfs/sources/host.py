@@ -151,12 +151,20 @@ class Host:
         """Return when a process started, in ticks since boot."""
         return self.process(pid).starttime
 
-    def age(self, starttime: int) -> int:
-        """Return how long ago a start time was, in nanoseconds, never negative.
+    def age(self, starttime: int, now: int) -> int:
+        """Return how long before ``now`` a start time was, in nanoseconds, never negative.
 
         A tick is coarser than the clock: a process of this very tick starts "now".
         """
-        return max(0, self.monotonic() - starttime * NSEC_PER_TICK)
+        return max(0, now - starttime * NSEC_PER_TICK)
+
+    def boot_id(self) -> str:
+        """Return the id of this boot (``man 4 random``), which every boot has another of."""
+        return self.read("proc/sys/kernel/random/boot_id").decode("ascii", "replace").strip()
+
+    def possible_cpus(self) -> int:
+        """Return how many CPUs there can be before the next boot."""
+        return len(read_as(self.path("sys/devices/system/cpu/possible"), parse.cpulist))
 
     def cgroup_paths(self, pid: int, *, keep: bool = True) -> Mapping[str, str]:
         """Return the cgroups of a process by controller; ``""`` is the v2 tree."""

@@ -8,15 +8,16 @@ Threading: none.
 from lxfs.model import NSEC_PER_TICK, CpuCounters, CpuTicks, TaskCount
 
 
-def render(host: bytes, counters: CpuCounters, tasks: TaskCount) -> bytes:
-    """Return the file from the host's file, the container's counters and its threads now.
+def render(host: bytes, counters: CpuCounters, tasks: TaskCount, forks: int) -> bytes:
+    """Return the file from the host's file, the container's counters, its threads now, and the
+    highest pid seen in it so far.
 
     user, nice, system and idle are the container's, in ticks of 1/100 s; the other columns
     (iowait, irq, softirq, steal, guest) are the host's business and zero. ``btime`` is the host's:
     ps(1) adds to it the start times in /proc/PID/stat, which count from the host's boot. ``intr``,
     ``softirq``, ``ctxt`` and ``processes`` would tell of the neighbours and are zero, except that
-    ``processes`` is at least the last pid given out in the container. Any other line is left out.
-    (Documentation/filesystems/proc.rst.)
+    ``processes`` is the highest pid seen: so many were forked at least. Any other line is left
+    out. (Documentation/filesystems/proc.rst.)
     """
     lines = []
     for line in host.splitlines():
@@ -31,7 +32,7 @@ def render(host: bytes, counters: CpuCounters, tasks: TaskCount) -> bytes:
         elif name == b"btime":
             lines.append(line)
         elif name == b"processes":
-            lines.append(b"processes %d" % tasks.last_pid)
+            lines.append(b"processes %d" % forks)
         elif name == b"procs_running":
             # The reader itself runs while it reads.
             lines.append(b"procs_running %d" % max(1, tasks.running))

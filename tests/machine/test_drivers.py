@@ -24,11 +24,17 @@ MATTER = (
     "in_its_cgroups",
     "kill_leaves",
     "full_use",
+    "top_shows",
+    "idle_neighbour",
+    "killed_server",
+    "threaded_and_deep",
     "free_",
 )
 # Left out in there, with the reason.
 APART = {
     "thousands_of_reads": "its minute is too short for 6000 reads under emulation",
+    "mpstat": "its package is not in the image",
+    "is_the_one_that_is_busy": "cgroup v2 does not say on which CPU time was used",
     "cgroups_made_inside": "it makes one cgroup per controller, which in v2 are the same one",
 }
 

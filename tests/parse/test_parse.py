@@ -227,3 +227,17 @@ def test_malformed_text_is_quoted(shape: Callable[[bytes], object], text: bytes)
     """Text of the wrong shape is a ValueError that quotes it, never a guess."""
     with pytest.raises(ValueError, match=r"found|means nothing"):
         shape(text)
+
+
+def test_columns() -> None:
+    """A table of integers under its header is given by columns."""
+    assert parse.columns(b"cpu user\n0 5\n2 7\n", b"cpu user") == [(0, 2), (5, 7)]
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"cpu user\n", b"cpu user\n0\n", b"cpu\n0 1\n", b"cpu user\n0 x\n"]
+)
+def test_malformed_columns(text: bytes) -> None:
+    """Another header, a ragged row, no row or no number is an error that quotes the text."""
+    with pytest.raises(ValueError, match="columns of cpu user"):
+        parse.columns(text, b"cpu user")

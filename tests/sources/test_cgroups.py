@@ -8,13 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from lxfs.model import BlockIo, CpuTime, HugePages, MemoryUse, SourceError, SwapUse, UncountedError
+from lxfs.model import (
+    BlockIo,
+    CpuSpread,
+    CpuTime,
+    HugePages,
+    MemoryUse,
+    SourceError,
+    SwapUse,
+    UncountedError,
+)
 from lxfs.sources.cgroups import Cgroup, Hierarchies
 from lxfs.sources.place import Place
 from tests.fixtures import HYBRID, INIT, V2, fixture_host
 
 MIB = 1 << 20
 V1_MEMORY = "sys/fs/cgroup/memory/session"
+CPUACCT = "sys/fs/cgroup/cpuacct/lxfs-run"
 V2_C1 = "sys/fs/cgroup/system.slice/lxc.payload.c1"
 
 
@@ -235,8 +245,18 @@ def test_swap_that_is_not_accounted(tmp_path: Path, source: Path) -> None:
 
 def test_cpu_time(tmp_path: Path) -> None:
     """v1 counts ticks, v2 microseconds of which nice time is a part."""
-    assert _cgroup(HYBRID, tmp_path / "1").cpu_time() == CpuTime(130_000_000, 420_000_000)
+    assert _cgroup(HYBRID, tmp_path / "1").cpu_time() == CpuTime(150_000_000, 410_000_000)
     assert _v2(tmp_path / "2").cpu_time() == CpuTime(80 * 10**9, 30 * 10**9, 10 * 10**9)
+
+
+def test_v1_says_where_time_was_used(tmp_path: Path) -> None:
+    """The spread over CPUs is v1's; v2, and a kernel without the file, has none."""
+    v1 = _cgroup(HYBRID, tmp_path / "1")
+    columns = ((0, 1), (88_000_000, 72_000_000), (272_000_000, 147_987_391))
+    assert v1.cpu_spread() == CpuSpread(*columns)
+    (tmp_path / "1" / CPUACCT / "cpuacct.usage_all").unlink()
+    assert v1.cpu_spread() is None
+    assert _v2(tmp_path / "2").cpu_spread() is None
 
 
 def test_cpu_limits(tmp_path: Path) -> None:
@@ -379,6 +399,7 @@ _LIMITS = [
     (HYBRID, f"{V1_MEMORY}/lxfs-run/memory.limit_in_bytes"),
     (HYBRID, f"{V1_MEMORY}/lxfs-run/memory.memsw.usage_in_bytes"),
     (HYBRID, "sys/fs/cgroup/cpu/lxfs-run/cpu.cfs_quota_us"),
+    (HYBRID, f"{CPUACCT}/cpuacct.usage_all"),
     (HYBRID, "sys/fs/cgroup/cpuset/lxfs-run/cpuset.effective_cpus"),
     (V2, f"{V2_C1}/memory.current"),
     (V2, f"{V2_C1}/memory.max"),
@@ -397,6 +418,7 @@ def test_malformed_file_is_named(tmp_path: Path, source: Path, path: str) -> Non
     def everything() -> None:
         cgroup.cpu_limit((0, 1, 2, 3))
         cgroup.cpu_time()
+        cgroup.cpu_spread()
         cgroup.threads()
         cgroup.memory()
         cgroup.memory_nodes((0,))

@@ -44,8 +44,8 @@ def test_starttime_of_a_name_with_parentheses(tmp_path: Path) -> None:
 def test_age_is_never_negative(tmp_path: Path) -> None:
     """A process that starts within this tick is of age 0."""
     host = fixture_host(V2, tmp_path)
-    assert host.age(400000) == 1000 * 10**9
-    assert host.age(500001) == 0
+    assert host.age(400000, host.monotonic()) == 1000 * 10**9
+    assert host.age(500001, host.monotonic()) == 0
 
 
 def test_page_sizes(tmp_path: Path) -> None:

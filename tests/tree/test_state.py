@@ -1,143 +1,20 @@
-"""What is remembered between reads: CPU counters and load averages."""
+"""What is remembered between reads: load averages and dear counts."""
 
+import os
 import threading
-from fractions import Fraction
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lxfs.model import NSEC_PER_SEC, CpuCounters, Cpus, CpuTime, SourceError, TaskCount
-from lxfs.state import CpuClocks, Kept, LoadAverages, decay
+from lxfs.ledger import Ledger
+from lxfs.model import SourceError, TaskCount
+from lxfs.state import Kept, LoadAverages, decay
 
-SECOND = NSEC_PER_SEC
-TWO = Cpus((0, 1), Fraction(2))
 KEY = (1, 1)
-
-
-def _advance(
-    clocks: CpuClocks,
-    at: float,
-    user: float,
-    cpus: Cpus = TWO,
-    system: float = 0,
-    source: str = "/c1",
-) -> CpuCounters:
-    """Advance a container that started at 0 on a host of four CPUs."""
-    now = int(at * SECOND)
-    used = CpuTime(int(user * SECOND), int(system * SECOND))
-    return clocks.advance(KEY, source=source, now=now, age=now, used=used, cpus=cpus, online=4)
-
-
-def test_first_read_divides_age_into_busy_and_idle() -> None:
-    """Idle is what the CPUs could have given since the start, less what was used."""
-    counters = _advance(CpuClocks(), 10, 4, system=1)
-    assert (counters.total.user, counters.total.system) == (4 * SECOND, SECOND)
-    assert counters.total.idle == 15 * SECOND
-    assert [ticks.user for _, ticks in counters.each] == [2 * SECOND, 2 * SECOND]
-
-
-def test_full_use_of_a_fractional_quota_leaves_nothing_idle() -> None:
-    """A container that uses all of 1.5 CPUs reads 100 % busy."""
-    clocks = CpuClocks()
-    cpus = Cpus((0, 1), Fraction(3, 2))
-    before = _advance(clocks, 10, 3, cpus).total
-    after = _advance(clocks, 12, 6, cpus).total
-    assert after.user - before.user == 3 * SECOND
-    assert after.idle == before.idle
-
-
-def test_half_use_of_a_quota_reads_half() -> None:
-    """A container that uses half of its half CPU reads 50 % busy."""
-    clocks = CpuClocks()
-    cpus = Cpus((0,), Fraction(1, 2))
-    before = _advance(clocks, 10, 0, cpus).total
-    after = _advance(clocks, 14, 1, cpus).total
-    assert after.user - before.user == SECOND
-    assert after.idle - before.idle == SECOND
-
-
-def test_bursts_within_a_period_do_not_count_as_idle_later() -> None:
-    """Use beyond the quota in one interval is set off against the next, so full use stays full."""
-    clocks = CpuClocks()
-    cpus = Cpus((0, 1), Fraction(1))
-    start = _advance(clocks, 10, 10, cpus).total
-    _advance(clocks, 10.05, 10.1, cpus)  # both CPUs busy for half a period
-    end = _advance(clocks, 10.1, 10.1, cpus).total  # throttled for the other half
-    assert end.idle == start.idle
-
-
-def test_a_deficit_is_bounded() -> None:
-    """After a limit was cut, idle time counts again within a second of what was overdrawn."""
-    clocks = CpuClocks()
-    _advance(clocks, 10, 0, Cpus((0,), Fraction(1, 10)))
-    _advance(clocks, 20, 10, Cpus((0,), Fraction(1, 10)))
-    before = _advance(clocks, 20, 10, Cpus((0,), Fraction(1))).total
-    after = _advance(clocks, 22, 10, Cpus((0,), Fraction(1))).total
-    assert after.idle - before.idle == SECOND
-
-
-def test_use_from_before_the_container_is_not_its_own() -> None:
-    """A cgroup that used more than all CPUs could since the start begins at zero."""
-    clocks = CpuClocks()
-    assert _advance(clocks, 1, 1000).total.user == 0
-    assert _advance(clocks, 2, 1001).total.user == SECOND
-
-
-def test_a_move_to_another_cgroup_goes_on_counting() -> None:
-    """When init is moved, the sum of its new cgroup is counted on from where the old one was."""
-    clocks = CpuClocks()
-    assert _advance(clocks, 10, 9000, source="/").total.user == 0
-    assert _advance(clocks, 10, 0.5, source="/c1").total.user == 0
-    assert _advance(clocks, 12, 2.5, source="/c1").total.user == 2 * SECOND
-    assert _advance(clocks, 14, 700, source="/c2").total.user == 2 * SECOND
-
-
-def test_a_forgotten_container_begins_anew() -> None:
-    """Counters are dropped with the container."""
-    clocks = CpuClocks()
-    _advance(clocks, 10, 4)
-    clocks.forget(KEY)
-    assert _advance(clocks, 10, 2).total.user == 2 * SECOND
-
-
-_steps = st.lists(
-    st.tuples(
-        st.integers(-SECOND, 5 * SECOND),
-        st.integers(-SECOND, 20 * SECOND),
-        st.sets(st.integers(0, 3), min_size=1),
-        st.fractions(Fraction(1, 100), 4),
-    ),
-    min_size=2,
-    max_size=12,
-)
-
-
-@given(_steps)
-def test_no_counter_ever_goes_back(steps: list[tuple[int, int, set[int], Fraction]]) -> None:
-    """Whatever time, use, visible CPUs and quota do, no counter of any CPU decreases."""
-    clocks = CpuClocks()
-    now, used = 100 * SECOND, 50 * SECOND
-    last: dict[object, tuple[int, ...]] = {}
-    for elapsed, more, numbers, quota in steps:
-        now, used = now + elapsed, max(0, used + more)
-        visible = tuple(sorted(numbers))
-        counters = clocks.advance(
-            KEY,
-            source="/c1",
-            now=now,
-            age=max(0, now),
-            used=CpuTime(used * 2 // 3, used // 3),
-            cpus=Cpus(visible, min(quota, Fraction(len(visible)))),
-            online=4,
-        )
-        assert tuple(number for number, _ in counters.each) == visible
-        for name, ticks in (("total", counters.total), *counters.each):
-            values = (ticks.user, ticks.nice, ticks.system, ticks.idle)
-            assert min(values) >= 0
-            previous = last.get(name, (0, 0, 0, 0))
-            assert all(new >= old for new, old in zip(values, previous, strict=True))
-            last[name] = values
 
 
 def test_load_follows_the_kernels_formula() -> None:
@@ -180,6 +57,42 @@ def test_sampler_samples_who_is_asked_about_and_stops() -> None:
     finally:
         loads.close()
     assert "lxfs-loadavg" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_averages_go_on_after_a_restart(tmp_path: Path) -> None:
+    """A successor finds who was sampled, and goes on sampling from where the averages were."""
+    descriptor = os.open(tmp_path / "state", os.O_RDWR | os.O_CREAT)
+
+    def ledger() -> Ledger:
+        return Ledger(descriptor, "a boot", 2)
+
+    def sample(running: int) -> Callable[[], TaskCount]:
+        return lambda: TaskCount(running=running, blocked=0, total=9, last_pid=20)
+
+    first = LoadAverages(step=0.01, ledger=ledger())
+    first.get(KEY, sample(4), b"c1")
+    assert _until(lambda: first.get(KEY, sample(4), b"c1").one > 1000)
+    first.close()
+    last = first.get(KEY, sample(0), b"c1")
+    again = LoadAverages(step=0.01, ledger=ledger())
+    assert again.on_file() == [b"c1"]
+    again.resume(KEY, sample(4), b"c1")
+    assert _until(lambda: again.get(KEY, sample(4), b"c1").one > last.one + 1000)
+    again.close()
+    kept = LoadAverages(step=5, ledger=ledger())
+    assert kept.get(KEY, sample(0), b"c1").one >= last.one + 1000
+    kept.close()
+    assert LoadAverages(keep=-1, ledger=ledger()).on_file() == []
+    os.close(descriptor)
+
+
+def _until(condition: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 10
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def test_sampler_forgets_who_is_gone_or_not_asked_about() -> None:

@@ -1,16 +1,20 @@
 """The served tree without FUSE: listings, handles, whole files, failures."""
 
 import errno
+import json
 import os
 import shutil
 import stat
+import struct
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
 
 from lxfs.entries import File
+from lxfs.ledger import Ledger
 from lxfs.model import MemoryUse
 from lxfs.sources.cgroups import ContainerCgroup
 from lxfs.table import FILES
@@ -27,10 +31,18 @@ C1 = "sys/fs/cgroup/system.slice/lxc.payload.c1"
 class Mounted:
     """A tree over a copy of a fixture, and reads through it."""
 
-    def __init__(self, source: Path, root: Path, *, by_cgroup: bool = False) -> None:
+    def __init__(
+        self, source: Path, root: Path, *, by_cgroup: bool = False, ledger: Ledger | None = None
+    ) -> None:
         self.root = root
         self.host: FixedHost = fixture_host(source, root)
-        self.world = World.of(self.host, by_cgroup=by_cgroup)
+        self.world = World.of(self.host, by_cgroup=by_cgroup, ledger=ledger)
+        self.tree = Tree(self.world)
+
+    def restart(self, ledger: Ledger) -> None:
+        """Serve the same host anew."""
+        self.tree.close()
+        self.world = World.of(self.host, ledger=ledger)
         self.tree = Tree(self.world)
 
     def read(self, path: str, pid: int = MEMBER, uid: int = 0) -> str:
@@ -149,7 +161,7 @@ def test_hybrid_container(hybrid: Mounted) -> None:
     meminfo = hybrid.read("proc/meminfo")
     assert meminfo.startswith("MemTotal:         262144 kB\nMemFree:          195856 kB\n")
     assert hybrid.read("sys/devices/system/cpu/online") == "0-1\n"
-    assert hybrid.read("proc/stat").startswith("cpu  13 0 42 ")
+    assert hybrid.read("proc/stat").startswith("cpu  15 0 41 ")
     assert hybrid.read("proc/loadavg") == "0.00 0.00 0.00 1/1 1\n"
 
 
@@ -228,6 +240,48 @@ def test_hybrid_pressure_and_block_io(hybrid: Mounted) -> None:
     assert hybrid.read("proc/pressure/io") == recorded.read_text()
     line = " 254       0 vda 1 0 8 0 7 0 8224 0 0 0 0 1 0 8192 0 0 0\n"
     assert hybrid.read("proc/diskstats") == line
+
+
+@pytest.mark.parametrize("source", [HYBRID, V2])
+def test_a_restart_with_a_state_file_goes_on(tmp_path: Path, source: Path) -> None:
+    """Stat and uptime after a restart are what they were, whatever limits were in between."""
+    with os.fdopen(os.memfd_create("state"), "rb") as file:
+
+        def ledger() -> Ledger:
+            return Ledger(file.fileno(), "a boot", 4)
+
+        mounted = Mounted(source, tmp_path, ledger=ledger())
+        shown = [mounted.read(path) for path in ("proc/stat", "proc/uptime")]
+        assert mounted.read("proc/loadavg").startswith("0.00")
+        mounted.restart(ledger())
+        assert [mounted.read(path) for path in ("proc/stat", "proc/uptime")] == shown
+        assert mounted.world.loads.on_file() == []  # not before its first step
+        mounted.tree.close()
+
+
+def test_who_was_sampled_is_sampled_again(v2: Mounted) -> None:
+    """Of the containers on file those that live are sampled from the start, others never."""
+    with os.fdopen(os.memfd_create("state"), "rb") as file:
+        ledger = Ledger(file.fileno(), "a boot", 4)
+        for number, name in enumerate((b"[4026532200, 1000, 400000]", b"[1, 2]", b"what", b"[7]")):
+            ledger.entry(2, number).write(struct.pack("<4q", 9, 9, 9, 1 << 62) + name)
+        container = v2.world.identity.container(MEMBER)
+        assert container is not None
+        alive = json.dumps(astuple(container)).encode()
+        gone = json.dumps(astuple(replace(container, starttime=7))).encode()
+        for number, name in enumerate((alive, gone)):
+            ledger.entry(2, 10 + number).write(struct.pack("<4q", 9, 9, 9, 1 << 62) + name)
+        v2.restart(ledger)
+        assert list(v2.world.loads._loads) == [container.key]
+
+
+def test_uptime_has_the_idle_time_of_stat(v2: Mounted) -> None:
+    """Both files, at one moment, have the same idle time, which the age could have held."""
+    stat, uptime = v2.read("proc/stat"), v2.read("proc/uptime")
+    idle = int(stat.splitlines()[0].split()[4])
+    age, summed = (float(field) for field in uptime.split())
+    assert summed * 100 == pytest.approx(idle, abs=0.5)
+    assert summed <= age * stat.count("\ncpu")
 
 
 def test_a_read_through_is_one_snapshot(v2: Mounted) -> None:

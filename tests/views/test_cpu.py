@@ -21,6 +21,7 @@ from tests.fixtures import HYBRID, V2
 
 TICK = NSEC_PER_TICK
 TASKS = TaskCount(running=2, blocked=1, total=7, last_pid=42)
+FORKS = 50
 
 
 def _cpus(*numbers: int) -> Cpus:
@@ -58,7 +59,7 @@ cpu3 500 0 200 3000 0 0 0 0 0 0
 intr 0
 ctxt 0
 btime 1795000000
-processes 42
+processes 50
 procs_running 2
 procs_blocked 1
 softirq 0 0 0 0 0 0 0 0 0 0 0
@@ -74,13 +75,13 @@ def test_stat_bytes() -> None:
             (3, CpuTicks(500 * TICK, 0, 200 * TICK, 3000 * TICK + TICK - 1)),
         ),
     )
-    assert stat.render((V2 / "proc/stat").read_bytes(), counters, TASKS) == STAT_TEXT
+    assert stat.render((V2 / "proc/stat").read_bytes(), counters, TASKS, FORKS) == STAT_TEXT
 
 
 def test_stat_of_the_recorded_host_has_its_lines() -> None:
     """The lines of the recorded 6.18 file come in its order, with one CPU instead of two."""
     host = (HYBRID / "proc/stat").read_bytes()
-    text = stat.render(host, CpuCounters(CpuTicks(), ((1, CpuTicks()),)), TASKS)
+    text = stat.render(host, CpuCounters(CpuTicks(), ((1, CpuTicks()),)), TASKS, FORKS)
     names = [line.split()[0] for line in host.splitlines()]
     assert [line.split()[0] for line in text.splitlines()] == [n for n in names if n != b"cpu0"]
 
@@ -88,9 +89,9 @@ def test_stat_of_the_recorded_host_has_its_lines() -> None:
 def test_stat_of_another_shape_is_an_error() -> None:
     """A host file that is not /proc/stat is not served."""
     with pytest.raises(ValueError, match="cpu line"):
-        stat.render(b"btime 12\n", CpuCounters(CpuTicks(), ()), TASKS)
+        stat.render(b"btime 12\n", CpuCounters(CpuTicks(), ()), TASKS, FORKS)
     with pytest.raises(ValueError, match="cpu line"):
-        stat.render(b"", CpuCounters(CpuTicks(), ()), TASKS)
+        stat.render(b"", CpuCounters(CpuTicks(), ()), TASKS, FORKS)
 
 
 def test_online_bytes() -> None:
@@ -154,7 +155,7 @@ def test_all_files_count_the_same_cpus(allowed: set[int], quota: Fraction | None
     cpus = CpuLimit(tuple(sorted(allowed)), quota).seen(by_quota=True)
     counters = CpuCounters(CpuTicks(), tuple((number, CpuTicks()) for number in cpus.visible))
     info = cpuinfo.render((V2 / "proc/cpuinfo").read_bytes(), cpus)
-    lines = stat.render((V2 / "proc/stat").read_bytes(), counters, TASKS).splitlines()
+    lines = stat.render((V2 / "proc/stat").read_bytes(), counters, TASKS, FORKS).splitlines()
     in_info = [int(line.split()[2]) for line in info.splitlines() if line[:9] == b"processor"]
     in_stat = [int(line.split()[0][3:]) for line in lines[1:] if line.startswith(b"cpu")]
     assert tuple(in_info) == tuple(in_stat) == parse.cpulist(cpu_sysfs.visible(b"", cpus))

@@ -1,0 +1,236 @@
+"""CPU time as top, mpstat and stat show it, and counters that outlive the server."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from lxfs import syscalls
+from lxfs.limits import Cell, Limits
+from lxfs.sources.cgroups import Hierarchies
+from lxfs.sources.host import Host
+from tests.drivers.conftest import LXFS, eventually, exists, lxfs, mounted
+
+# Uses a share of one CPU as the kernel counts it for the whole cgroup, whatever else runs in it.
+BURN = textwrap.dedent("""
+    import os, sys, time
+    share = float(sys.argv[1])
+    for line in open("/proc/self/cgroup"):
+        _, names, path = line.strip().split(":", 2)
+        file, unit = f"/sys/fs/cgroup{path}/cpu.stat", 1e6
+        if "cpuacct" in names.split(","):
+            file, unit = f"/sys/fs/cgroup/{names}{path}/cpuacct.usage", 1e9
+            break
+    counted = open(file, "rb", buffering=0)
+    def used():
+        return int(os.pread(counted.fileno(), 4096, 0).split()[1 if unit == 1e6 else 0]) / unit
+    start, begin = used(), time.monotonic()
+    while True:
+        if used() - start < share * (time.monotonic() - begin):
+            until = time.monotonic() + 0.001
+            while time.monotonic() < until:
+                pass
+        else:
+            time.sleep(0.001)
+""")
+
+
+def _under_load(cpus: str, share: float, *referee: str) -> str:
+    """Return what a referee prints in a run of so many CPUs, of which that share is used."""
+    script = 'python3 -c "$0" "$1" & burner=$!; shift; sleep 0.5; "$@"; kill $burner'
+    burner = ("sh", "-c", script, BURN, str(share * float(cpus)))
+    done = lxfs("run", "--cpus", cpus, "--", *burner, *referee)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _top(cpus: str, share: float) -> float:
+    """Return the percentage that the second screen of top calls busy."""
+    lines = _under_load(cpus, share, "top", "-b", "-n2", "-d2").splitlines()
+    idle = re.search(r"([\d.]+) id", [line for line in lines if line.startswith("%Cpu")][1])
+    assert idle is not None
+    return 100 - float(idle[1])
+
+
+@pytest.mark.parametrize("cpus", ["0.5", "1", "1.5"])
+def test_top_shows_half_of_a_quota_as_half(cpus: str) -> None:
+    """A container that uses half of its quota reads 50 % busy in its own top."""
+    # A machine that is busy with others may not give it what it asks for: once must do.
+    assert any(abs(_top(cpus, 0.5) - 50) <= 6 for _ in range(5))
+
+
+def test_top_shows_a_full_quota_as_full() -> None:
+    """A container that uses all of half a CPU reads 100 % busy in its own top."""
+    assert any(_top("0.5", 2) >= 94 for _ in range(5))
+
+
+@pytest.mark.skipif(shutil.which("mpstat") is None, reason="mpstat (sysstat) is not installed")
+def test_mpstat_shows_half_of_a_quota_as_half() -> None:
+    """The referee mpstat finds half of a quota of one and a half idle."""
+
+    def idle() -> float:
+        text = _under_load("1.5", 0.5, "env", "LC_ALL=C", "mpstat", "2", "1")
+        return float(next(line for line in text.splitlines() if "Average" in line).split()[-1])
+
+    assert any(abs(idle() - 50) <= 6 for _ in range(5))
+
+
+# Without a process of its own: what is looked at is an idle container.
+LOOK = "while read -r line; do case $line in cpu*) echo $line;; esac; done < /proc/stat"
+
+
+def _between(text: str) -> dict[str, list[int]]:
+    """Return by line what was added between the two looks in a text."""
+    found: dict[str, list[list[int]]] = {}
+    for line in text.splitlines():
+        name, *columns = line.split()
+        found.setdefault(name, []).append([int(column) for column in columns])
+    return {
+        name: [new - old for old, new in zip(*looks, strict=True)] for name, looks in found.items()
+    }
+
+
+def test_an_idle_neighbour_reads_idle() -> None:
+    """While one container uses all it may, its idle neighbour reads 2 % at most."""
+    burner = ("sh", "-c", 'exec python3 -c "$0" 9', BURN)
+    with subprocess.Popen([*LXFS, "run", "--cpus", "0.5", "--", *burner]) as burning:
+        try:
+            text = lxfs("run", "--cpus", "1", "--", "sh", "-c", f"{LOOK}; sleep 2; {LOOK}").stdout
+        finally:
+            burning.terminate()
+    user, nice, system, idle = _between(text)["cpu"][:4]
+    assert user + nice + system <= 0.02 * (user + nice + system + idle)
+    assert 190 <= idle <= 240
+
+
+def test_a_busy_cpu_is_the_one_that_is_busy() -> None:
+    """One thread pinned to the second of two CPUs is on that CPU and not on the other."""
+    host = Host()
+    if "cpuacct" not in Hierarchies.find(host).v1:
+        pytest.skip("cgroup v2 does not say on which CPU time was used")
+    first, second = host.online_cpus()[:2]
+    burn = f"taskset -c {second} sh -c 'while :; do :; done' & burner=$!; sleep 0.2"
+    text = lxfs("run", "--", "sh", "-c", f"{burn}; {LOOK}; sleep 2; {LOOK}; kill $burner").stdout
+    added = _between(text)
+    busy = [sum(added[f"cpu{cpu}"][:3]) for cpu in (first, second)]
+    assert busy[1] > 50
+    assert busy[0] <= 0.05 * busy[1]
+
+
+def test_threads_of_threaded_and_deep_cgroups_are_counted() -> None:
+    """Threads are found in threaded cgroups of v2, which refuse cgroup.procs, seven levels deep."""
+    tree = Hierarchies.find(Host()).v2
+    if tree is None:
+        pytest.skip("no cgroup v2 tree is mounted")
+    top = tree.below(f"/lxfs-test-{os.getpid()}")
+    deepest = Path(f"{top.point}{top.path}", *"abcdefg")
+    code = (
+        "import threading, time\n"
+        "for _ in range(3): threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "print(flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        try:
+            deepest.mkdir(parents=True)
+            assert process.stdout is not None
+            process.stdout.readline()
+            threads = sorted(int(path.name) for path in Path(f"/proc/{process.pid}/task").iterdir())
+            parent = deepest.parent
+            (parent / "cgroup.procs").write_text(str(process.pid))
+            (deepest / "cgroup.type").write_text("threaded")
+            (deepest / "cgroup.threads").write_text(str(threads[-1]))
+            with pytest.raises(OSError, match="not supported"):
+                (deepest / "cgroup.procs").read_text()
+            assert sorted(top.tree_of_integers("cgroup.threads")) == threads
+        finally:
+            process.kill()
+            process.wait()
+            for directory in (deepest, *deepest.parents)[:8]:
+                directory.rmdir()
+
+
+class Watched:
+    """A container that lives as long as the test and reads when it is told."""
+
+    def __init__(self, process: subprocess.Popen[str], quota: Path) -> None:
+        self._process = process
+        self._quota = quota
+
+    def reads(self) -> list[int]:
+        """Return all that must not go back, of stat and of uptime's idle time."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print("look", file=self._process.stdin, flush=True)
+        lines = iter(self._process.stdout.readline, ".\n")
+        values: list[int] = []
+        for line in lines:
+            name, *columns = line.split()
+            if name in ("cpu", "cpu0", "processes"):
+                values += [int(column) for column in columns]
+            elif not name[0].isalpha():
+                values.append(int(float(columns[0]) * 100))
+        return values
+
+    def cut(self) -> None:
+        """Cut its quota to a tenth of a CPU."""
+        self._quota.write_text("10000 100000" if self._quota.name == "cpu.max" else "10000")
+
+
+@contextmanager
+def _watched(view: Path) -> Iterator[Watched]:
+    host = Host()
+    cell = Cell.make(Limits(cpus=Fraction(1)), host, Hierarchies.find(host))
+    try:
+        names = ("cpu.max", "cpu.cfs_quota_us")
+        files = [Path(directory, name) for directory in cell._directories for name in names]
+        quota = next(file for file in files if file.exists())
+        script = f"while read word; do cat {view}/proc/stat {view}/proc/uptime; echo .; done"
+        with subprocess.Popen(
+            ["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", script],
+            preexec_fn=cell.enter,  # noqa: PLW1509 - no thread of ours is about
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield Watched(process, quota)
+            finally:
+                process.kill()
+    finally:
+        cell.remove()
+
+
+def test_counters_outlive_a_killed_server(tmp_path: Path) -> None:
+    """After kill -9 and a new mount with the same state file nothing has gone back."""
+    view, state = tmp_path / "view", tmp_path / "state"
+    with _watched(view) as container:
+        with mounted(view, "--state", str(state)) as mount:
+            eventually(lambda: container.reads()[3] >= 100)  # a second of idle time
+            before = container.reads()
+            os.kill(mount.pid, signal.SIGKILL)
+            assert eventually(lambda: not exists(mount.pid))
+            syscalls.umount(str(view), syscalls.MNT_DETACH)
+        container.cut()  # from here on its age alone would explain a tenth of the idle time
+        with mounted(view, "--state", str(state)):
+            after = container.reads()
+    assert len(before) == len(after) == 22
+    assert all(new >= old for old, new in zip(before, after, strict=True)), (before, after)
+    assert state.stat().st_mode & 0o777 == 0o600
+
+
+def test_two_servers_do_not_share_a_state_file(tmp_path: Path) -> None:
+    """A second server with the file of the first is refused and leaves nothing behind."""
+    (tmp_path / "other").mkdir()
+    with mounted(tmp_path / "view", "--state", str(tmp_path / "state")):
+        done = lxfs("mount", str(tmp_path / "other"), "--state", str(tmp_path / "state"))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "state is another lxfs's: name another" in done.stderr
