@@ -10,15 +10,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lxtui import __version__, config, headless, remotes
 from lxtui.actions import BY_ID, command_for
 from lxtui.backend.base import Backend
-from lxtui.commands import Command, Move
+from lxtui.commands import Command, Move, ResumeMove, UndoMove
 from lxtui.errors import LxtuiError, UsageError
+from lxtui.migrate.journal import Journal, default_folder
+from lxtui.migrate.mover import prepare
+from lxtui.migrate.options import Mode, MoveOptions, Transport, Verify
+from lxtui.migrate.recovery import unfinished
 from lxtui.model import Ref, parse_ref
 from lxtui.names import snapshot_name_trouble
 
@@ -85,10 +90,51 @@ def _parser() -> argparse.ArgumentParser:
         if verb in {"snapshot", "restore"}:
             sub.add_argument("answer", metavar="SNAPSHOT", help="the snapshot's name")
         elif verb == "move":
-            sub.add_argument("answer", metavar="HOST", help="the host to move it to")
+            _move_arguments(sub)
         elif verb == "delete":
             sub.add_argument("--yes", action="store_true", help="do not ask on a terminal")
+    moves = subs.add_parser("moves", parents=[verbs], help="List moves that were left unfinished")
+    moves.set_defaults(instance="")
+    for verb, told in (
+        ("resume", "Finish a move that was left unfinished"),
+        ("undo", "Put back a move that was left unfinished"),
+    ):
+        sub = subs.add_parser(verb, parents=[verbs], help=told, description=told)
+        sub.add_argument("move", metavar="MOVE", help="as 'lxtui moves' calls it")
     return parser
+
+
+def _move_arguments(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("answer", metavar="HOST[:NAME]", help="where to; another name if given")
+    sub.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
+    sub.add_argument(
+        "--mode",
+        choices=[mode.value for mode in Mode],
+        default=Mode.COLD.value,
+        help="cold: away for the whole copy (default); near-live: away for the last changes",
+    )
+    sub.add_argument(
+        "--transport",
+        choices=[way.value for way in Transport],
+        default=Transport.AUTO.value,
+        help="which way the data go (default: what can connect)",
+    )
+    sub.add_argument(
+        "--verify",
+        choices=[what.value for what in Verify],
+        default=Verify.CONFIG.value,
+        help="what must agree before the source goes; checksum: every file's content too",
+    )
+    sub.add_argument(
+        "--check", metavar="COMMAND", default="", help="must succeed inside the target"
+    )
+    sub.add_argument("--copy", action="store_true", help="leave the source as it is")
+    sub.add_argument(
+        "--keep-source", action="store_true", help="keep the source, stopped, as NAME-moved"
+    )
+    sub.add_argument("--instance-only", action="store_true", help="leave the snapshots behind")
+    sub.add_argument("--pool", default="", help="the storage pool of its root disk there")
+    sub.add_argument("--target-project", default="", help="the project there")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -99,13 +145,14 @@ def _run(options: argparse.Namespace) -> int:
             from lxtui.app import LxtuiApp  # noqa: PLC0415 Textual costs every verb 0.14 s
             from lxtui.fleet import Fleet  # noqa: PLC0415 the same
 
-            fleet = Fleet(backends.values(), poll_seconds=settings.poll_seconds)
-            app = LxtuiApp(fleet, settings)
-            try:
-                app.run()
-            finally:
-                failed = headless.finish_jobs(fleet.jobs)
-                fleet.close()
+            with _journals(options) as moves:
+                fleet = Fleet(backends.values(), poll_seconds=settings.poll_seconds, moves=moves)
+                app = LxtuiApp(fleet, settings)
+                try:
+                    app.run()
+                finally:
+                    failed = headless.finish_jobs(fleet.jobs)
+                    fleet.close()
             return FAILED if failed else app.return_code or DONE
         return _list(options, backends, known, tolerant=True)
     try:
@@ -115,6 +162,10 @@ def _run(options: argparse.Namespace) -> int:
             return _list(options, backends, known)
         if options.verb == "snapshots":
             return _snapshots(options, backends, known)
+        if options.verb == "moves":
+            return _moves(options)
+        if options.verb in {"resume", "undo"}:
+            return _take_up(options, backends)
         return _command(options, backends, known)
     finally:
         for backend in backends.values():
@@ -199,7 +250,59 @@ def _command(
     if options.verb == "delete" and not options.yes and not _agrees(command.title):
         print("lxtui: nothing was deleted", file=sys.stderr)
         return FAILED
-    return headless.carry_out(options.verb, command, backends, as_json=options.json)
+    if isinstance(command, Move) and options.dry_run:
+        return _show_plan(command, backends, as_json=options.json)
+    with _journals(options) as folder:
+        return headless.carry_out(
+            options.verb, command, backends, as_json=options.json, moves=folder
+        )
+
+
+def _show_plan(command: Move, backends: Mapping[str, Backend], *, as_json: bool) -> int:
+    source, target = backends[command.ref.host], backends[command.target]
+    plan = prepare(source, target, command.ref, command.options)
+    if as_json:
+        headless.print_json(headless.plan_json(plan))
+    else:
+        headless.print_plan(plan)
+    return FAILED if plan.blockers else DONE
+
+
+def _moves(options: argparse.Namespace) -> int:
+    with _journals(options) as folder:
+        found, errors = unfinished(folder)
+    if options.json:
+        headless.print_json([headless.move_json(record) for record in found])
+    elif found:
+        headless.print_moves(found)
+    else:
+        print("no unfinished moves")
+    for error in errors:
+        print(f"lxtui: {error}", file=sys.stderr)
+    return FAILED if errors else DONE
+
+
+def _take_up(options: argparse.Namespace, backends: Mapping[str, Backend]) -> int:
+    with _journals(options) as folder:
+        header = Journal.peek(folder, options.move).header
+        kind = ResumeMove if options.verb == "resume" else UndoMove
+        return headless.carry_out(
+            options.verb,
+            kind(header.source, header.token),
+            backends,
+            as_json=options.json,
+            moves=folder,
+        )
+
+
+@contextmanager
+def _journals(options: argparse.Namespace) -> Iterator[Path]:
+    """The folder of the moves' journals; the demo's are gone with it."""
+    if getattr(options, "demo", False):
+        with TemporaryDirectory(prefix="lxtui-demo-") as folder:
+            yield Path(folder)
+    else:
+        yield default_folder(os.environ, Path.home())
 
 
 def _command_of(options: argparse.Namespace, known: remotes.Remotes) -> Command:
@@ -214,19 +317,35 @@ def _command_of(options: argparse.Namespace, known: remotes.Remotes) -> Command:
     action = _FORCEABLE.get(verb, verb) if force else verb
     answer = getattr(options, "answer", "")
     if verb == "move":
-        answer = _target(answer, ref, known)
-    elif verb == "snapshot":
+        target, name = _target(answer, known)
+        return Move(ref, target, _move_options(options, ref, name))
+    if verb == "snapshot":
         _check_snapshot_name(answer)
-    command = command_for(action, ref, answer)
-    return replace(command, force=force) if isinstance(command, Move) else command
+    return command_for(action, ref, answer)
 
 
-def _target(written: str, ref: Ref, known: remotes.Remotes) -> str:
-    """The host that ``HOST``, ``HOST:`` or ``HOST:NAME`` names."""
+def _move_options(options: argparse.Namespace, ref: Ref, name: str) -> MoveOptions:
+    if options.copy and options.keep_source:
+        raise UsageError("--copy leaves the source as it is: --keep-source means nothing with it")
+    return MoveOptions(
+        mode=Mode(options.mode),
+        transport=Transport(options.transport),
+        verify=Verify(options.verify),
+        force=options.force,
+        copy=options.copy,
+        keep_source=options.keep_source,
+        instance_only=options.instance_only,
+        name=name if name != ref.name else "",
+        project=options.target_project,
+        pool=options.pool,
+        check=options.check,
+    )
+
+
+def _target(written: str, known: remotes.Remotes) -> tuple[str, str]:
+    """The host and the name that ``HOST``, ``HOST:`` or ``HOST:NAME`` say."""
     host, _, name = written.partition(":")
-    if name and name != ref.name:
-        raise UsageError(f"{written!r}: an instance keeps its name when it moves; write {host}:")
-    return known.named(host).name
+    return known.named(host).name, name
 
 
 def _check_snapshot_name(name: str) -> None:

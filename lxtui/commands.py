@@ -7,9 +7,10 @@ carries them out. Boundary: pure. Threading: values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from lxtui.migrate.options import MoveOptions, Transport
 from lxtui.model import Kind, Ref, StateAction
 
 CLI = {Kind.LXD: "lxc", Kind.INCUS: "incus"}
@@ -104,22 +105,75 @@ class DeleteInstance:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Move an instance to another host; a running one is stopped for the copy."""
+    """Move an instance to another host, or copy it there."""
 
     ref: Ref
     target: str
-    force: bool = False
-    """Stop by force if it does not stop by itself."""
+    options: MoveOptions = field(default_factory=MoveOptions)
 
     @property
     def title(self) -> str:
         """A line for the operations pane."""
-        return f"move {self.ref} → {self.target}"
+        verb = "copy" if self.options.copy else "move"
+        return f"{verb} {self.ref} → {self.target}"
 
     def equivalent(self, kind: Kind) -> str:
         """The nearest that the host's own command line has; it moves to its own kind only."""
-        target = self.target.partition("@")[0]
-        return self.ref.command(f"{CLI[kind]} move", f" {target}:{self.ref.name}")
+        target, options = self.target.partition("@")[0], self.options
+        words = [f" {target}:{options.name or self.ref.name}"]
+        if options.instance_only:
+            words.append("--instance-only")
+        if options.pool:
+            words.append(f"--storage {options.pool}")
+        if options.project:
+            words.append(f"--target-project {options.project}")
+        if options.transport is not Transport.AUTO:
+            words.append(f"--mode {options.transport}")
+        verb = "copy" if options.copy else "move"
+        return self.ref.command(f"{CLI[kind]} {verb}", " ".join(words))
 
 
-Command = ChangeState | CreateSnapshot | RestoreSnapshot | DeleteSnapshot | DeleteInstance | Move
+@dataclass(frozen=True, slots=True)
+class ResumeMove:
+    """Finish a move that a crash has left in the middle."""
+
+    ref: Ref
+    token: str
+
+    @property
+    def title(self) -> str:
+        """A line for the operations pane."""
+        return f"resume the move of {self.ref}"
+
+    def equivalent(self, _kind: Kind) -> str:
+        """The same without a screen; the hosts' own command lines have nothing like it."""
+        return f"lxtui resume {self.token}"
+
+
+@dataclass(frozen=True, slots=True)
+class UndoMove:
+    """Take back a move that a crash has left in the middle."""
+
+    ref: Ref
+    token: str
+
+    @property
+    def title(self) -> str:
+        """A line for the operations pane."""
+        return f"undo the move of {self.ref}"
+
+    def equivalent(self, _kind: Kind) -> str:
+        """The same without a screen; the hosts' own command lines have nothing like it."""
+        return f"lxtui undo {self.token}"
+
+
+Command = (
+    ChangeState
+    | CreateSnapshot
+    | RestoreSnapshot
+    | DeleteSnapshot
+    | DeleteInstance
+    | Move
+    | ResumeMove
+    | UndoMove
+)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
 from time import monotonic
@@ -61,9 +62,10 @@ class Fleet:
         *,
         poll_seconds: float = 5.0,
         clock: Clock = utc_now,
+        moves: Path | None = None,
     ) -> None:
         self.backends = {backend.remote.name: backend for backend in backends}
-        self.jobs = Jobs(self.backends, self._changed, clock)
+        self.jobs = Jobs(self.backends, self._changed, clock, moves)
         self._listener: Callable[[], None] = lambda: None
         self._lock = Lock()
         self._states: dict[str, HostState] = {}

@@ -8,12 +8,14 @@ text; parses no arguments. Threading: asks many hosts at once, one thread each.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Event as Flag
 from types import FrameType
 from typing import Any, TypeVar
@@ -23,6 +25,9 @@ from lxtui.backend.base import Backend
 from lxtui.commands import Command
 from lxtui.errors import CertificateError, LxtuiError, NotTrustedError
 from lxtui.jobs import Jobs
+from lxtui.migrate.journal import Record
+from lxtui.migrate.plan import MovePlan
+from lxtui.migrate.recovery import advice
 from lxtui.model import Host, HostStatus, Instance, JobState, Progress, Ref
 from lxtui.perform import Outcome, perform
 
@@ -167,8 +172,69 @@ def outcome_json(verb: str, ref: Ref, outcome: Outcome | LxtuiError) -> Json:
             "seconds": round(done.seconds, 3),
             "downtime_seconds": _rounded(done.downtime_seconds),
             "copied_bytes": done.copied,
+            "passes": done.passes,
         }
     return answer
+
+
+def plan_json(plan: MovePlan) -> Json:
+    """The documented keys of a plan that was not carried out."""
+    return {
+        "source": plan.source.plain,
+        "destination": plan.destination.plain,
+        "project": plan.destination.project,
+        "transport": plan.route.transport.value,
+        "possible": not plan.blockers,
+        "steps": [
+            {"step": one.kind.value, "text": one.text, "undo": one.undo} for one in plan.steps
+        ],
+        "findings": [
+            {"level": one.level.value, "text": one.text, "remedy": one.remedy}
+            for one in plan.findings
+        ],
+    }
+
+
+def print_plan(plan: MovePlan) -> None:
+    """A plan for people: findings first, then the steps and how each is undone."""
+    for finding in plan.findings:
+        print(text.plain(f"{finding.level}: {finding}"))
+    for number, step in enumerate(plan.steps, 1):
+        undone = f" (undone: {step.undo})" if step.undo else ""
+        print(text.plain(f"{number}. {step.text}{undone}"))
+
+
+def move_json(record: Record) -> Json:
+    """The documented keys of an unfinished move."""
+    header = record.header
+    return {
+        "token": header.token,
+        "source": header.source.plain,
+        "source_project": header.source.project,
+        "destination": header.destination.plain,
+        "destination_project": header.destination.project,
+        "began_at": _iso(header.began_at),
+        "step": record.begun[-1] if record.begun else None,
+        "busy": record.busy,
+        "advice": advice(record),
+    }
+
+
+def print_moves(found: Sequence[Record]) -> None:
+    """Unfinished moves as a table."""
+    now = datetime.now(UTC)
+    rows = [
+        (
+            record.header.token,
+            str(record.header.source),
+            str(record.header.destination),
+            record.begun[-1] if record.begun else "-",
+            text.age(record.header.began_at, now),
+            advice(record),
+        )
+        for record in found
+    ]
+    print(text.table(("MOVE", "FROM", "TO", "STEP", "AGE", "NOW"), rows))
 
 
 def print_json(value: Any) -> None:
@@ -230,13 +296,18 @@ def print_snapshots(found: Sequence[Instance]) -> None:
 
 
 def carry_out(
-    verb: str, command: Command, backends: Mapping[str, Backend], *, as_json: bool
+    verb: str,
+    command: Command,
+    backends: Mapping[str, Backend],
+    *,
+    as_json: bool,
+    moves: Path | None = None,
 ) -> int:
     """Perform *command* with its progress on standard error; returns the exit status."""
     show = _Progress()
     with stop_on_signals() as stop:
         try:
-            outcome: Outcome | LxtuiError = perform(command, backends, show, stop)
+            outcome: Outcome | LxtuiError = perform(command, backends, show, stop, moves)
         except LxtuiError as error:
             outcome = error
     # Whoever read us may be gone: what was done stays done, and the status says so.
@@ -283,13 +354,16 @@ def stop_on_signals() -> Iterator[Flag]:
     """A flag that Ctrl-C, SIGTERM and a closed terminal set: the command then stops where it can
     put everything back.
 
-    A second Ctrl-C changes nothing: the way back is being taken already.
+    A second one ends the program where it stands: a move's journal says how far it was.
     """
     stop = Flag()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            _complain("left as it is: 'lxtui moves' shows what is where and how to go on")
+            os._exit(1)
         stop.set()
-        _complain("stopping; a move puts everything back first")
+        _complain("stopping; a move puts everything back first (again: leave it as it is)")
 
     before = {number: signal.signal(number, handle) for number in _STOPPING}
     try:

@@ -11,6 +11,7 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
 
@@ -34,8 +35,10 @@ class Jobs:
         backends: Mapping[str, Backend],
         on_change: Callable[[], None],
         clock: Clock = utc_now,
+        moves: Path | None = None,
     ) -> None:
         self._backends = backends
+        self._moves = moves
         self._on_change = on_change
         self._clock = clock
         self._lock = Lock()
@@ -90,7 +93,9 @@ class Jobs:
 
     def _run(self, number: int, command: Command, stop: Flag) -> None:
         try:
-            outcome = perform(command, self._backends, lambda now: self._set(number, now), stop)
+            outcome = perform(
+                command, self._backends, lambda now: self._set(number, now), stop, self._moves
+            )
         except LxtuiError as error:
             self._end(number, JobState.FAILED, str(error))
         except Exception as error:  # noqa: BLE001 a job's bug must not end the program

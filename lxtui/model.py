@@ -327,3 +327,9 @@ class InstanceSpec:
     profiles: tuple[str, ...]
     config: Config = field(repr=False)
     devices: Devices = field(repr=False)
+    instance_only: bool = False
+    """Without snapshots."""
+    refresh: bool = False
+    """It exists already: bring it up to date instead of making it."""
+    inconsistent: bool = False
+    """The source runs: files that vanish while they are copied are no error."""

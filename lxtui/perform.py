@@ -6,8 +6,11 @@ and no argument parsing. Threading: blocks its caller, which is a worker thread 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event as Flag
 
 from lxtui import format as text
@@ -21,9 +24,14 @@ from lxtui.commands import (
     DeleteSnapshot,
     Move,
     RestoreSnapshot,
+    ResumeMove,
+    UndoMove,
 )
 from lxtui.errors import ConflictError, InterruptedByUserError, NotFoundError, OperationError
-from lxtui.migrate.mover import Mover, MoveReport, prepare
+from lxtui.migrate.journal import default_folder
+from lxtui.migrate.mover import Mover, MoveReport, begin, prepare
+from lxtui.migrate.options import MoveOptions
+from lxtui.migrate.recovery import resume, undo
 from lxtui.model import Instance, Operation, Progress
 from lxtui.names import snapshot_name_trouble
 
@@ -39,12 +47,25 @@ class Outcome:
 
 
 def perform(
-    command: Command, backends: Mapping[str, Backend], report: Report, stop: Flag
+    command: Command,
+    backends: Mapping[str, Backend],
+    report: Report,
+    stop: Flag,
+    moves: Path | None = None,
 ) -> Outcome:
-    """Carry *command* out and wait for its end; LxtuiError when it fails."""
+    """Carry *command* out and wait for its end; LxtuiError when it fails.
+
+    *moves* is the folder of the moves' journals; the user's own when it is None.
+    """
+    folder = moves or default_folder(os.environ, Path.home())
+    match command:
+        case Move():
+            return _move(command, backends, report, stop, folder)
+        case ResumeMove():
+            return _moved(resume(folder, command.token, backends, report, stop))
+        case UndoMove():
+            return Outcome(undo(folder, command.token, backends, report))
     backend = _backend(backends, command.ref.host)
-    if isinstance(command, Move):
-        return _move(command, backends, report, stop)
     operation = _begin(command, backend)
 
     def on_progress(now: Operation) -> None:
@@ -81,7 +102,7 @@ def _begin(command: Command, backend: Backend) -> Operation:
             if not backend.instance(ref).stopped:
                 raise OperationError(f"{ref} is not stopped: stop it before you delete it")
             return backend.delete_instance(ref)
-        case Move():
+        case _:
             raise AssertionError("a move is no single operation")
 
 
@@ -93,12 +114,20 @@ def _need_snapshot(instance: Instance, name: str) -> None:
         )
 
 
-def _move(command: Move, backends: Mapping[str, Backend], report: Report, stop: Flag) -> Outcome:
+def _move(
+    command: Move, backends: Mapping[str, Backend], report: Report, stop: Flag, folder: Path
+) -> Outcome:
     source = _backend(backends, command.ref.host)
     target = _backend(backends, command.target)
     report(Progress("checking both hosts"))
-    plan = prepare(source, target, command.ref)
-    done = Mover(plan, source, target, report, stop, force=command.force).run()
+    plan = prepare(source, target, command.ref, command.options)
+    with closing(begin(plan, folder)) as journal:
+        return _moved(Mover(plan, source, target, report, stop, journal).run(), command.options)
+
+
+def _moved(done: MoveReport, options: MoveOptions | None = None) -> Outcome:
+    if options is not None and options.copy:
+        return Outcome(f"{done.destination} is a copy of {done.source}", done)
     how = (
         f"; it was away for {text.duration(done.downtime_seconds)}" if done.downtime_seconds else ""
     )

@@ -7,7 +7,7 @@ Threading: every method blocks and may be called from any thread; none may run o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import Event as Flag
 from typing import Protocol
@@ -96,6 +96,12 @@ class Backend(Protocol):
     def delete_instance(self, ref: Ref) -> Operation:
         """Remove a stopped instance and its snapshots."""
 
+    def rename_instance(self, ref: Ref, name: str) -> Operation:
+        """Give a stopped instance another name."""
+
+    def execute(self, ref: Ref, argv: Sequence[str]) -> int:
+        """Run a program inside a running instance, without input; its exit status."""
+
     def set_config(self, ref: Ref, changes: Mapping[str, str | None], *, unless: str = "") -> None:
         """Set keys of the instance's own configuration; None removes a key.
 
@@ -111,14 +117,17 @@ class Backend(Protocol):
     def placement(self, project: str) -> Placement:
         """What an instance that moves here could use."""
 
-    def offer(self, ref: Ref) -> MigrationOffer:
-        """Open the instance for one pull by another daemon."""
+    def offer(self, ref: Ref, spec: InstanceSpec) -> MigrationOffer:
+        """Open the instance for one pull by the daemon that makes *spec* of it."""
 
     def accept(self, spec: InstanceSpec, offer: MigrationOffer, url: str) -> Operation:
         """Begin to make *spec* from the offer, pulling from *url* (one of the offer's)."""
 
     def receive(self, spec: InstanceSpec) -> MigrationOffer:
         """Begin to make *spec* from what will be sent into the returned channels."""
+
+    def send(self, ref: Ref, spec: InstanceSpec, sink: MigrationOffer, url: str) -> Operation:
+        """Begin to push the instance into *sink*, the target's, found at *url*."""
 
     def channel(self, offer: MigrationOffer, name: str) -> AbstractContextManager[Channel]:
         """One channel of this host's side of a migration (``control``, ``fs``)."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -49,6 +49,8 @@ _MIB = 2**20
 _TICK = 0.05
 _LINK = 80 * _MIB
 """Simulated bytes a second between hosts."""
+_CHANGING = 20
+"""Of a running instance, this part changes between two passes of a copy."""
 _DESCRIPTIONS = {
     StateAction.START: "Starting instance",
     StateAction.STOP: "Stopping instance",
@@ -253,6 +255,28 @@ class DemoBackend:
 
             return self._begin("Deleting instance", ref, 0.3, effect)
 
+    def rename_instance(self, ref: Ref, name: str) -> Operation:
+        """Give a stopped instance another name."""
+        with self._fleet.lock:
+            if not self._find(ref).stopped:
+                raise OperationError(f"{self._name}: Instance is running")
+            renamed = ref._replace(name=name)
+
+            def effect() -> None:
+                if renamed in self._daemon().instances:
+                    raise OperationError(f'{self._name}: Instance "{name}" already exists')
+                now = self._daemon().instances.pop(ref)
+                self._put(replace(now, ref=renamed))
+
+            return self._begin("Renaming instance", ref, 0.2, effect)
+
+    def execute(self, ref: Ref, argv: Sequence[str]) -> int:
+        """Pretend to run a program: everything succeeds but what ends in ``false``."""
+        with self._fleet.lock:
+            if not self._find(ref).running:
+                raise OperationError(f"{self._name}: Instance is not running")
+        return 1 if argv[-1].endswith("false") else 0
+
     def set_config(self, ref: Ref, changes: Mapping[str, str | None], *, unless: str = "") -> None:
         """Change keys of the configuration."""
         with self._fleet.lock:
@@ -298,7 +322,7 @@ class DemoBackend:
             names = {ref.name for ref in self._daemon().instances if ref.project == project}
         return Placement({"default": profile}, {"default": "zfs"}, frozenset({bridge}), _set(names))
 
-    def offer(self, ref: Ref) -> MigrationOffer:
+    def offer(self, ref: Ref, spec: InstanceSpec) -> MigrationOffer:  # noqa: ARG002 see base
         """Open the instance for one pull."""
         with self._fleet.lock:
             self._find(ref)
@@ -311,12 +335,15 @@ class DemoBackend:
         """Pull from another host of the same fleet."""
         with self._fleet.lock:
             daemon = self._daemon()
-            if spec.ref in daemon.instances:
+            if spec.ref in daemon.instances and not spec.refresh:
                 raise ConflictError(f'{self._name}: Instance "{spec.ref.name}" already exists')
             source_name, source_ref = self._fleet.offers[url.rpartition("/")[2]]
             source = self._fleet.daemons[source_name]
             original = source.instances[source_ref]
             total = original.disk or 100 * _MIB
+            if spec.refresh:
+                total //= _CHANGING
+            left = () if spec.instance_only else original.snapshots
 
             def effect() -> None:
                 arrived = replace(
@@ -328,6 +355,7 @@ class DemoBackend:
                     devices=spec.devices,
                     expanded_devices=DEVICES[daemon.host.kind] | dict(spec.devices),
                     profiles=spec.profiles,
+                    snapshots=left,
                     ipv4=(),
                     ipv6=(),
                 )
@@ -344,6 +372,12 @@ class DemoBackend:
     def receive(self, spec: InstanceSpec) -> MigrationOffer:
         """Refuse: the demo's hosts always reach each other."""
         raise LxtuiError(f"{spec.ref.host}: the demo fleet has no relayed copies")
+
+    def send(self, ref: Ref, spec: InstanceSpec, sink: MigrationOffer, url: str) -> Operation:
+        """Refuse: the demo's hosts pull."""
+        raise LxtuiError(
+            f"{ref.host}: the demo fleet pushes no {spec.ref} to {url} for {sink.operation.id}"
+        )
 
     def channel(self, offer: MigrationOffer, name: str) -> AbstractContextManager[Channel]:
         """Refuse: the demo's hosts always reach each other."""

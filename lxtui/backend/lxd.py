@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from threading import Event as Flag
 from threading import Lock
@@ -170,6 +170,25 @@ class LxdBackend:
         """Remove a stopped instance and its snapshots."""
         return self._begin("delete", f"instances/{_quoted(ref.name)}", _project(ref))
 
+    def rename_instance(self, ref: Ref, name: str) -> Operation:
+        """Give a stopped instance another name."""
+        path = f"instances/{_quoted(ref.name)}"
+        return self._begin("post", path, _project(ref), {"name": name})
+
+    def execute(self, ref: Ref, argv: Sequence[str]) -> int:
+        """Run a program inside a running instance; its exit status."""
+        body = {
+            "command": list(argv),
+            "wait-for-websocket": False,
+            "interactive": False,
+            "record-output": False,
+        }
+        operation = self._begin("post", f"instances/{_quoted(ref.name)}/exec", _project(ref), body)
+        last: list[Operation] = [operation]
+        self.wait(operation, last.append)
+        status = last[-1].metadata.get("return")
+        return status if isinstance(status, int) else 255
+
     def set_config(self, ref: Ref, changes: Mapping[str, str | None], *, unless: str = "") -> None:
         """Set keys of the instance's own configuration; the ETag guards against other writers."""
         path = f"instances/{_quoted(ref.name)}"
@@ -263,19 +282,42 @@ class LxdBackend:
         )
         return Placement(profiles, pools, networks, names)
 
-    def offer(self, ref: Ref) -> MigrationOffer:
+    def offer(self, ref: Ref, spec: InstanceSpec) -> MigrationOffer:
         """Open the instance for one copy."""
-        host = self._known()
-        body = {"name": ref.name, "migration": True, "live": False, "instance_only": False}
-        operation = self._begin("post", f"instances/{_quoted(ref.name)}", _project(ref), body)
-        # What we reach it by comes first: of many advertised addresses it is the one that works.
-        ours = [urlsplit(self._remote.address).netloc] if not self._remote.is_socket else []
+        operation = self._migrate(ref, spec, {})
         return MigrationOffer(
             operation=operation,
-            addresses=tuple(dict.fromkeys([*ours, *host.addresses])),
-            certificate=host.certificate,
+            addresses=self._addresses(),
+            certificate=self._known().certificate,
             secrets=wire.migration_secrets(operation),
         )
+
+    def send(self, ref: Ref, spec: InstanceSpec, sink: MigrationOffer, url: str) -> Operation:
+        """Begin to push the instance into *sink*."""
+        target = {
+            "operation": url,
+            "certificate": sink.certificate,
+            "secrets": dict(sink.secrets),
+        }
+        return self._migrate(ref, spec, {"target": target})
+
+    def _migrate(self, ref: Ref, spec: InstanceSpec, more: Mapping[str, Any]) -> Operation:
+        body = {
+            "name": ref.name,
+            "migration": True,
+            "live": False,
+            "instance_only": spec.instance_only,
+            "container_only": spec.instance_only,
+            "allow_inconsistent": spec.inconsistent,
+            **more,
+        }
+        return self._begin("post", f"instances/{_quoted(ref.name)}", _project(ref), body)
+
+    def _addresses(self) -> tuple[str, ...]:
+        """Where other daemons may reach this one."""
+        # What we reach it by comes first: of many advertised addresses it is the one that works.
+        ours = [urlsplit(self._remote.address).netloc] if not self._remote.is_socket else []
+        return tuple(dict.fromkeys([*ours, *self._known().addresses]))
 
     def accept(self, spec: InstanceSpec, offer: MigrationOffer, url: str) -> Operation:
         """Begin to make *spec* by pulling from *url*."""
@@ -290,7 +332,12 @@ class LxdBackend:
     def receive(self, spec: InstanceSpec) -> MigrationOffer:
         """Begin to make *spec* from what will be sent."""
         operation = self._create(spec, {"mode": "push"})
-        return MigrationOffer(operation, (), "", wire.migration_secrets(operation))
+        return MigrationOffer(
+            operation=operation,
+            addresses=self._addresses(),
+            certificate=self._known().certificate,
+            secrets=wire.migration_secrets(operation),
+        )
 
     def channel(self, offer: MigrationOffer, name: str) -> AbstractContextManager[channel.Channel]:
         """One channel of this host's side of a migration."""
@@ -311,7 +358,10 @@ class LxdBackend:
                 "type": "migration",
                 "base-image": spec.config.get("volatile.base_image", ""),
                 "live": False,
-                "instance_only": False,
+                "instance_only": spec.instance_only,
+                "container_only": spec.instance_only,
+                "refresh": spec.refresh,
+                "allow_inconsistent": spec.inconsistent,
                 **source,
             },
         }

@@ -3,3 +3,9 @@
 MARK = "user.lxtui.move"
 """Configuration key that holds the token of a move while it runs. On the source it keeps a second
 lxtui away; on the target it says what is ours to remove when the move is undone."""
+
+MOVED = "user.lxtui.moved-to"
+"""Configuration key of a source that was kept: where its copy has taken over."""
+
+AUTOSTART = "boot.autostart"
+"""Sleeps (is ``false``) on both ends while a move runs, so that no restarted daemon doubles it."""

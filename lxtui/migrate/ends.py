@@ -1,18 +1,21 @@
 """What a move does to one of its two instances.
 
-Role: stop, bring back, claim and remove, each with the patience that daemons need. Boundary: one
-backend at a time; knows no plan. Threading: blocks its caller.
+Role: stop, bring back, claim, quiesce and remove, each with the patience that daemons need, and
+each such that a second time does no harm. Boundary: one backend at a time; knows no plan.
+Threading: blocks its caller.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 
 from lxtui.backend.base import Backend
 from lxtui.errors import HostUnreachableError, LxtuiError, NotFoundError, OperationError
-from lxtui.migrate import MARK
-from lxtui.model import Instance, Ref, StateAction
+from lxtui.migrate import AUTOSTART, MARK
+from lxtui.model import Instance, Operation, Ref, StateAction
 
 PATIENCE = 60.0
 """Seconds for which a daemon that does not answer is asked again: a restart takes less."""
@@ -20,7 +23,7 @@ LINGER = 15.0
 """Seconds after a stop that came too late in which the instance may stop after all."""
 _PAUSE = 0.5
 _REMOVE_TRIES = 20
-_AUTOSTART = "boot.autostart"
+_QUIET_SECONDS = 30.0
 
 
 def insist(action: Callable[[], None]) -> None:
@@ -37,27 +40,33 @@ def insist(action: Callable[[], None]) -> None:
             return
 
 
-def claim(backend: Backend, instance: Instance, token: str) -> None:
-    """Mark *instance* as being moved.
-
-    ConflictError when somebody else has marked it. Its autostart is switched off for the time: a
-    daemon that restarts in the middle must not start the source beside its copy.
-    """
-    changes: dict[str, str | None] = {MARK: token}
-    if instance.expanded_config.get(_AUTOSTART, "").lower() in {"true", "1", "yes", "on"}:
-        changes[_AUTOSTART] = "false"
-    backend.set_config(instance.ref, changes, unless=MARK)
+def starts_itself(instance: Instance) -> bool:
+    """Whether the daemon starts it whenever the daemon itself starts."""
+    return instance.expanded_config.get(AUTOSTART, "").lower() in {"true", "1", "yes", "on"}
 
 
-def release(backend: Backend, before: Instance, token: str) -> None:
+def claim(backend: Backend, ref: Ref, token: str) -> None:
+    """Mark *ref* as being moved. ConflictError when somebody else has marked it."""
+    if backend.instance(ref).config.get(MARK) != token:
+        backend.set_config(ref, {MARK: token}, unless=MARK)
+
+
+def put_to_sleep(backend: Backend, ref: Ref) -> None:
+    """Switch its autostart off: a daemon that restarts must not start it beside its copy."""
+    if starts_itself(backend.instance(ref)):
+        backend.set_config(ref, {AUTOSTART: "false"})
+
+
+def release(backend: Backend, ref: Ref, token: str, autostart: str | None) -> None:
     """Take the mark of *token* off again and give the autostart back; another's mark stays."""
-    if backend.instance(before.ref).config.get(MARK) == token:
-        own = before.config.get(_AUTOSTART)
-        backend.set_config(before.ref, {MARK: None, _AUTOSTART: own})
+    if backend.instance(ref).config.get(MARK) == token:
+        backend.set_config(ref, {MARK: None, AUTOSTART: autostart})
 
 
 def halt(backend: Backend, ref: Ref, *, force: bool, seconds: int) -> None:
-    """Stop *ref*; OperationError says whether it was too slow or failed otherwise."""
+    """Stop *ref* if it is not; OperationError says whether it was too slow or failed otherwise."""
+    if backend.instance(ref).stopped:
+        return
     try:
         backend.wait(backend.change_state(ref, StateAction.STOP, force=force, timeout=seconds))
     except OperationError as error:
@@ -79,6 +88,46 @@ def bring_back(backend: Backend, ref: Ref, *, asked_to_stop: bool) -> None:
     backend.wait(backend.change_state(ref, StateAction.START))
 
 
+def end_operation(backend: Backend, number: str) -> None:
+    """Give up an operation of ours, if it is not over, and wait until it is."""
+    operation = Operation(number, backend.remote.name)
+    backend.cancel(operation)
+    with suppress(OperationError):  # cancelled, failed or forgotten: over in any case
+        backend.wait(operation)
+
+
+def quiesce(backend: Backend, ref: Ref, token: str) -> None:
+    """Wait until no operation works on *ref*; those on what bears *token* are given up.
+
+    A copy that a lost lxtui has begun may make the instance only now.
+    """
+    until = time.monotonic() + _QUIET_SECONDS
+    while busy := _operations_on(backend, ref):
+        if time.monotonic() > until:
+            raise OperationError(f"{ref} is busy: {busy[0].description}; wait until it is over")
+        if _bears(backend, ref, token):
+            for operation in busy:
+                backend.cancel(operation)
+        time.sleep(_PAUSE)
+
+
+def _operations_on(backend: Backend, ref: Ref) -> list[Operation]:
+    return [one for one in backend.operations() if ref.name in one.resources and not one.finished]
+
+
+def _bears(backend: Backend, ref: Ref, token: str) -> bool:
+    try:
+        return backend.instance(ref).config.get(MARK) == token
+    except NotFoundError:
+        return False
+
+
+def stop_marked(backend: Backend, ref: Ref, token: str) -> None:
+    """Stop *ref* by force if it is there and bears *token*."""
+    if _bears(backend, ref, token):
+        halt(backend, ref, force=True, seconds=0)
+
+
 def remove_marked(backend: Backend, ref: Ref, token: str) -> None:
     """Remove *ref* if it is there and bears *token*; somebody else's is never touched."""
     for attempt in range(_REMOVE_TRIES):
@@ -98,18 +147,18 @@ def remove_marked(backend: Backend, ref: Ref, token: str) -> None:
             time.sleep(_PAUSE)
 
 
-def source_fault(backend: Backend, before: Instance, token: str) -> str:
-    """What is wrong with a source that should lie still since *before*; empty when nothing is."""
+def source_fault(backend: Backend, ref: Ref, last_used_at: datetime | None, token: str) -> str:
+    """What is wrong with a source that should lie still since it was copied; empty if nothing."""
     try:
-        now = backend.instance(before.ref)
+        now = backend.instance(ref)
     except NotFoundError:
-        return f"{before.ref} was deleted by somebody else meanwhile"
+        return f"{ref} was deleted by somebody else meanwhile"
     if not now.stopped:
-        return f"{before.ref} was started by somebody else meanwhile"
-    if now.last_used_at != before.last_used_at:
-        return f"{before.ref} has run meanwhile: somebody else started it"
+        return f"{ref} was started by somebody else meanwhile"
+    if now.last_used_at != last_used_at:
+        return f"{ref} has run meanwhile: somebody else started it"
     if now.config.get(MARK) != token:
-        return f"the mark of this move was taken off {before.ref} by somebody else"
+        return f"the mark of this move was taken off {ref} by somebody else"
     return ""
 
 

@@ -1,46 +1,58 @@
 """A move, step by step, with the way back kept open until the copy is verified.
 
-Role: takes a plan's steps in order; on any failure before the source is deleted takes back what
-was done and says so. The source is deleted last, after the target exists, is as planned, and runs
-if the source ran. Boundary: talks to two backends, shows nothing. Threading: blocks its caller;
-``stop`` may be set from any thread, and the move then rolls back at the next safe point.
+Role: takes a plan's steps in order, each written to the journal before it is taken; on any failure
+before the copy has proved itself takes back what was done and says so. The source is deleted last,
+after the target exists, is as planned, and runs if the source ran. With a journal that another
+process has left it goes on where that one ended.
+Boundary: talks to two backends, shows nothing. Threading: blocks its caller; ``stop`` may be set
+from any thread, and the move then rolls back at the next safe point.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Event as Flag
 from typing import NoReturn
 
 from lxtui import format as text
 from lxtui.backend.base import Backend
+from lxtui.clock import utc_now
 from lxtui.commands import CLI
 from lxtui.errors import InterruptedByUserError, LxtuiError, NotFoundError, OperationError
 from lxtui.migrate import MARK
-from lxtui.migrate.ends import (
-    bring_back,
-    claim,
-    explain_leftover,
-    halt,
-    insist,
-    release,
-    remove_marked,
-    source_fault,
-)
-from lxtui.migrate.plan import MovePlan, StepKind, differences, plan_move
+from lxtui.migrate.copying import Pass
+from lxtui.migrate.ending import conclude
+from lxtui.migrate.ends import claim, halt, insist, put_to_sleep, remove_marked, source_fault
+from lxtui.migrate.journal import Header, Journal
+from lxtui.migrate.options import MoveOptions
+from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, differences, plan_move
 from lxtui.migrate.preflight import MoveFacts
-from lxtui.migrate.relay import relay
-from lxtui.migrate.transfer import could_not_connect, pull
-from lxtui.model import Instance, Operation, Progress, Ref, StateAction
+from lxtui.migrate.rollback import (
+    COPYING,
+    SOURCE_OPERATION,
+    TARGET_OPERATION,
+    end_copy,
+    take_back,
+)
+from lxtui.migrate.transfer import transfer
+from lxtui.model import Operation, Progress, Ref, StateAction
 
 Report = Callable[[Progress], None]
 
 _RUNS_SECONDS = 15.0
 """How long a started target may take until it says Running."""
+_MOST_PASSES = 8
+_LITTLE_BYTES = 8_000_000
+_LITTLE_SECONDS = 2.0
+_SHRINKS = 0.7
+"""A pass that takes more than this share of the one before brings no more gain."""
+LAST_USED = "last used"
+"""Note in the journal: when the source had last been started, as it lay still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +64,57 @@ class MoveReport:
     running: bool
     seconds: float
     downtime_seconds: float | None
-    """From the stop of the source to the start of the target; None if it did not run."""
+    """From the stop of the source to the start of the target; None if it did not run, or when the
+    move was resumed by another process."""
     copied: int | None
-    """Bytes, as the daemons counted them; None when they gave no count."""
+    """Bytes, as the daemons counted them, over all passes; None when they gave no count."""
+    passes: int = 0
+    """Refreshes made while the source ran."""
 
 
-def gather(source: Backend, target: Backend, ref: Ref) -> MoveFacts:
+def gather(
+    source: Backend, target: Backend, ref: Ref, options: MoveOptions | None = None
+) -> MoveFacts:
     """The facts about both ends, as they are now."""
+    options = options or MoveOptions()
     instance, here, there = source.instance(ref), source.connect(), target.connect()
+    project = options.project or ref.project
     try:
-        placement = target.placement(ref.project)
+        placement = target.placement(project)
     except (NotFoundError, OperationError) as error:
-        if ref.project == "default":
+        if project == "default":
             raise
-        make = f"{CLI[there.kind]} project create {there.name}:{ref.project}"
+        make = f"{CLI[there.kind]} project create {there.name}:{project}"
         raise LxtuiError(
-            f"{there.name} has no project {ref.project!r} ({error}); create it: '{make}'"
+            f"{there.name} has no project {project!r} ({error}); create it: '{make}'"
         ) from error
-    return MoveFacts(instance, here, there, placement)
+    return MoveFacts(instance, here, there, placement, options)
 
 
-def prepare(source: Backend, target: Backend, ref: Ref) -> MovePlan:
+def prepare(
+    source: Backend, target: Backend, ref: Ref, options: MoveOptions | None = None
+) -> MovePlan:
     """The plan of moving *ref*; look at its blockers before you run it."""
-    return plan_move(gather(source, target, ref), secrets.token_hex(8))
+    return plan_move(gather(source, target, ref, options), secrets.token_hex(8))
+
+
+def begin(plan: MovePlan, folder: Path) -> Journal:
+    """The journal of a move that is about to begin; LxtuiError when the plan has blockers."""
+    if plan.blockers:
+        raise LxtuiError(
+            f"{plan.source} cannot be moved to {plan.destination.host}: "
+            + "; also ".join(map(str, plan.blockers))
+        )
+    header = Header(
+        token=plan.token,
+        source=plan.source,
+        destination=plan.destination,
+        options=plan.options,
+        was_running=plan.was_running,
+        autostart=plan.autostart,
+        began_at=utc_now(),
+    )
+    return Journal.create(folder, header)
 
 
 class Mover:
@@ -87,56 +127,55 @@ class Mover:
         target: Backend,
         report: Report,
         stop: Flag,
-        *,
-        force: bool = False,
+        journal: Journal,
     ) -> None:
         self._plan = plan
         self._source = source
         self._target = target
         self._report = report
         self._stop = stop
-        self._force = force
-        self._undo: list[tuple[str, Callable[[], None]]] = []
-        self._still: Instance | None = None
-        """The source as it lay still before it was copied."""
-        self._claimed = False
-        self._asked_to_stop = False
+        self._journal = journal
         self._stopped_at: float | None = None
         self._started_at: float | None = None
+        self._earlier = 0
+        """Bytes of the passes before this one."""
         self._copied: int | None = None
+        self._passes = 0
         self._at = 0
-        self._target_may_run = False
+        self._do: Mapping[StepKind, Callable[[], None]] = {
+            StepKind.CLAIM: self._claim_source,
+            StepKind.COPY: self._copy,
+            StepKind.REFRESH: self._refresh_until_little,
+            StepKind.STOP: self._stop_source,
+            StepKind.FINAL: self._refresh,
+            StepKind.VERIFY: self._verify,
+            StepKind.START: self._start_target,
+            StepKind.CHECK: self._check_inside,
+        }
 
     def run(self) -> MoveReport:
         """Make the move; LxtuiError after a roll-back says what failed and how things are now."""
-        plan = self._plan
-        if plan.blockers:
-            raise LxtuiError(
-                f"{plan.source} cannot be moved to {plan.destination.host}: "
-                + "; also ".join(map(str, plan.blockers))
-            )
+        plan, journal = self._plan, self._journal
         began = time.monotonic()
-        steps = {
-            StepKind.STOP: self._stop_source,
-            StepKind.COPY: self._copy,
-            StepKind.VERIFY: self._verify,
-            StepKind.START: self._start_target,
-        }
         try:
-            self._claim_source()
+            if {StepKind(one) for one in journal.record.begun} & COPYING:
+                end_copy(journal, self._source, self._target)
             for self._at, step in enumerate(plan.steps):
-                if step.kind is StepKind.DELETE:
+                if step.kind in ENDINGS:
                     break
+                if step.kind.value in journal.record.done:
+                    continue
                 self._check_stop()
                 self._say(step.text)
-                steps[step.kind]()
+                journal.begin(step.kind)
+                self._do[step.kind]()
+                journal.end(step.kind)
             self._check_stop()
             self._check_source()
         except BaseException as error:  # noqa: BLE001 whatever it was, the way back is the same
             self._roll_back(error)
         # From here on the target is the instance, and nothing is taken back.
-        self._delete_source()
-        self._remove_mark()
+        conclude(journal, self._source, self._target, self._say)
         downtime = (
             self._started_at - self._stopped_at
             if self._started_at is not None and self._stopped_at is not None
@@ -145,59 +184,93 @@ class Mover:
         return MoveReport(
             source=plan.source,
             destination=plan.destination,
-            running=plan.was_running,
+            running=plan.was_running and not plan.options.copy,
             seconds=time.monotonic() - began,
             downtime_seconds=downtime,
             copied=self._copied,
+            passes=self._passes,
         )
 
     def _claim_source(self) -> None:
-        source = self._source.instance(self._plan.source)
-        if source.running is not self._plan.was_running:
+        plan = self._plan
+        source = self._source.instance(plan.source)
+        resumed = source.config.get(MARK) == plan.token
+        if source.running is not plan.was_running and not resumed:
             raise OperationError(
                 f"{source.ref} is {source.status.lower()} now, which it was not when the move was "
                 f"planned; try again"
             )
-        token = self._plan.token
-        # Before the claim: its answer may be lost after it has taken effect.
-        self._undo.append(
-            (f"take the mark off {source.ref}", lambda: release(self._source, source, token))
-        )
-        claim(self._source, source, token)
-        self._claimed = True
+        claim(self._source, plan.source, plan.token)
+        if not plan.was_running:
+            self._lay_still()
+
+    def _lay_still(self) -> None:
+        """See to it that the source cannot start by itself, and remember when it last ran."""
+        put_to_sleep(self._source, self._plan.source)
+        seen = self._source.instance(self._plan.source).last_used_at
+        self._journal.note(LAST_USED, seen.isoformat() if seen else "")
 
     def _stop_source(self) -> None:
-        ref = self._plan.source
-        self._undo.append((f"start {ref}", self._restart_source))
+        plan = self._plan
         self._stopped_at = time.monotonic()
-        self._asked_to_stop = True
-        halt(self._source, ref, force=self._force, seconds=self._plan.stop_seconds)
-        self._asked_to_stop = False
+        halt(self._source, plan.source, force=plan.options.force, seconds=plan.stop_seconds)
+        self._lay_still()
 
     def _copy(self) -> None:
+        if StepKind.COPY.value in self._journal.record.begun[:-1]:
+            self._remove_target()  # what a lost lxtui left of it
+        self._pass(refresh=False)
+
+    def _refresh(self) -> None:
+        self._pass(refresh=True)
+
+    def _refresh_until_little(self) -> None:
+        """Refresh while the source runs, until a pass brings little or no longer shrinks."""
+        before = float("inf")
+        for self._passes in range(1, _MOST_PASSES + 1):
+            bytes_before, began = self._copied or 0, time.monotonic()
+            self._refresh()
+            seconds = time.monotonic() - began
+            size = (self._copied or 0) - bytes_before
+            if seconds <= _LITTLE_SECONDS and size <= _LITTLE_BYTES:
+                break
+            if seconds > before * _SHRINKS:
+                break
+            before = seconds
+
+    def _pass(self, *, refresh: bool) -> None:
         plan = self._plan
-        self._still = self._source.instance(plan.source)
-        self._undo.append((f"delete {plan.destination}", self._remove_target))
-        ends = (self._source, self._target, plan.source, plan.spec, self._copying)
-        if plan.route.relayed:
-            relay(*ends, plan.route.dropped)
-            return
-        try:
-            pull(*ends)
-        except OperationError as error:
-            if not could_not_connect(error):
-                raise
-            self._say(
-                f"{plan.destination.host} cannot reach {plan.source.host}: through this machine"
-            )
-            self._remove_target()
-            relay(*ends)
+        self._earlier = self._copied or 0
+
+        def on_detour(line: str) -> None:
+            self._say(line)
+            if not refresh:
+                self._remove_target()
+
+        transfer(
+            Pass(
+                self._source,
+                self._target,
+                plan.source,
+                replace(plan.spec, refresh=refresh, inconsistent=self._source_runs()),
+                self._copying,
+                self._note_operation,
+                on_detour,
+            ),
+            plan.route,
+        )
+
+    def _source_runs(self) -> bool:
+        return self._source.instance(self._plan.source).running
+
+    def _note_operation(self, operation: Operation, of_target: bool) -> None:
+        self._journal.note(TARGET_OPERATION if of_target else SOURCE_OPERATION, operation.id)
 
     def _copying(self, operation: Operation) -> None:
         self._check_stop()
-        self._copied = operation.processed or self._copied
         line = f"copying {self._plan.source} to {self._plan.destination.host}"
         if operation.processed is not None:
+            self._copied = self._earlier + operation.processed
             line += f": {text.size(operation.processed)}, {text.rate(operation.rate)}".rstrip(", ")
         self._tell(Progress(line, operation.processed, operation.rate, operation.percent, self._at))
 
@@ -212,15 +285,18 @@ class Mover:
 
     def _check_source(self) -> None:
         """Fail if the source does not lie as still as it did when it was copied."""
-        if self._still is not None:
-            fault = source_fault(self._source, self._still, self._plan.token)
+        noted = self._journal.record.notes.get(LAST_USED)
+        if noted is not None:
+            fault = source_fault(
+                self._source, self._plan.source, text.timestamp(noted), self._plan.token
+            )
             if fault:
                 raise OperationError(fault)
 
     def _start_target(self) -> None:
         destination = self._plan.destination
-        self._target_may_run = True
-        self._target.wait(self._target.change_state(destination, StateAction.START))
+        if not self._target.instance(destination).running:
+            self._target.wait(self._target.change_state(destination, StateAction.START))
         deadline = time.monotonic() + _RUNS_SECONDS
         while not self._target.instance(destination).running:
             if time.monotonic() > deadline:
@@ -230,55 +306,33 @@ class Mover:
             time.sleep(0.2)
         self._started_at = time.monotonic()
 
-    def _delete_source(self) -> None:
-        plan = self._plan
-        self._say(f"{plan.source} is deleted")
-        try:
-            self._source.wait(self._source.delete_instance(plan.source))
-        except LxtuiError as error:
-            left = explain_leftover(self._source, plan.source, error)
-            if left:
-                runs = " and runs" if plan.was_running else ""
-                raise LxtuiError(f"{plan.destination} is complete{runs}, but {left}") from error
-
-    def _remove_mark(self) -> None:
-        try:
-            self._target.set_config(self._plan.destination, {MARK: None})
-        except LxtuiError as error:
-            # The move is complete; a forgotten mark harms nobody, a second error line would.
-            self._say(f"the key {MARK} stays on {self._plan.destination}: {error}")
+    def _check_inside(self) -> None:
+        command = self._plan.options.check
+        status = self._target.execute(self._plan.destination, ["sh", "-c", command])
+        if status != 0:
+            raise OperationError(
+                f"inside {self._plan.destination}, {command!r} ended with status {status}"
+            )
 
     def _roll_back(self, error: BaseException) -> NoReturn:
         """Undo in reverse order, then raise *error* with what became of everything."""
-        plan = self._plan
-        left: list[str] = []
-        for what, undo in reversed(self._undo):
-            self._say(f"rolling back: {what}")
-            try:
-                insist(undo)
-            except Exception as trouble:  # noqa: BLE001 the rest must be undone all the same
-                left.append(f"could not {what} ({trouble})")
-                if self._target_may_run:
-                    # Two that run are worse than one that waits for a person.
-                    left.append(f"{plan.source} stays stopped, as {plan.destination} may run")
-                    break
+        plan, journal = self._plan, self._journal
+        claimed = StepKind.CLAIM.value in journal.record.done or plan.options.copy
+        left = take_back(journal, self._source, self._target, self._say)
         state = "runs" if plan.was_running else "is"
         well = f"{plan.source} {state} where it was, nothing is left on {plan.destination.host}"
         after = (
-            "; ".join(left) + ": mend this by hand"
+            f"{'; '.join(left)}: mend this, then 'lxtui undo {plan.token}'"
             if left
-            else (well if self._claimed else "nothing was changed")
+            else (well if claimed else "nothing was changed")
         )
         asked = isinstance(error, InterruptedByUserError | KeyboardInterrupt)
         kind = InterruptedByUserError if asked else LxtuiError
         said = str(error) or type(error).__name__
         raise kind(f"{plan.source} was not moved: {said}; {after}") from error
 
-    def _restart_source(self) -> None:
-        bring_back(self._source, self._plan.source, asked_to_stop=self._asked_to_stop)
-
     def _remove_target(self) -> None:
-        remove_marked(self._target, self._plan.destination, self._plan.token)
+        insist(lambda: remove_marked(self._target, self._plan.destination, self._plan.token))
 
     def _check_stop(self) -> None:
         if self._stop.is_set():

@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import Any
 
 from lxtui.commands import STOP_SECONDS
-from lxtui.migrate import MARK
-from lxtui.migrate.preflight import Finding, Level, MoveFacts, check, target_devices
+from lxtui.migrate import AUTOSTART, MARK
+from lxtui.migrate.options import Mode, MoveOptions, Transport, Verify
+from lxtui.migrate.preflight import Finding, Level, MoveFacts, check, own_devices, target_devices
 from lxtui.model import Devices, Instance, InstanceSpec, Ref
 
 _NEEDED_EXTENSIONS = {"volatile.uuid.generation": "instance_generation_id"}
@@ -32,13 +33,26 @@ _KEPT_VOLATILE = frozenset(
 
 
 class StepKind(StrEnum):
-    """The steps of a cold move, in their order."""
+    """What a move is made of; the plan puts them in order."""
 
-    STOP = "stop"
+    CLAIM = "claim"
     COPY = "copy"
+    REFRESH = "refresh"
+    """Copy what has changed meanwhile, until it is little."""
+    STOP = "stop"
+    FINAL = "final"
+    """Copy the last changes, from a source that lies still."""
     VERIFY = "verify"
     START = "start"
+    CHECK = "check"
     DELETE = "delete"
+    KEEP = "keep"
+    """Instead of deleting it, give the source another name."""
+    FINISH = "finish"
+
+
+ENDINGS = frozenset({StepKind.DELETE, StepKind.KEEP, StepKind.FINISH})
+"""Steps from which there is no way back, nor need for one: the copy has proved itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +66,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How the copy goes: the target pulls, or it is relayed through this machine, and why."""
+    """Which way the copy goes, and why that one."""
 
-    relayed: bool = False
+    transport: Transport = Transport.PULL
     reason: str = ""
     dropped: frozenset[str] = frozenset()
     """Keys taken out of the snapshots' configuration on the way."""
+    chosen: bool = False
+    """Whether the user chose it: then no other is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,10 @@ class MovePlan:
     was_running: bool
     stop_seconds: int
     """How long the source may take to stop by itself."""
+    autostart: str | None
+    """The source's own ``boot.autostart``, which the target gets when all is over."""
     token: str
+    options: MoveOptions
     route: Route
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...]
@@ -85,8 +104,8 @@ class MovePlan:
 
 
 def plan_move(facts: MoveFacts, token: str) -> MovePlan:
-    """The plan of a cold move; *token* marks the target as made by it."""
-    instance, destination = facts.instance, facts.destination
+    """The plan of a move; *token* marks the target as made by it."""
+    instance, destination, options = facts.instance, facts.destination, facts.options
     return MovePlan(
         source=instance.ref,
         destination=destination,
@@ -97,36 +116,58 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
             ephemeral=instance.ephemeral,
             description=instance.description,
             profiles=instance.profiles,
-            config=MappingProxyType({**portable(instance.config), MARK: token}),
-            devices=instance.devices,
+            # Its autostart sleeps until the move is over: a restarted daemon must not double it.
+            config=MappingProxyType({**_carried(facts), MARK: token, AUTOSTART: "false"}),
+            devices=own_devices(facts),
+            instance_only=options.instance_only,
         ),
         devices=target_devices(facts),
-        snapshots=tuple(one.name for one in instance.snapshots),
+        snapshots=() if options.instance_only else tuple(one.name for one in instance.snapshots),
         was_running=instance.running,
         stop_seconds=_stop_seconds(instance),
+        autostart=instance.config.get(AUTOSTART),
         token=token,
+        options=options,
         route=route(facts),
         steps=_steps(facts),
         findings=check(facts),
     )
 
 
+def _carried(facts: MoveFacts) -> dict[str, str]:
+    """A move keeps what identifies the instance; a copy must not share it with the original."""
+    config = portable(facts.instance.config)
+    if not facts.options.copy:
+        return config
+    return {key: value for key, value in config.items() if not key.startswith("volatile.")} | {
+        key: value for key, value in config.items() if key == "volatile.base_image"
+    }
+
+
 def route(facts: MoveFacts) -> Route:
     """Pull where the hosts can do it among themselves; else through this machine."""
-    target = facts.target
+    target, asked = facts.target, facts.options.transport
     dropped = frozenset(
         key
         for key, extension in _NEEDED_EXTENSIONS.items()
         if extension not in target.api_extensions
+        and not facts.options.instance_only
         and any(key in snapshot.config for snapshot in facts.instance.snapshots)
     )
     if dropped:
         keys = ", ".join(sorted(dropped))
         reason = f"its snapshots hold {keys}, which {target.kind} {target.version} refuses"
-        return Route(relayed=True, reason=reason, dropped=dropped)
-    if not facts.source.addresses:
-        return Route(relayed=True, reason=f"{facts.source.name} does not listen on the network")
-    return Route()
+        return Route(Transport.RELAY, reason, dropped)
+    if asked is not Transport.AUTO:
+        return Route(asked, "that was asked for", chosen=True)
+    if facts.source.addresses:
+        return Route()
+    silent = f"{facts.source.name} does not listen on the network"
+    if target.addresses:
+        return Route(Transport.PUSH, silent)
+    return Route(
+        Transport.RELAY, f"neither {facts.source.name} nor {target.name} listens on the network"
+    )
 
 
 def portable(config: Mapping[str, str]) -> dict[str, str]:
@@ -166,36 +207,64 @@ def differences(plan: MovePlan, arrived: Instance) -> tuple[str, ...]:
 
 
 def _steps(facts: MoveFacts) -> tuple[Step, ...]:
-    instance, destination = facts.instance, facts.destination
-    snapshots = len(instance.snapshots)
-    along = f" with {snapshots} snapshot{'s' if snapshots != 1 else ''}" if snapshots else ""
-    way = route(facts)
-    copy = f"{facts.target.name} pulls {instance.ref.name}{along} from {facts.source.name}"
-    if way.relayed:
-        copy = (
-            f"{instance.ref.name}{along} is copied from {facts.source.name} to "
-            f"{facts.target.name} through this machine, because {way.reason}"
-        )
-    steps = [
-        Step(
-            StepKind.COPY,
+    instance, destination, options = facts.instance, facts.destination, facts.options
+    near_live = instance.running and options.mode is Mode.NEAR_LIVE and not options.copy
+    claim = Step(
+        StepKind.CLAIM,
+        f"{instance.ref} is marked as being moved: no other lxtui touches it",
+        "the mark is taken off",
+    )
+    copy = Step(StepKind.COPY, _copy_text(facts), f"{destination} is deleted")
+    stop = Step(StepKind.STOP, f"{instance.ref} is stopped", f"{instance.ref} is started again")
+    what = "configuration, devices, profiles and snapshots of the copy are compared"
+    if options.verify is Verify.CHECKSUM:
+        what = "configuration, snapshots and the content of every file of the copy are compared"
+    verify = Step(StepKind.VERIFY, what, "")
+    finish = Step(StepKind.FINISH, f"the mark is taken off {destination}", "")
+    if options.copy:
+        return (copy, verify, finish)
+    steps = [claim]
+    if near_live:
+        steps += [
             copy,
-            f"{destination} is deleted",
-        ),
-        Step(
-            StepKind.VERIFY,
-            "configuration, devices, profiles and snapshots of the copy are compared",
-            "",
-        ),
-        Step(StepKind.DELETE, f"{instance.ref} is deleted", ""),
-    ]
+            Step(StepKind.REFRESH, "what changed meanwhile is copied, until it is little", ""),
+            stop,
+            Step(StepKind.FINAL, "the last changes are copied", ""),
+        ]
+    elif instance.running:
+        steps += [stop, copy]
+    else:
+        steps += [copy]
+    steps.append(verify)
     if instance.running:
-        stop = Step(StepKind.STOP, f"{instance.ref} is stopped", f"{instance.ref} is started again")
-        start = Step(
-            StepKind.START, f"{destination} is started and runs", f"{destination} is stopped"
-        )
-        steps = [stop, *steps[:2], start, steps[2]]
-    return tuple(steps)
+        text = f"{destination} is started and runs"
+        steps.append(Step(StepKind.START, text, f"{destination} is stopped"))
+        if options.check:
+            steps.append(Step(StepKind.CHECK, f"inside it, {options.check!r} must succeed", ""))
+    if options.keep_source:
+        kept = facts.kept_as
+        steps.append(Step(StepKind.KEEP, f"{instance.ref} is kept, stopped, as {kept.name}", ""))
+    else:
+        steps.append(Step(StepKind.DELETE, f"{instance.ref} is deleted", ""))
+    return (*steps, finish)
+
+
+def _copy_text(facts: MoveFacts) -> str:
+    instance, source, target = facts.instance, facts.source, facts.target
+    count = 0 if facts.options.instance_only else len(instance.snapshots)
+    along = f" with {count} snapshot{'s' if count != 1 else ''}" if count else ""
+    way = route(facts)
+    match way.transport:
+        case Transport.RELAY:
+            text = (
+                f"{instance.ref.name}{along} is copied from {source.name} to {target.name} "
+                f"through this machine"
+            )
+        case Transport.PUSH:
+            text = f"{source.name} pushes {instance.ref.name}{along} to {target.name}"
+        case _:
+            text = f"{target.name} pulls {instance.ref.name}{along} from {source.name}"
+    return f"{text}, because {way.reason}" if way.reason else text
 
 
 def _stop_seconds(instance: Instance) -> int:

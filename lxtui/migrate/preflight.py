@@ -7,11 +7,12 @@ Threading: functions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lxtui.commands import CLI
 from lxtui.migrate import MARK
+from lxtui.migrate.options import MoveOptions
 from lxtui.model import Devices, Host, Instance, Placement, Ref
 
 _HOST_BOUND = frozenset(
@@ -46,11 +47,36 @@ class MoveFacts:
     source: Host
     target: Host
     placement: Placement
+    options: MoveOptions = field(default_factory=MoveOptions)
 
     @property
     def destination(self) -> Ref:
         """What the instance will be called."""
-        return self.instance.ref._replace(host=self.target.name)
+        here = self.instance.ref
+        asked = self.options
+        return Ref(self.target.name, asked.project or here.project, asked.name or here.name)
+
+    @property
+    def kept_as(self) -> Ref:
+        """What a source that is kept will be called."""
+        return kept_name(self.instance.ref)
+
+
+def kept_name(ref: Ref) -> Ref:
+    """The name of a source that is kept: a host name, so at most 63 characters."""
+    ending = "-moved"
+    return ref._replace(name=ref.name[: 63 - len(ending)] + ending)
+
+
+def own_devices(facts: MoveFacts) -> Devices:
+    """The instance's own devices, its root disk in the pool that was asked for."""
+    devices = dict(facts.instance.devices)
+    if facts.options.pool:
+        inherited = target_devices_of(facts, devices)
+        name = next((name for name, one in inherited.items() if _is_root(one)), "root")
+        before = inherited.get(name, {"type": "disk", "path": "/"})
+        devices[name] = {**before, "pool": facts.options.pool}
+    return devices
 
 
 def check(facts: MoveFacts) -> tuple[Finding, ...]:
@@ -66,10 +92,15 @@ def check(facts: MoveFacts) -> tuple[Finding, ...]:
 
 def target_devices(facts: MoveFacts) -> Devices:
     """The devices that the instance will have: the target's profiles, then its own."""
+    return target_devices_of(facts, own_devices(facts))
+
+
+def target_devices_of(facts: MoveFacts, own: Devices) -> Devices:
+    """The same for other devices of its own."""
     merged: dict[str, Mapping[str, str]] = {}
     for profile in facts.instance.profiles:
         merged |= facts.placement.profiles.get(profile, {})
-    return merged | dict(facts.instance.devices)
+    return merged | dict(own)
 
 
 def _blocker(text: str, remedy: str = "") -> Finding:

@@ -14,34 +14,30 @@ from contextlib import ExitStack, suppress
 from threading import Event as Flag
 from threading import Thread
 
-from lxtui.backend.base import Backend, Channel, ChannelEndedError
+from lxtui.backend.base import Channel, ChannelEndedError
 from lxtui.errors import LxtuiError
+from lxtui.migrate.copying import Pass
 from lxtui.migrate.header import without_snapshot_keys
-from lxtui.migrate.transfer import OnCopy
-from lxtui.model import InstanceSpec, MigrationOffer, Ref
+from lxtui.model import MigrationOffer
 
 Mend = Callable[[bytes], bytes]
 _TICK = 0.2
 """Seconds between two looks at whether the copy is over."""
 
 
-def relay(
-    source: Backend,
-    target: Backend,
-    ref: Ref,
-    spec: InstanceSpec,
-    on_copy: OnCopy,
-    dropped: frozenset[str] = frozenset(),
-) -> None:
-    """Copy *ref* to *spec*, without the keys *dropped* in its snapshots' configuration.
+def relay(what: Pass, dropped: frozenset[str] = frozenset()) -> None:
+    """Make one pass through this machine, without the snapshots' configuration keys *dropped*.
 
     When it raises, both operations have been asked to end; a partial target may be left, which
     the caller removes by its mark.
     """
-    offer = source.offer(ref)
+    source, target = what.source, what.target
+    offer = source.offer(what.ref, what.spec)
     try:
-        sink = target.receive(spec)
+        what.on_begin(offer.operation, False)
+        sink = target.receive(what.spec)
         try:
+            what.on_begin(sink.operation, True)
             with ExitStack() as stack:
                 joints = [
                     _Joint(
@@ -54,7 +50,7 @@ def relay(
                 for joint in joints:
                     stack.enter_context(joint)
                 try:
-                    target.wait(sink.operation, on_copy)
+                    target.wait(sink.operation, what.on_copy)
                     source.wait(offer.operation)
                 except LxtuiError as error:
                     raise next((one.trouble for one in joints if one.trouble), error) from None

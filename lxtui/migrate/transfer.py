@@ -1,8 +1,8 @@
-"""The copy itself: one host pulls an instance from another.
+"""One pass of a copy: between the two hosts, or through this machine.
 
-Role: opens the offer at the source, lets the target pull from each address of the source until one
-works, waits for both ends. Boundary: moves nothing through this machine (relay.py does), decides
-nothing about stopping, starting or deleting. Threading: blocks its caller.
+Role: opens the offer at one side, lets the other take it at each address until one works, waits
+for both ends. Boundary: decides nothing about stopping, starting or deleting. Threading: blocks
+its caller.
 
 Source of the handshake: the daemons' REST API documentation, "Instance migration".
 """
@@ -13,39 +13,106 @@ from collections.abc import Callable
 
 from lxtui.backend.base import Backend
 from lxtui.errors import LxtuiError
-from lxtui.model import InstanceSpec, Operation, Ref
+from lxtui.migrate.copying import Pass
+from lxtui.migrate.options import Transport
+from lxtui.migrate.plan import Route
+from lxtui.migrate.relay import relay
+from lxtui.model import MigrationOffer
 
-OnCopy = Callable[[Operation], None]
-"""Told about the target's operation; may raise InterruptedByUserError to end the copy."""
 
-
-def pull(source: Backend, target: Backend, ref: Ref, spec: InstanceSpec, on_copy: OnCopy) -> None:
-    """Copy *ref* to *spec*; the last address's error is raised when none works.
+def transfer(what: Pass, route: Route) -> None:
+    """Make one pass by *route*; when the hosts cannot connect, through this machine.
 
     When it raises, both operations have been asked to end; a partial target may be left, which
     the caller removes by its mark.
     """
+    if route.transport is Transport.RELAY:
+        relay(what, route.dropped)
+        return
+    begin = push if route.transport is Transport.PUSH else pull
+    try:
+        begin(what)
+    except LxtuiError as error:
+        if route.chosen or not could_not_connect(error):
+            raise
+        what.on_detour(
+            f"{what.source.remote.name} and {what.target.remote.name} cannot reach each other: "
+            f"through this machine"
+        )
+        relay(what)
+
+
+def pull(what: Pass) -> None:
+    """Let the target connect to the source, at each of its addresses until one works."""
+    source, target = what.source, what.target
+
+    def attempt(offer: MigrationOffer, url: str) -> None:
+        operation = target.accept(what.spec, offer, url)
+        what.on_begin(operation, True)
+        try:
+            target.wait(operation, what.on_copy)
+        except BaseException:
+            target.cancel(operation)
+            raise
+        source.wait(offer.operation)
+
+    def offer() -> MigrationOffer:
+        made = source.offer(what.ref, what.spec)
+        what.on_begin(made.operation, False)
+        return made
+
+    _each_address(source, offer, attempt)
+
+
+def push(what: Pass) -> None:
+    """Let the source connect to the target, at each of its addresses until one works."""
+    source, target = what.source, what.target
+
+    def attempt(sink: MigrationOffer, url: str) -> None:
+        operation = source.send(what.ref, what.spec, sink, url)
+        what.on_begin(operation, False)
+        try:
+            target.wait(sink.operation, what.on_copy)
+        except BaseException:
+            source.cancel(operation)
+            raise
+        source.wait(operation)
+
+    def sink() -> MigrationOffer:
+        made = target.receive(what.spec)
+        what.on_begin(made.operation, True)
+        return made
+
+    _each_address(target, sink, attempt)
+
+
+def _each_address(
+    listening: Backend,
+    opened: Callable[[], MigrationOffer],
+    attempt: Callable[[MigrationOffer, str], None],
+) -> None:
+    """Open an offer for each address of the side that listens, until the other gets through."""
     tried = 0
     while True:
-        offer = source.offer(ref)  # one offer is good for one attempt
+        offer = opened()  # one offer is good for one attempt
         try:
-            operation = target.accept(spec, offer, offer.url(offer.addresses[tried]))
-            try:
-                target.wait(operation, on_copy)
-            except BaseException:
-                target.cancel(operation)
-                raise
-            source.wait(offer.operation)
+            attempt(offer, _url(offer, tried))
         except LxtuiError as error:
-            source.cancel(offer.operation)
+            listening.cancel(offer.operation)
             tried += 1
-            if tried == len(offer.addresses) or not could_not_connect(error):
+            if tried >= len(offer.addresses) or not could_not_connect(error):
                 raise
         except BaseException:
-            source.cancel(offer.operation)
+            listening.cancel(offer.operation)
             raise
         else:
             return
+
+
+def _url(offer: MigrationOffer, number: int) -> str:
+    if not offer.addresses:
+        raise LxtuiError(f"{offer.operation.host}: no route: it has no address on the network")
+    return offer.url(offer.addresses[number])
 
 
 def could_not_connect(error: LxtuiError) -> bool:

@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from lxtui.errors import ConflictError, LxtuiError, NotFoundError, OperationError
-from lxtui.model import Event, HostStatus, Ref, StateAction
+from lxtui.model import Event, HostStatus, InstanceSpec, Ref, StateAction
 from tests.backend.conftest import Side
 
 
@@ -125,7 +125,8 @@ def test_an_offer_can_be_withdrawn(side: Side) -> None:
     """An offer names the source's addresses and secrets, and can be withdrawn."""
     ref = side.make(False)
     side.backend.connect()
-    offer = side.backend.offer(ref)
+    spec = InstanceSpec(ref, "container", "x86_64", False, "", (), {}, {})
+    offer = side.backend.offer(ref, spec)
     assert offer.addresses
     assert {"control", "fs"} <= offer.secrets.keys()
     assert offer.url(offer.addresses[0]).startswith("https://")

@@ -158,7 +158,6 @@ def test_move_prints_where_it_went(capsys: pytest.CaptureFixture[str]) -> None:
         (["stop", "oslo:web1/daily0"], 2, "names a snapshot"),
         (["snapshot", "oslo:web1", "a/b"], 2, "none of /"),
         (["snapshot", "oslo:web1", ".."], 2, "other than . and .."),
-        (["move", "oslo:web1", "lima:other"], 2, "keeps its name"),
         (["start", "paris:web1"], 1, "no host is named 'paris'"),
         (["start", "oslo:nothing"], 1, "there is no instance oslo:nothing"),
         (["start", "oslo:web1"], 1, "already running"),

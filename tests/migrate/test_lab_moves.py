@@ -19,7 +19,7 @@ from lxtui.backend.base import Backend
 from lxtui.backend.lxd import LxdBackend
 from lxtui.commands import Move
 from lxtui.errors import InterruptedByUserError, LxtuiError
-from lxtui.model import Kind, MigrationOffer, Progress, Ref, Remote, StateAction
+from lxtui.model import InstanceSpec, Kind, MigrationOffer, Progress, Ref, Remote, StateAction
 from lxtui.perform import perform
 from tests.lab.fixtures import MakeInstance
 from tests.lab.lab import Host, Lab
@@ -146,8 +146,8 @@ def _unreachable(backend: LxdBackend) -> LxdBackend:
     """The same host, advertising an address at which no other host finds it."""
 
     class Unreachable(LxdBackend):
-        def offer(self, ref: Ref) -> MigrationOffer:
-            return replace(super().offer(ref), addresses=("127.0.0.1:1", "127.0.0.1:2"))
+        def offer(self, ref: Ref, spec: InstanceSpec) -> MigrationOffer:
+            return replace(super().offer(ref, spec), addresses=("127.0.0.1:1", "127.0.0.1:2"))
 
     return Unreachable(backend.remote)
 

@@ -5,13 +5,18 @@ The demo fleet gives the state; real daemons are in test_lab_moves.py.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from threading import Event as Flag
 
 import pytest
 
-from lxtui.backend.base import OnProgress
+from lxtui.backend.base import Backend, OnProgress
 from lxtui.backend.demo import DemoBackend, DemoFleet
 from lxtui.errors import (
     HostUnreachableError,
@@ -20,8 +25,9 @@ from lxtui.errors import (
     OperationError,
 )
 from lxtui.migrate import MARK, ends
-from lxtui.migrate.mover import Mover, MoveReport, prepare
-from lxtui.migrate.plan import differences
+from lxtui.migrate.mover import Mover, MoveReport, Report, begin, prepare
+from lxtui.migrate.options import MoveOptions
+from lxtui.migrate.plan import MovePlan, differences
 from lxtui.model import (
     Host,
     Instance,
@@ -92,6 +98,8 @@ class Stage:
     """Two demo hosts, one instance, a log of calls, and traps that fire once."""
 
     def __init__(self, *, running: bool = True) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="lxtui-moves-"))
+        weakref.finalize(self, shutil.rmtree, self.folder)
         self.fleet = DemoFleet(tempo=0.0)
         self.fleet.add_host("a", Kind.LXD, "5.0.2")
         self.fleet.add_host("b", Kind.LXD, "5.0.2")
@@ -119,12 +127,24 @@ class Stage:
         if trap is not None:
             raise trap
 
-    def move(self) -> MoveReport:
+    def move(self, options: MoveOptions | None = None) -> MoveReport:
         """Plan without traps, then move with them."""
         traps, self.traps = self.traps, {}
-        plan = prepare(self.a, self.b, SOURCE)
+        plan = prepare(self.a, self.b, SOURCE, options)
         self.traps = traps
-        return Mover(plan, self.a, self.b, self.progress.append, self.stop).run()
+        return self.run(plan, self.a, self.b, self.progress.append)
+
+    def run(
+        self,
+        plan: MovePlan,
+        source: Backend,
+        target: Backend,
+        report: Report,
+        stop: Flag | None = None,
+    ) -> MoveReport:
+        """Make a move with a journal of its own."""
+        with closing(begin(plan, self.folder)) as journal:
+            return Mover(plan, source, target, report, stop or self.stop, journal).run()
 
     def where(self) -> dict[str, str]:
         """Each host's state of the instance."""
@@ -183,7 +203,7 @@ def test_a_refused_copy_is_taken_back() -> None:
     plan = prepare(stage.a, stage.b, SOURCE)
     stage.fleet.add_instance(Instance(TARGET, "Running", created_at=stage.fleet.clock()))
     with pytest.raises(LxtuiError, match="already exists"):
-        Mover(plan, stage.a, stage.b, stage.progress.append, stage.stop).run()
+        stage.run(plan, stage.a, stage.b, stage.progress.append)
     assert stage.where() == {"a": "Running", "b": "Running"}
     assert MARK not in stage.b.instance(TARGET).config
 
@@ -202,7 +222,7 @@ def test_two_never_run() -> None:
     target = Trapped(stage.fleet, "b", fail_after_start)
     source = Trapped(stage.fleet, "a", fail_after_start)
     with pytest.raises(LxtuiError, match=r"a:web1 stays stopped, as b:web1 may run"):
-        Mover(plan, source, target, stage.progress.append, stage.stop).run()
+        stage.run(plan, source, target, stage.progress.append)
     assert stage.where() == {"a": "Stopped", "b": "Running"}
 
 
@@ -225,10 +245,10 @@ def test_a_second_mover_is_kept_away() -> None:
     def move_again(progress: Progress) -> None:
         if "pulls" in progress.text and not messages:
             with pytest.raises(LxtuiError) as caught:
-                Mover(second, stage.a, stage.b, lambda _: None, Flag()).run()
+                stage.run(second, stage.a, stage.b, lambda _: None, Flag())
             messages.append(str(caught.value))
 
-    Mover(first, stage.a, stage.b, move_again, stage.stop).run()
+    stage.run(first, stage.a, stage.b, move_again)
     assert "which it was not when the move was planned" in messages[0]
     assert "nothing was changed" in messages[0]
     assert stage.where() == {"b": "Running"}
@@ -240,7 +260,7 @@ def test_a_marked_source_is_refused() -> None:
     plan = prepare(stage.a, stage.b, SOURCE)
     stage.a.set_config(SOURCE, {MARK: "another"})
     with pytest.raises(LxtuiError, match="somebody else is at it"):
-        Mover(plan, stage.a, stage.b, stage.progress.append, stage.stop).run()
+        stage.run(plan, stage.a, stage.b, stage.progress.append)
     assert stage.where() == {"a": "Stopped"}
     assert stage.a.instance(SOURCE).config[MARK] == "another"
     with pytest.raises(LxtuiError, match="is being moved already"):
@@ -258,7 +278,7 @@ def test_a_source_that_somebody_starts_is_not_deleted() -> None:
 
     plan = prepare(stage.a, stage.b, SOURCE)
     with pytest.raises(LxtuiError, match="was started by somebody else meanwhile"):
-        Mover(plan, stage.a, stage.b, start_it, stage.stop).run()
+        stage.run(plan, stage.a, stage.b, start_it)
     assert stage.where() == {"a": "Running"}
     assert MARK not in stage.a.instance(SOURCE).config
 
@@ -278,7 +298,7 @@ def test_a_claim_whose_answer_is_lost_is_taken_back() -> None:
     plan = prepare(stage.a, stage.b, SOURCE)
     source = Lossy(stage.fleet, "a")
     with pytest.raises(LxtuiError, match="a: no answer; nothing was changed"):
-        Mover(plan, source, stage.b, stage.progress.append, stage.stop).run()
+        stage.run(plan, source, stage.b, stage.progress.append)
     assert stage.where() == {"a": "Running"}
     assert dict(stage.a.instance(SOURCE).config) == {"user.mine": "kept"}
 
@@ -294,7 +314,7 @@ def test_autostart_sleeps_while_the_move_runs() -> None:
             seen.append(stage.fleet.backend("a").instance(SOURCE).config.get("boot.autostart"))
 
     plan = prepare(stage.a, stage.b, SOURCE)
-    Mover(plan, stage.a, stage.b, look, stage.stop).run()
+    stage.run(plan, stage.a, stage.b, look)
     assert seen == ["false"]
     assert stage.b.instance(TARGET).config["boot.autostart"] == "true"
 
@@ -332,7 +352,7 @@ def test_a_late_stop_is_noticed() -> None:
 
     plan = prepare(stage.a, stage.b, SOURCE)
     with pytest.raises(LxtuiError, match="did not stop within"):
-        Mover(plan, stage.a, stage.b, stop_late, stage.stop).run()
+        stage.run(plan, stage.a, stage.b, stop_late)
     assert stage.where() == {"a": "Running"}
 
 
@@ -358,7 +378,7 @@ def test_a_stop_request_rolls_back() -> None:
             stage.stop.set()
 
     with pytest.raises(InterruptedByUserError, match="stopped on request"):
-        Mover(plan, stage.a, stage.b, stop_while_copying, stage.stop).run()
+        stage.run(plan, stage.a, stage.b, stop_while_copying)
     assert stage.where() == {"a": "Running"}
 
 

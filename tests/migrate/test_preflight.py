@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lxtui.migrate import MARK
+from lxtui.migrate.options import Transport
 from lxtui.migrate.plan import Route, StepKind, differences, plan_move, portable
 from lxtui.migrate.preflight import Level, MoveFacts, check
 from lxtui.model import Host, Instance, Kind, Placement, Ref, Snapshot
@@ -47,19 +48,29 @@ def _with_placement(**changes: object) -> MoveFacts:
 
 
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
-    """Facts that fit give no finding and a plan of five steps that ends with the deletion."""
+    """Facts that fit give no finding and a plan in which the source is deleted near the end."""
     plan = plan_move(_facts(), "token")
     assert plan.findings == ()
-    assert [step.kind for step in plan.steps] == list(StepKind)
+    assert [step.kind.value for step in plan.steps] == [
+        "claim",
+        "stop",
+        "copy",
+        "verify",
+        "start",
+        "delete",
+        "finish",
+    ]
 
 
 def test_a_stopped_instance_is_neither_stopped_nor_started() -> None:
-    """The plan of a stopped instance copies, verifies and deletes."""
+    """The plan of a stopped instance claims, copies, verifies and deletes."""
     plan = plan_move(_with_instance(status="Stopped"), "token")
     assert [step.kind for step in plan.steps] == [
+        StepKind.CLAIM,
         StepKind.COPY,
         StepKind.VERIFY,
         StepKind.DELETE,
+        StepKind.FINISH,
     ]
 
 
@@ -93,12 +104,31 @@ def test_hosts_that_reach_each_other_copy_among_themselves() -> None:
     assert plan_move(_facts(), "token").route == Route()
 
 
-def test_a_source_off_the_network_is_relayed() -> None:
-    """A source that does not listen is copied through this machine, and the step says so."""
-    plan = plan_move(replace(_facts(), source=replace(_facts().source, addresses=())), "token")
-    assert plan.route.relayed
+def test_a_source_off_the_network_pushes() -> None:
+    """A source that does not listen connects to the target itself, and the step says so."""
+    facts = _facts()
+    facts = replace(
+        facts,
+        source=replace(facts.source, addresses=()),
+        target=replace(facts.target, addresses=("10.0.0.2:8443",)),
+    )
+    plan = plan_move(facts, "token")
+    assert plan.route.transport is Transport.PUSH
     assert plan.findings == ()
-    assert "through this machine, because a does not listen" in plan.steps[1].text
+    assert "because a does not listen" in plan.steps[2].text
+
+
+def test_two_hosts_off_the_network_are_relayed() -> None:
+    """When neither listens the data go through this machine, and the step says so."""
+    facts = _facts()
+    facts = replace(
+        facts,
+        source=replace(facts.source, addresses=()),
+        target=replace(facts.target, addresses=()),
+    )
+    plan = plan_move(facts, "token")
+    assert plan.route.transport is Transport.RELAY
+    assert "through this machine, because neither a nor b listens" in plan.steps[2].text
 
 
 @pytest.mark.parametrize(
@@ -112,7 +142,7 @@ def test_snapshots_with_a_key_that_the_target_refuses_are_relayed(
     facts = _with_instance(snapshots=(snapshot,))
     facts = replace(facts, target=replace(facts.target, api_extensions=frozenset(extensions)))
     way = plan_move(facts, "token").route
-    assert way.relayed is relayed
+    assert (way.transport is Transport.RELAY) is relayed
     assert way.dropped == (frozenset({"volatile.uuid.generation"}) if relayed else frozenset())
 
 
@@ -160,7 +190,12 @@ def _arrived() -> Instance:
         status="Stopped",
         architecture="x86_64",
         profiles=("default",),
-        config={"limits.memory": "256MiB", MARK: "token", "volatile.anything": "new"},
+        config={
+            "limits.memory": "256MiB",
+            MARK: "token",
+            "boot.autostart": "false",
+            "volatile.anything": "new",
+        },
         devices={"root": _ROOT},
         expanded_devices={"root": _ROOT, "eth0": _NIC},
         snapshots=(Snapshot("daily"),),
@@ -176,8 +211,14 @@ def test_an_exact_copy_has_no_differences() -> None:
     ("changes", "what"),
     [
         ({"snapshots": ()}, "snapshots"),
-        ({"config": {"limits.memory": "1GiB", MARK: "token"}}, "configuration"),
-        ({"config": {"limits.memory": "256MiB", MARK: "another"}}, "configuration"),
+        (
+            {"config": {"limits.memory": "1GiB", MARK: "token", "boot.autostart": "false"}},
+            "configuration",
+        ),
+        (
+            {"config": {"limits.memory": "256MiB", MARK: "another", "boot.autostart": "false"}},
+            "configuration",
+        ),
         ({"profiles": ()}, "profiles"),
         ({"expanded_devices": {"root": _ROOT}}, "devices"),
         ({"type": "virtual-machine"}, "type"),

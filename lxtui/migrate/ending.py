@@ -1,0 +1,63 @@
+"""The end of a move, when the copy has proved itself and has taken over.
+
+Role: deletes or keeps the source, wakes the target's autostart, takes the mark off. There is no
+way back from here: what fails is left in the journal, and taken up again by ``lxtui resume``.
+Boundary: two backends and a journal; shows nothing. Threading: blocks its caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from lxtui.backend.base import Backend
+from lxtui.errors import LxtuiError, NotFoundError
+from lxtui.migrate import AUTOSTART, MARK, MOVED
+from lxtui.migrate.ends import explain_leftover
+from lxtui.migrate.journal import Header, Journal
+from lxtui.migrate.plan import StepKind
+from lxtui.migrate.preflight import kept_name
+
+Say = Callable[[str], None]
+
+
+def conclude(journal: Journal, source: Backend, target: Backend, say: Say) -> None:
+    """Take the last steps. LxtuiError says what is left; the journal then stays unfinished."""
+    header = journal.record.header
+    options = header.options
+    try:
+        if not options.copy:
+            step = StepKind.KEEP if options.keep_source else StepKind.DELETE
+            if step.value not in journal.record.done:
+                say(f"{header.source} is {'kept' if options.keep_source else 'deleted'}")
+                journal.begin(step)
+                (_keep if options.keep_source else _delete)(header, source)
+                journal.end(step)
+        journal.begin(StepKind.FINISH)
+        target.set_config(header.destination, {MARK: None, AUTOSTART: header.autostart})
+        journal.end(StepKind.FINISH)
+        journal.finish("moved")
+    except LxtuiError as error:
+        runs = " and runs" if header.was_running and not options.copy else ""
+        raise LxtuiError(
+            f"{header.destination} is complete{runs}, but {error}; "
+            f"'lxtui resume {header.token}' tries the rest again"
+        ) from error
+
+
+def _delete(header: Header, source: Backend) -> None:
+    try:
+        source.wait(source.delete_instance(header.source))
+    except LxtuiError as error:
+        if left := explain_leftover(source, header.source, error):
+            raise LxtuiError(left) from error
+
+
+def _keep(header: Header, source: Backend) -> None:
+    """Rename the source; it keeps sleeping, or it would start beside its copy one day."""
+    kept = kept_name(header.source)
+    with suppress(NotFoundError):  # a lost lxtui has renamed it already
+        source.set_config(header.source, {MOVED: header.destination.plain})
+        source.wait(source.rename_instance(header.source, kept.name))
+    if source.instance(kept).config.get(MARK) == header.token:
+        source.set_config(kept, {MARK: None})

@@ -1,0 +1,84 @@
+"""How a move is to be made, as one frozen value.
+
+Role: what the dialog and the command line ask for, the plan follows and the journal keeps.
+Boundary: pure; imports nothing of ours but errors. Threading: values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+
+class Mode(StrEnum):
+    """How long the instance is away."""
+
+    COLD = "cold"
+    """Stop, copy, start: away for the whole copy."""
+    NEAR_LIVE = "near-live"
+    """Copy while it runs, refresh until little is left, stop, refresh once more, start."""
+
+
+class Transport(StrEnum):
+    """Which way the data go."""
+
+    AUTO = "auto"
+    PULL = "pull"
+    """The target connects to the source."""
+    PUSH = "push"
+    """The source connects to the target."""
+    RELAY = "relay"
+    """Both connect to nobody: the data go through this machine."""
+
+
+class Verify(StrEnum):
+    """What is compared before the source may go."""
+
+    CONFIG = "config"
+    CHECKSUM = "checksum"
+    """The content of every file too, read from both sides through their daemons."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveOptions:
+    """What was asked for. Empty and None mean "as the source has it"."""
+
+    mode: Mode = Mode.COLD
+    transport: Transport = Transport.AUTO
+    verify: Verify = Verify.CONFIG
+    force: bool = False
+    """Stop by force what does not stop by itself."""
+    copy: bool = False
+    """Leave the source as it is, and its copy stopped."""
+    keep_source: bool = False
+    """Keep the source, stopped and renamed, instead of deleting it."""
+    instance_only: bool = False
+    """Leave the snapshots behind."""
+    name: str = ""
+    project: str = ""
+    pool: str = ""
+    """Of the root disk at the target."""
+    check: str = ""
+    """A shell command that must succeed inside the started target."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The options as JSON can hold them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> MoveOptions:
+        """The options of ``as_json``; ValueError for what this version does not know."""
+        known = {field.name for field in fields(cls)}
+        if unknown := document.keys() - known:
+            raise ValueError(f"unknown options: {', '.join(sorted(unknown))}")
+        kinds: Mapping[str, Callable[[Any], Any]] = {
+            "mode": Mode,
+            "transport": Transport,
+            "verify": Verify,
+        }
+        values: dict[str, Any] = {
+            name: kinds[name](value) if name in kinds else value for name, value in document.items()
+        }
+        return cls(**values)

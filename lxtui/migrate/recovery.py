@@ -1,0 +1,174 @@
+"""Moves that a crash has left in the middle: finished, or taken back.
+
+Role: journal + how both hosts are now → the rest of the move, or the way back.
+Boundary: talks to two backends, shows nothing. Threading: blocks its caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from threading import Event as Flag
+
+from lxtui import format as text
+from lxtui.backend.base import Backend
+from lxtui.clock import utc_now
+from lxtui.errors import LxtuiError, NotFoundError
+from lxtui.migrate import AUTOSTART, MARK
+from lxtui.migrate.ending import conclude
+from lxtui.migrate.ends import source_fault
+from lxtui.migrate.journal import Journal, Record, records
+from lxtui.migrate.mover import LAST_USED, Mover, MoveReport, Report, gather
+from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, plan_move
+from lxtui.migrate.rollback import take_back
+from lxtui.model import Instance, Progress, StateAction
+
+
+def unfinished(folder: Path) -> tuple[list[Record], list[LxtuiError]]:
+    """The moves that somebody has to see to, and the journals that cannot be read."""
+    found = list(records(folder))
+    open_ = [one for one in found if isinstance(one, Record) and one.unfinished]
+    return open_, [one for one in found if isinstance(one, LxtuiError)]
+
+
+def ended(record: Record) -> bool:
+    """Whether the copy has taken over, and there is no way back."""
+    return any(StepKind(one) in ENDINGS for one in record.begun)
+
+
+def advice(record: Record) -> str:
+    """One line on how things are and what can be done."""
+    header = record.header
+    if record.busy:
+        return "at work now"
+    if ended(record):
+        return f"{header.destination} has taken over; resume clears up after it"
+    if StepKind.START.value in record.begun:
+        return f"{header.destination} may run; resume finishes, undo puts back"
+    if StepKind.STOP.value in record.begun:
+        return f"{header.source} may be stopped; resume finishes, undo puts back"
+    return f"{header.source} is where it was; resume finishes, undo puts back"
+
+
+def resume(
+    folder: Path, token: str, backends: Mapping[str, Backend], report: Report, stop: Flag
+) -> MoveReport:
+    """Finish a move; LxtuiError says how things are when that cannot be done."""
+    with closing(Journal.open(folder, token)) as journal:
+        source, target = _both(journal.record, backends)
+        if not journal.record.unfinished:
+            raise LxtuiError(f"the move {journal.record.header.token} is {journal.record.outcome}")
+        if ended(journal.record):
+            return _finish(journal, source, target, report)
+        plan = _plan_again(journal.record, source, target)
+        if plan.blockers:
+            raise LxtuiError(
+                f"{plan.source} cannot be moved on: {'; also '.join(map(str, plan.blockers))}; "
+                f"mend this, or 'lxtui undo {plan.token}'"
+            )
+        return Mover(plan, source, target, report, stop, journal).run()
+
+
+def undo(folder: Path, token: str, backends: Mapping[str, Backend], report: Report) -> str:
+    """Put everything back; a sentence on how things are. LxtuiError says what could not be."""
+    with closing(Journal.open(folder, token)) as journal:
+        header = journal.record.header
+        source, target = _both(journal.record, backends)
+        if not journal.record.unfinished:
+            raise LxtuiError(f"the move {header.token} is {journal.record.outcome}")
+        if ended(journal.record):
+            raise LxtuiError(
+                f"{header.destination} has taken over from {header.source}, which may be gone: "
+                f"'lxtui resume {header.token}' finishes; then move it back if you like"
+            )
+        left = take_back(journal, source, target, lambda line: report(Progress(line)))
+        if left:
+            raise LxtuiError(f"{header.source}: {'; '.join(left)}: mend this and undo again")
+        state = "runs" if header.was_running else "is"
+        return f"{header.source} {state} where it was, nothing is left on {header.destination.host}"
+
+
+def _both(record: Record, backends: Mapping[str, Backend]) -> tuple[Backend, Backend]:
+    header = record.header
+    try:
+        return backends[header.source.host], backends[header.destination.host]
+    except KeyError as missing:
+        raise NotFoundError(
+            f"there is no host {missing.args[0]!r} any more: add the remote again under this name"
+        ) from None
+
+
+def _plan_again(record: Record, source: Backend, target: Backend) -> MovePlan:
+    """The plan as it was, from the source as it was: our own marks on both ends are no news."""
+    header = record.header
+    facts = gather(source, target, header.source, header.options)
+    if facts.instance.config.get(MARK, header.token) != header.token:
+        raise LxtuiError(f"{header.source} is being moved by somebody else since")
+    names = facts.placement.instance_names
+    if _is_ours(record, target):
+        names -= {header.destination.name}
+    return plan_move(
+        replace(
+            facts,
+            instance=_as_it_was(facts.instance, record),
+            placement=replace(facts.placement, instance_names=names),
+        ),
+        header.token,
+    )
+
+
+def _is_ours(record: Record, target: Backend) -> bool:
+    try:
+        arrived = target.instance(record.header.destination)
+    except NotFoundError:
+        return False
+    return arrived.config.get(MARK) == record.header.token
+
+
+def _as_it_was(instance: Instance, record: Record) -> Instance:
+    header = record.header
+    config = {key: value for key, value in instance.config.items() if key != MARK}
+    config.pop(AUTOSTART, None)
+    if header.autostart is not None:
+        config[AUTOSTART] = header.autostart
+    return replace(instance, config=config, status="Running" if header.was_running else "Stopped")
+
+
+def _finish(journal: Journal, source: Backend, target: Backend, report: Report) -> MoveReport:
+    """Clear up after a copy that has taken over, if it is there and the source lies still."""
+    header = journal.record.header
+    arrived = target.instance(header.destination)
+    if arrived.config.get(MARK) not in {header.token, None}:
+        raise LxtuiError(f"{header.destination} is being moved by somebody else")
+    _check_source(journal.record, source)
+    if header.was_running and not header.options.copy and arrived.stopped:
+        target.wait(target.change_state(header.destination, StateAction.START))
+    conclude(journal, source, target, lambda line: report(Progress(line)))
+    return MoveReport(
+        header.source,
+        header.destination,
+        running=header.was_running and not header.options.copy,
+        seconds=(utc_now() - header.began_at).total_seconds(),
+        downtime_seconds=None,
+        copied=None,
+    )
+
+
+def _check_source(record: Record, source: Backend) -> None:
+    """Refuse to delete a source that has run since it was copied: it has newer data."""
+    header = record.header
+    noted = record.notes.get(LAST_USED)
+    if noted is None or StepKind.FINISH.value in record.begun:
+        return
+    try:
+        source.instance(header.source)
+    except NotFoundError:
+        return
+    fault = source_fault(source, header.source, text.timestamp(noted), header.token)
+    if fault:
+        raise LxtuiError(
+            f"{fault}, and {header.destination} has taken over too: decide which of the two to "
+            f"keep, and stop the other"
+        )
