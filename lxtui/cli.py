@@ -132,6 +132,9 @@ def _move_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--keep-source", action="store_true", help="keep the source, stopped, as NAME-moved"
     )
+    sub.add_argument(
+        "--copy-profiles", action="store_true", help="make the profiles that are missing there"
+    )
     sub.add_argument("--instance-only", action="store_true", help="leave the snapshots behind")
     sub.add_argument("--pool", default="", help="the storage pool of its root disk there")
     sub.add_argument("--target-project", default="", help="the project there")
@@ -335,6 +338,7 @@ def _move_options(options: argparse.Namespace, ref: Ref, name: str) -> MoveOptio
         copy=options.copy,
         keep_source=options.keep_source,
         instance_only=options.instance_only,
+        copy_profiles=options.copy_profiles,
         name=name if name != ref.name else "",
         project=options.target_project,
         pool=options.pool,

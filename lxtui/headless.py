@@ -192,16 +192,26 @@ def plan_json(plan: MovePlan) -> Json:
             {"level": one.level.value, "text": one.text, "remedy": one.remedy}
             for one in plan.findings
         ],
+        "profiles": sorted(plan.profiles),
+        "size_bytes": plan.estimate.size,
+        "estimated_seconds": _rounded(plan.estimate.seconds),
+        "estimated_downtime_seconds": _rounded(plan.estimate.downtime_seconds),
+        "estimated_rate": plan.estimate.rate,
+        "estimated_rate_assumed": plan.estimate.assumed,
+        "commands": list(plan.commands),
     }
 
 
 def print_plan(plan: MovePlan) -> None:
-    """A plan for people: findings first, then the steps and how each is undone."""
+    """A plan for people: findings, the steps and how each is undone, what it takes."""
     for finding in plan.findings:
         print(text.plain(f"{finding.level}: {finding}"))
     for number, step in enumerate(plan.steps, 1):
         undone = f" (undone: {step.undo})" if step.undo else ""
         print(text.plain(f"{number}. {step.text}{undone}"))
+    print(plan.estimate)
+    for command in plan.commands or ("(nothing: lxc and incus move to their own kind only)",):
+        print(text.plain(f"as: {command}"))
 
 
 def move_json(record: Record) -> Json:

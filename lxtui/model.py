@@ -141,6 +141,11 @@ class Host:
     architectures: tuple[str, ...] = ()
     cpus: int | None = None
     memory_total: int | None = None
+    clustered: bool = False
+    gpus: int | None = None
+    """How many graphics cards it has."""
+    pci: frozenset[str] | None = None
+    """The addresses of its PCI devices."""
     seen_at: datetime | None = None
     """When it last answered."""
 
@@ -182,6 +187,8 @@ class Instance:
     expanded_config: Config = field(default_factory=_none, repr=False)
     expanded_devices: Devices = field(default_factory=_none, repr=False)
     snapshots: tuple[Snapshot, ...] = ()
+    backups: tuple[str, ...] = ()
+    """Their names; asked for with one instance only."""
     ipv4: tuple[str, ...] = ()
     ipv6: tuple[str, ...] = ()
     processes: int | None = None
@@ -270,6 +277,22 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class UnfinishedMove:
+    """A move that somebody has to see to."""
+
+    token: str
+    source: Ref
+    destination: Ref
+    began_at: datetime
+    busy: bool
+    """Whether a program works on it now."""
+    ended: bool
+    """Whether the copy has taken over, so that there is no way back."""
+    advice: str
+    """How things are and what can be done, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
 class FleetSnapshot:
     """Everything the screen shows, at one moment."""
 
@@ -277,6 +300,7 @@ class FleetSnapshot:
     instances: tuple[Instance, ...] = ()
     operations: tuple[Operation, ...] = ()
     jobs: tuple[Job, ...] = ()
+    moves: tuple[UnfinishedMove, ...] = ()
 
     def host(self, name: str) -> Host | None:
         """The host of that name."""
@@ -288,16 +312,54 @@ class FleetSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """What instances inherit by its name."""
+
+    devices: Devices = field(default_factory=_none)
+    config: Config = field(default_factory=_none, repr=False)
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A storage pool."""
+
+    driver: str = ""
+    free: int | None = None
+    """Bytes; pools on one disk count the same bytes."""
+    volumes: frozenset[str] | None = None
+    """Its custom volumes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A managed network, or a bridge of the host."""
+
+    subnets: tuple[str, ...] = ()
+    """``address/length`` of the network itself; empty when it has none or is not managed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much of one resource a project may have, and has."""
+
+    limit: int | None
+    used: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """What a host offers to an instance that would move to it, within one project."""
 
-    profiles: Mapping[str, Devices]
-    """Profile name → device name → device."""
-    pools: Mapping[str, str]
-    """Storage pool name → driver."""
-    networks: frozenset[str]
+    profiles: Mapping[str, Profile] = field(default_factory=_none)
+    pools: Mapping[str, Pool] = field(default_factory=_none)
+    networks: Mapping[str, Network] = field(default_factory=_none)
     """Managed networks and the host's bridges."""
-    instance_names: frozenset[str]
+    instance_names: frozenset[str] = frozenset()
+    project: Config = field(default_factory=_none)
+    """The project's configuration: its limits and restrictions."""
+    quotas: Mapping[str, Quota] = field(default_factory=_none)
+    """By the names of ``GET /1.0/projects/NAME/state``: ``instances``, ``memory``, …"""
 
 
 @dataclass(frozen=True, slots=True)

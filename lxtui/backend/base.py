@@ -20,6 +20,7 @@ from lxtui.model import (
     MigrationOffer,
     Operation,
     Placement,
+    Profile,
     Ref,
     Remote,
     StateAction,
@@ -116,6 +117,17 @@ class Backend(Protocol):
 
     def placement(self, project: str) -> Placement:
         """What an instance that moves here could use."""
+
+    def create_profile(self, project: str, name: str, profile: Profile) -> None:
+        """Make a profile; ConflictError or OperationError when there is one of that name."""
+
+    def set_profile_config(
+        self, project: str, name: str, changes: Mapping[str, str | None]
+    ) -> None:
+        """Set keys of a profile's configuration; None removes a key."""
+
+    def delete_profile(self, project: str, name: str) -> None:
+        """Remove a profile; OperationError while it is used, NotFoundError when it is gone."""
 
     def offer(self, ref: Ref, spec: InstanceSpec) -> MigrationOffer:
         """Open the instance for one pull by the daemon that makes *spec* of it."""

@@ -28,7 +28,9 @@ from lxtui.errors import (
     NotFoundError,
     OperationError,
 )
+from lxtui.format import limit_bytes
 from lxtui.model import (
+    Devices,
     Event,
     Host,
     HostStatus,
@@ -36,8 +38,12 @@ from lxtui.model import (
     InstanceSpec,
     Kind,
     MigrationOffer,
+    Network,
     Operation,
     Placement,
+    Pool,
+    Profile,
+    Quota,
     Ref,
     Remote,
     Snapshot,
@@ -86,6 +92,11 @@ class _Daemon:
     tasks: dict[str, _Task] = field(default_factory=dict)
     load: dict[Ref, float] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    pools: dict[str, Pool] = field(default_factory=dict)
+    networks: dict[str, Network] = field(default_factory=dict)
+    project: dict[str, str] = field(default_factory=dict)
+    """The configuration of every project: its limits and restrictions."""
     alive: bool = True
 
 
@@ -115,6 +126,9 @@ class DemoFleet:
                 cpus=16,
                 memory_total=64 * _GIB,
             ),
+            profiles={"default": Profile(DEVICES[kind], description="Default profile")},
+            pools={"default": Pool("zfs", 500 * _GIB, frozenset())},
+            networks={DEVICES[kind]["eth0"]["network"]: Network(("10.20.30.1/24",))},
             alive=alive,
         )
 
@@ -315,12 +329,55 @@ class DemoBackend:
                 self._fleet.offers.pop(operation.id, None)
 
     def placement(self, project: str) -> Placement:
-        """One pool, one network and the default profile, like a fresh installation."""
-        profile = DEVICES[self.remote.kind]
-        bridge = profile["eth0"]["network"]
+        """What this host was given; a fresh one has one pool, one network and one profile."""
         with self._fleet.lock:
-            names = {ref.name for ref in self._daemon().instances if ref.project == project}
-        return Placement({"default": profile}, {"default": "zfs"}, frozenset({bridge}), _set(names))
+            daemon = self._daemon()
+            inside = [one for ref, one in daemon.instances.items() if ref.project == project]
+            return Placement(
+                profiles=dict(daemon.profiles),
+                pools=dict(daemon.pools),
+                networks=dict(daemon.networks),
+                instance_names=frozenset(one.ref.name for one in inside),
+                project=dict(daemon.project),
+                quotas={
+                    name: Quota(limit_bytes(daemon.project.get(f"limits.{name}", ""), None), used)
+                    for name, used in (
+                        ("instances", len(inside)),
+                        ("memory", sum(one.memory_limit or 0 for one in inside)),
+                    )
+                },
+            )
+
+    def create_profile(self, project: str, name: str, profile: Profile) -> None:
+        """Make a profile; the demo's projects share theirs."""
+        with self._fleet.lock:
+            if name in self._daemon().profiles:
+                raise ConflictError(f'{self._name}: Profile "{name}" already exists in {project}')
+            self._daemon().profiles[name] = profile
+
+    def set_profile_config(
+        self, project: str, name: str, changes: Mapping[str, str | None]
+    ) -> None:
+        """Change keys of a profile."""
+        with self._fleet.lock:
+            now = self._profile(project, name)
+            merged = {**now.config, **changes}
+            config = {key: value for key, value in merged.items() if value is not None}
+            self._daemon().profiles[name] = replace(now, config=config)
+
+    def delete_profile(self, project: str, name: str) -> None:
+        """Remove a profile that nothing uses."""
+        with self._fleet.lock:
+            self._profile(project, name)
+            if any(name in one.profiles for one in self._daemon().instances.values()):
+                raise OperationError(f"{self._name}: Profile is currently in use")
+            del self._daemon().profiles[name]
+
+    def _profile(self, project: str, name: str) -> Profile:
+        try:
+            return self._daemon().profiles[name]
+        except KeyError:
+            raise NotFoundError(f"{self._name}: Profile not found in {project}") from None
 
     def offer(self, ref: Ref, spec: InstanceSpec) -> MigrationOffer:  # noqa: ARG002 see base
         """Open the instance for one pull."""
@@ -337,6 +394,8 @@ class DemoBackend:
             daemon = self._daemon()
             if spec.ref in daemon.instances and not spec.refresh:
                 raise ConflictError(f'{self._name}: Instance "{spec.ref.name}" already exists')
+            if missing := [name for name in spec.profiles if name not in daemon.profiles]:
+                raise OperationError(f"{self._name}: Profile not found: {missing[0]}")
             source_name, source_ref = self._fleet.offers[url.rpartition("/")[2]]
             source = self._fleet.daemons[source_name]
             original = source.instances[source_ref]
@@ -353,7 +412,7 @@ class DemoBackend:
                     config=frozen(spec.config),
                     expanded_config=frozen(spec.config),
                     devices=spec.devices,
-                    expanded_devices=DEVICES[daemon.host.kind] | dict(spec.devices),
+                    expanded_devices=_expanded(daemon, spec),
                     profiles=spec.profiles,
                     snapshots=left,
                     ipv4=(),
@@ -473,10 +532,13 @@ class DemoBackend:
         )
 
 
+def _expanded(daemon: _Daemon, spec: InstanceSpec) -> Devices:
+    devices: dict[str, Mapping[str, str]] = {}
+    for name in spec.profiles:
+        devices |= daemon.profiles[name].devices
+    return devices | dict(spec.devices)
+
+
 def frozen(config: Mapping[str, str]) -> Mapping[str, str]:
     """*config* as a value of the model."""
     return MappingProxyType(dict(config))
-
-
-def _set(names: set[str]) -> frozenset[str]:
-    return frozenset(names)

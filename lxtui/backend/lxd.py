@@ -47,6 +47,8 @@ from lxtui.model import (
     MigrationOffer,
     Operation,
     Placement,
+    Pool,
+    Profile,
     Ref,
     Remote,
     StateAction,
@@ -57,6 +59,7 @@ os.environ.setdefault("PYLXD_WARNINGS", "none")
 
 _TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and to wait for an answer: a dead host must not hold a worker."""
+_NOTHING: Mapping[str, Any] = {}
 _WAIT_SECONDS = 1
 """How long one wait request may hang: the daemon answers at once when the operation ends, and
 with its progress when the time is over."""
@@ -264,23 +267,78 @@ class LxdBackend:
     def placement(self, project: str) -> Placement:
         """What an instance that moves here could use."""
         scope = {"recursion": "1", "project": project}
-        profiles = {
-            str(entry["name"]): {
-                str(name): {str(key): str(value) for key, value in device.items()}
-                for name, device in entry.get("devices", {}).items()
-            }
-            for entry in self._get("profiles", scope)
-        }
-        pools = {
-            str(entry["name"]): str(entry.get("driver", ""))
-            for entry in self._get("storage-pools", {"recursion": "1"})
-        }
-        networks = frozenset(str(entry["name"]) for entry in self._get("networks", scope))
-        names = frozenset(
-            urlsplit(str(url)).path.rpartition("/")[2]
-            for url in self._get("instances", {"project": project})
+        return Placement(
+            profiles={
+                str(entry["name"]): wire.profile_from(entry)
+                for entry in self._get("profiles", scope)
+            },
+            pools={
+                str(entry["name"]): self._pool(entry, project)
+                for entry in self._get("storage-pools", {"recursion": "1"})
+            },
+            networks={
+                str(entry["name"]): wire.network_from(entry)
+                for entry in self._get("networks", scope)
+            },
+            instance_names=frozenset(
+                map(wire.last_part, self._get("instances", {"project": project}))
+            ),
+            project=wire.strings(self._tolerated(f"projects/{_quoted(project)}", {}).get("config")),
+            quotas=wire.quotas_from(self._tolerated(f"projects/{_quoted(project)}/state", {})),
         )
-        return Placement(profiles, pools, networks, names)
+
+    def _pool(self, entry: Mapping[str, Any], project: str) -> Pool:
+        path = f"storage-pools/{_quoted(str(entry['name']))}"
+        resources = self._tolerated(f"{path}/resources", {})
+        volumes = self._tolerated(f"{path}/volumes/custom", {"project": project}, None)
+        return wire.pool_from(entry, resources, volumes)
+
+    def _tolerated(self, path: str, parameters: Mapping[str, str], instead: Any = _NOTHING) -> Any:
+        """What may be refused: to a restricted certificate, or by an older daemon."""
+        try:
+            return self._get(path, parameters)
+        except (NotFoundError, NotTrustedError, OperationError):
+            return instead
+
+    def create_profile(self, project: str, name: str, profile: Profile) -> None:
+        """Make a profile that is not there yet."""
+        body = {
+            "name": name,
+            "description": profile.description,
+            "config": dict(profile.config),
+            "devices": {key: dict(device) for key, device in profile.devices.items()},
+        }
+        with self._translated():
+            self._node("profiles").post(params={"project": project}, json=body, timeout=_TIMEOUT)
+
+    def set_profile_config(
+        self, project: str, name: str, changes: Mapping[str, str | None]
+    ) -> None:
+        """Set keys of a profile; the ETag guards against other writers."""
+        with self._translated():
+            node, scope = self._node(f"profiles/{_quoted(name)}"), {"project": project}
+            answer = node.get(params=scope, timeout=_TIMEOUT)
+            document = answer.json()["metadata"]
+            config = {**document.get("config", {}), **changes}
+            body = {
+                "description": document.get("description", ""),
+                "devices": document.get("devices", {}),
+                "config": {key: value for key, value in config.items() if value is not None},
+            }
+            etag = answer.headers.get("ETag")
+            node.put(
+                params=scope,
+                json=body,
+                headers={"If-Match": etag} if etag else {},
+                timeout=_TIMEOUT,
+            )
+
+    def delete_profile(self, project: str, name: str) -> None:
+        """Remove a profile that nothing uses."""
+        with self._translated():
+            self._node(f"profiles/{_quoted(name)}").delete(
+                params={"project": project}, timeout=_TIMEOUT
+            )
 
     def offer(self, ref: Ref, spec: InstanceSpec) -> MigrationOffer:
         """Open the instance for one copy."""

@@ -14,7 +14,19 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lxtui.format import limit_bytes, timestamp
-from lxtui.model import Host, HostStatus, Instance, Operation, Ref, Remote, Snapshot
+from lxtui.model import (
+    Host,
+    HostStatus,
+    Instance,
+    Network,
+    Operation,
+    Pool,
+    Profile,
+    Quota,
+    Ref,
+    Remote,
+    Snapshot,
+)
 
 Json = Mapping[str, Any]
 
@@ -44,6 +56,9 @@ def host_from(remote: Remote, server: Json, resources: Json) -> Host:
         architectures=tuple(map(str, _list(environment.get("architectures")))),
         cpus=_count(cpu.get("total")),
         memory_total=_count(memory.get("total")),
+        clustered=bool(environment.get("server_clustered")),
+        gpus=_cards(resources),
+        pci=_pci_addresses(resources),
     )
 
 
@@ -72,6 +87,10 @@ def instance_from(host: str, entry: Json, memory_total: int | None) -> Instance:
         expanded_config=expanded,
         expanded_devices=_devices(entry.get("expanded_devices")),
         snapshots=tuple(snapshot_from(one) for one in _list(entry.get("snapshots"))),
+        backups=tuple(
+            str(_mapping(one).get("name", "")).rpartition("/")[2]
+            for one in _list(entry.get("backups"))
+        ),
         ipv4=tuple(address for family, address in addresses if family == "inet"),
         ipv6=tuple(address for family, address in addresses if family == "inet6"),
         processes=_count(state.get("processes")) if alive else None,
@@ -93,6 +112,50 @@ def snapshot_from(entry: Json) -> Snapshot:
     )
 
 
+def profile_from(entry: Json) -> Profile:
+    """One element of ``GET /1.0/profiles?recursion=1``."""
+    return Profile(
+        devices=_devices(entry.get("devices")),
+        config=_strings(entry.get("config")),
+        description=str(entry.get("description", "")),
+    )
+
+
+def pool_from(entry: Json, resources: Json, volumes: Iterable[Any] | None) -> Pool:
+    """A storage pool, its ``resources``, and the addresses of its custom volumes."""
+    space = _mapping(resources.get("space"))
+    total, used = _count(space.get("total")), _count(space.get("used"))
+    # A driver that does not know answers with zeros.
+    free = max(total - used, 0) if total and used is not None else None
+    names = None if volumes is None else frozenset(map(last_part, volumes))
+    return Pool(str(entry.get("driver", "")), free, names)
+
+
+def network_from(entry: Json) -> Network:
+    """One element of ``GET /1.0/networks?recursion=1``."""
+    config = _strings(entry.get("config"))
+    subnets = (config.get(f"{family}.address", "") for family in ("ipv4", "ipv6"))
+    return Network(tuple(subnet for subnet in subnets if "/" in subnet))
+
+
+def quotas_from(state: Json) -> dict[str, Quota]:
+    """``GET /1.0/projects/NAME/state``; -1 stands for no limit."""
+    return {
+        str(name): Quota(_count(_mapping(entry).get("Limit")), _count(_mapping(entry).get("Usage")))
+        for name, entry in _mapping(state.get("resources")).items()
+    }
+
+
+def strings(value: Any) -> Mapping[str, str]:
+    """A JSON object of texts; empty for anything else."""
+    return _strings(value)
+
+
+def last_part(url: object) -> str:
+    """The name at the end of an address of the API."""
+    return unquote(urlsplit(str(url)).path.rpartition("/")[2])
+
+
 def operation_from(host: str, entry: Json) -> Operation:
     """One operation, as the operations endpoint and the event stream write it.
 
@@ -107,9 +170,7 @@ def operation_from(host: str, entry: Json) -> Operation:
     done, rate = progress_numbers(copying)
     numbers = {} if copying else _mapping(metadata.get("progress"))
     resources = [
-        unquote(urlsplit(str(url)).path.rpartition("/")[2])
-        for urls in _mapping(entry.get("resources")).values()
-        for url in _list(urls)
+        last_part(url) for urls in _mapping(entry.get("resources")).values() for url in _list(urls)
     ]
     return Operation(
         id=str(entry["id"]),
@@ -147,6 +208,18 @@ def migration_secrets(operation: Operation) -> dict[str, str]:
         for key, value in operation.metadata.items()
         if key in _MIGRATION_FIELDS and isinstance(value, str)
     }
+
+
+def _cards(resources: Json) -> int | None:
+    gpu = resources.get("gpu")
+    return len(_list(_mapping(gpu).get("cards"))) if isinstance(gpu, Mapping) else None
+
+
+def _pci_addresses(resources: Json) -> frozenset[str] | None:
+    pci = resources.get("pci")
+    if not isinstance(pci, Mapping):
+        return None
+    return frozenset(str(_mapping(one).get("pci_address")) for one in _list(pci.get("devices")))
 
 
 def _addresses(network: Json) -> Iterable[tuple[str, str]]:

@@ -14,9 +14,10 @@ from lxtui.backend.base import Backend
 from lxtui.errors import LxtuiError, NotFoundError
 from lxtui.migrate import AUTOSTART, MARK, MOVED
 from lxtui.migrate.ends import explain_leftover
+from lxtui.migrate.facts import kept_name
 from lxtui.migrate.journal import Header, Journal
 from lxtui.migrate.plan import StepKind
-from lxtui.migrate.preflight import kept_name
+from lxtui.migrate.profiles import settle_profiles
 
 Say = Callable[[str], None]
 
@@ -35,6 +36,7 @@ def conclude(journal: Journal, source: Backend, target: Backend, say: Say) -> No
                 journal.end(step)
         journal.begin(StepKind.FINISH)
         target.set_config(header.destination, {MARK: None, AUTOSTART: header.autostart})
+        settle_profiles(journal, target)
         journal.end(StepKind.FINISH)
         journal.finish("moved")
     except LxtuiError as error:

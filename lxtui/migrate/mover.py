@@ -23,15 +23,22 @@ from lxtui import format as text
 from lxtui.backend.base import Backend
 from lxtui.clock import utc_now
 from lxtui.commands import CLI
-from lxtui.errors import InterruptedByUserError, LxtuiError, NotFoundError, OperationError
+from lxtui.errors import (
+    InterruptedByUserError,
+    LxtuiError,
+    NotFoundError,
+    NotTrustedError,
+    OperationError,
+)
 from lxtui.migrate import MARK
 from lxtui.migrate.copying import Pass
 from lxtui.migrate.ending import conclude
 from lxtui.migrate.ends import claim, halt, insist, put_to_sleep, remove_marked, source_fault
+from lxtui.migrate.facts import MoveFacts
 from lxtui.migrate.journal import Header, Journal
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, differences, plan_move
-from lxtui.migrate.preflight import MoveFacts
+from lxtui.migrate.profiles import make_profiles
 from lxtui.migrate.rollback import (
     COPYING,
     SOURCE_OPERATION,
@@ -40,7 +47,7 @@ from lxtui.migrate.rollback import (
     take_back,
 )
 from lxtui.migrate.transfer import transfer
-from lxtui.model import Operation, Progress, Ref, StateAction
+from lxtui.model import Operation, Placement, Progress, Ref, StateAction
 
 Report = Callable[[Progress], None]
 
@@ -88,7 +95,15 @@ def gather(
         raise LxtuiError(
             f"{there.name} has no project {project!r} ({error}); create it: '{make}'"
         ) from error
-    return MoveFacts(instance, here, there, placement, options)
+    return MoveFacts(instance, here, there, placement, options, _origin(source, ref.project))
+
+
+def _origin(source: Backend, project: str) -> Placement:
+    """What the instance has around it; nothing where a restricted certificate may not ask."""
+    try:
+        return source.placement(project)
+    except (NotTrustedError, NotFoundError, OperationError):
+        return Placement()
 
 
 def prepare(
@@ -144,6 +159,7 @@ class Mover:
         self._at = 0
         self._do: Mapping[StepKind, Callable[[], None]] = {
             StepKind.CLAIM: self._claim_source,
+            StepKind.PROFILES: lambda: make_profiles(journal, target, plan.profiles),
             StepKind.COPY: self._copy,
             StepKind.REFRESH: self._refresh_until_little,
             StepKind.STOP: self._stop_source,

@@ -56,6 +56,8 @@ class MoveOptions:
     """Keep the source, stopped and renamed, instead of deleting it."""
     instance_only: bool = False
     """Leave the snapshots behind."""
+    copy_profiles: bool = False
+    """Make the profiles that the target lacks as the source has them."""
     name: str = ""
     project: str = ""
     pool: str = ""

@@ -14,9 +14,11 @@ from typing import Any
 
 from lxtui.commands import STOP_SECONDS
 from lxtui.migrate import AUTOSTART, MARK
+from lxtui.migrate.estimate import Estimate, commands, estimate
+from lxtui.migrate.facts import Finding, Level, MoveFacts, own_devices, target_devices
 from lxtui.migrate.options import Mode, MoveOptions, Transport, Verify
-from lxtui.migrate.preflight import Finding, Level, MoveFacts, check, own_devices, target_devices
-from lxtui.model import Devices, Instance, InstanceSpec, Ref
+from lxtui.migrate.preflight import check
+from lxtui.model import Devices, Instance, InstanceSpec, Profile, Ref
 
 _NEEDED_EXTENSIONS = {"volatile.uuid.generation": "instance_generation_id"}
 """Keys that a daemon puts into snapshots by itself, where no API call changes them, and the API
@@ -36,6 +38,8 @@ class StepKind(StrEnum):
     """What a move is made of; the plan puts them in order."""
 
     CLAIM = "claim"
+    PROFILES = "profiles"
+    """Make the profiles that the target lacks."""
     COPY = "copy"
     REFRESH = "refresh"
     """Copy what has changed meanwhile, until it is little."""
@@ -96,6 +100,11 @@ class MovePlan:
     route: Route
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...]
+    profiles: Mapping[str, Profile]
+    """To be made at the target first."""
+    estimate: Estimate
+    commands: tuple[str, ...]
+    """What one would type instead; empty where lxc and incus cannot do it."""
 
     @property
     def blockers(self) -> tuple[Finding, ...]:
@@ -131,6 +140,9 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
         route=route(facts),
         steps=_steps(facts),
         findings=check(facts),
+        profiles=facts.new_profiles,
+        estimate=estimate(facts),
+        commands=commands(facts),
     )
 
 
@@ -221,9 +233,17 @@ def _steps(facts: MoveFacts) -> tuple[Step, ...]:
         what = "configuration, snapshots and the content of every file of the copy are compared"
     verify = Step(StepKind.VERIFY, what, "")
     finish = Step(StepKind.FINISH, f"the mark is taken off {destination}", "")
+    made = ", ".join(facts.new_profiles)
+    profiles = Step(
+        StepKind.PROFILES,
+        f"profile{'s' if len(facts.new_profiles) > 1 else ''} {made} of {facts.source.name} "
+        f"copied to {facts.target.name}",
+        "removed again",
+    )
+    before = [profiles] if made else []
     if options.copy:
-        return (copy, verify, finish)
-    steps = [claim]
+        return (*before, copy, verify, finish)
+    steps = [claim, *before]
     if near_live:
         steps += [
             copy,

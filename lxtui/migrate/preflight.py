@@ -1,207 +1,279 @@
 """Everything that could make a move fail, found before anything is touched.
 
 Role: facts about both hosts → findings. Boundary: pure; the facts are gathered by mover.gather.
-Threading: functions.
+Threading: functions. What concerns devices is in device_checks, what concerns the target's project
+in project_checks.
+
+Sources: the daemons' documentation of instance options and API extensions; what LXD 5.0.2 and
+Incus 6.0.4 refused in the lab.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterator
 
+from lxtui import format as text
 from lxtui.commands import CLI
 from lxtui.migrate import MARK
-from lxtui.migrate.options import MoveOptions
-from lxtui.model import Devices, Host, Instance, Placement, Ref
+from lxtui.migrate.device_checks import check_devices
+from lxtui.migrate.facts import Finding, Level, MoveFacts, blocker, ok, warning
+from lxtui.migrate.options import Mode, Transport
+from lxtui.migrate.profile_diff import difference
+from lxtui.migrate.project_checks import check_project
+from lxtui.model import Kind
 
-_HOST_BOUND = frozenset(
-    {"unix-char", "unix-block", "unix-hotplug", "usb", "gpu", "pci", "infiniband", "tpm"}
-)
-
-
-class Level(StrEnum):
-    """How much a finding matters."""
-
-    WARNING = "warning"
-    BLOCKER = "blocker"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was found, and what to do about it."""
-
-    level: Level
-    text: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.text}; {self.remedy}" if self.remedy else self.text
-
-
-@dataclass(frozen=True, slots=True)
-class MoveFacts:
-    """What is known about both ends."""
-
-    instance: Instance
-    source: Host
-    target: Host
-    placement: Placement
-    options: MoveOptions = field(default_factory=MoveOptions)
-
-    @property
-    def destination(self) -> Ref:
-        """What the instance will be called."""
-        here = self.instance.ref
-        asked = self.options
-        return Ref(self.target.name, asked.project or here.project, asked.name or here.name)
-
-    @property
-    def kept_as(self) -> Ref:
-        """What a source that is kept will be called."""
-        return kept_name(self.instance.ref)
-
-
-def kept_name(ref: Ref) -> Ref:
-    """The name of a source that is kept: a host name, so at most 63 characters."""
-    ending = "-moved"
-    return ref._replace(name=ref.name[: 63 - len(ending)] + ending)
-
-
-def own_devices(facts: MoveFacts) -> Devices:
-    """The instance's own devices, its root disk in the pool that was asked for."""
-    devices = dict(facts.instance.devices)
-    if facts.options.pool:
-        inherited = target_devices_of(facts, devices)
-        name = next((name for name, one in inherited.items() if _is_root(one)), "root")
-        before = inherited.get(name, {"type": "disk", "path": "/"})
-        devices[name] = {**before, "pool": facts.options.pool}
-    return devices
+_RENAMED = {
+    Kind.INCUS: {
+        "security.devlxd": "security.guestapi",
+        "security.devlxd.images": "security.guestapi.images",
+    },
+    Kind.LXD: {
+        "security.guestapi": "security.devlxd",
+        "security.guestapi.images": "security.devlxd.images",
+    },
+}
+"""Keys that a kind of daemon refuses, and what it calls the same."""
+_KEY_EXTENSIONS = {
+    "security.syscalls.intercept.sysinfo": "container_syscall_intercept_sysinfo",
+    "cloud-init.": "cloud_init",
+}
+"""Keys, or their beginnings, that a daemon without the API extension refuses."""
+_MANY_SNAPSHOTS = 50
+_ORDER = (Level.BLOCKER, Level.WARNING, Level.OK)
 
 
 def check(facts: MoveFacts) -> tuple[Finding, ...]:
-    """All findings, blockers first."""
+    """All findings: blockers first, then warnings, then what is well."""
     findings = [
         *_instance(facts),
+        *_belongings(facts),
         *_connection(facts),
-        *_place(facts),
-        *_devices(facts),
+        *_extensions(facts),
+        *_keys(facts),
+        *_name(facts),
+        *_profiles(facts),
+        *check_devices(facts),
+        *_space(facts),
+        *check_project(facts),
     ]
-    return tuple(sorted(findings, key=lambda one: one.level is not Level.BLOCKER))
-
-
-def target_devices(facts: MoveFacts) -> Devices:
-    """The devices that the instance will have: the target's profiles, then its own."""
-    return target_devices_of(facts, own_devices(facts))
-
-
-def target_devices_of(facts: MoveFacts, own: Devices) -> Devices:
-    """The same for other devices of its own."""
-    merged: dict[str, Mapping[str, str]] = {}
-    for profile in facts.instance.profiles:
-        merged |= facts.placement.profiles.get(profile, {})
-    return merged | dict(own)
-
-
-def _blocker(text: str, remedy: str = "") -> Finding:
-    return Finding(Level.BLOCKER, text, remedy)
+    return tuple(sorted(findings, key=lambda one: _ORDER.index(one.level)))
 
 
 def _instance(facts: MoveFacts) -> Iterator[Finding]:
     instance, cli = facts.instance, CLI[facts.source.kind]
     if instance.type != "container":
-        yield _blocker(
+        yield blocker(
             f"{instance.ref} is a {instance.type.replace('-', ' ')}",
             f"only containers can be moved yet; use '{cli} move'",
         )
     if not (instance.running or instance.stopped):
-        yield _blocker(
+        yield blocker(
             f"{instance.ref} is {instance.status.lower() or 'in an unknown state'}",
             "bring it to running or stopped first",
         )
     if MARK in instance.config:
-        yield _blocker(
+        yield blocker(
             f"{instance.ref} is being moved already, or a move of it was killed",
-            f"when no lxtui moves it: '{instance.ref.command(f'{cli} config unset', f' {MARK}')}'",
+            f"see 'lxtui moves'; if that knows of none and no lxtui moves it: "
+            f"'{instance.ref.command(f'{cli} config unset', f' {MARK}')}'",
         )
+    if instance.ephemeral and not instance.stopped and not facts.options.copy:
+        yield blocker(
+            f"{instance.ref} is ephemeral: stopping it would delete it",
+            f"make it permanent first ('{instance.ref.command(f'{cli} config edit')}', "
+            f"ephemeral: false)",
+        )
+    if facts.options.check and not instance.running:
+        yield warning(
+            f"{instance.ref} does not run: the check {facts.options.check!r} is not made",
+            "start it first if it matters",
+        )
+
+
+def _belongings(facts: MoveFacts) -> Iterator[Finding]:
+    """Its snapshots and backups."""
+    instance, cli, options = facts.instance, CLI[facts.source.kind], facts.options
     if odd := [one.name for one in instance.snapshots if one.name in {".", ".."}]:
-        yield _blocker(
+        yield blocker(
             f"{instance.ref} has a snapshot named {odd[0]!r}, with which a daemon may overwrite "
             f"the snapshots of others",
             "rename or delete it first",
         )
-    if instance.ephemeral and not instance.stopped:
-        yield _blocker(
-            f"{instance.ref} is ephemeral: stopping it would delete it",
-            f"make it permanent first ('{instance.ref.command(f'{cli} config edit')}', "
-            f"ephemeral: false)",
+    count = len(instance.snapshots)
+    if count > _MANY_SNAPSHOTS and not options.instance_only:
+        yield warning(
+            f"{instance.ref} has {count} snapshots, which all go along",
+            "delete those that nobody needs, or leave all behind: --instance-only",
+        )
+    lost = options.instance_only and not (options.copy or options.keep_source)
+    if count and lost:
+        yield warning(
+            f"the {count} snapshots of {instance.ref} do not go along and are deleted with it",
+            "keep the source: --keep-source",
+        )
+    if any(one.stateful for one in instance.snapshots) and not options.instance_only:
+        yield warning(
+            f"{instance.ref} has snapshots with running state, which may not start on "
+            f"{facts.target.name}"
+        )
+    if instance.backups and not options.copy:
+        fate = "stay behind" if options.keep_source else "are deleted with it"
+        count = len(instance.backups)
+        yield warning(
+            f"{count} backup{'s' if count != 1 else ''} of {instance.ref} "
+            f"({', '.join(instance.backups[:3])}{', …' if count > 3 else ''}) do not go "  # noqa: PLR2004 three names say enough
+            f"along and {fate}",
+            f"fetch them first: '{instance.ref.command(f'{cli} export')}'",
         )
 
 
 def _connection(facts: MoveFacts) -> Iterator[Finding]:
     source, target = facts.source, facts.target
     if source.name == target.name:
-        yield _blocker(f"{facts.instance.ref} is on {target.name} already", "choose another host")
+        yield blocker(f"{facts.instance.ref} is on {target.name} already", "choose another host")
+    elif source.certificate and source.certificate == target.certificate:
+        yield blocker(
+            f"{source.name} and {target.name} are the same server, or of one cluster: they show "
+            f"one certificate",
+            "choose another host",
+        )
     if target.architectures and facts.instance.architecture not in target.architectures:
-        yield _blocker(
+        yield blocker(
             f"{target.name} cannot run {facts.instance.architecture}",
             f"it runs {', '.join(target.architectures)}",
         )
+    if target.clustered:
+        yield ok(f"{target.name} is a cluster, which chooses the member itself")
 
 
-def _place(facts: MoveFacts) -> Iterator[Finding]:
-    target, cli = facts.target, CLI[facts.target.kind]
-    taken = facts.instance.ref.name in facts.placement.instance_names
-    if taken and target.name != facts.source.name:
-        yield _blocker(
-            f"{target.name} has an instance named {facts.instance.ref.name} already",
-            "rename or remove one of the two first",
+def _extensions(facts: MoveFacts) -> Iterator[Finding]:
+    """What the API of the daemons must know for what was asked."""
+    options, target = facts.options, facts.target
+    needed: list[tuple[str, str, str]] = []
+    if options.transport in {Transport.PUSH, Transport.RELAY}:
+        needed.append(("container_push", f"--transport {options.transport}", "--transport pull"))
+    if options.mode is Mode.NEAR_LIVE and facts.instance.running and not options.copy:
+        needed.append(("container_incremental_copy", "--mode near-live", "--mode cold"))
+    if facts.destination.project != "default":
+        needed.append(("projects", f"project {facts.destination.project}", "its default project"))
+    for extension, what, instead in needed:
+        # A daemon of which no extension is known has not been asked.
+        if target.api_extensions and extension not in target.api_extensions:
+            yield blocker(
+                f"{target.name} ({target.kind} {target.version}) is too old for {what}: "
+                f"its API lacks {extension}",
+                f"use {instead}",
+            )
+
+
+def _keys(facts: MoveFacts) -> Iterator[Finding]:
+    """Configuration that the target would refuse, or that means something else there."""
+    instance, target, cli = facts.instance, facts.target, CLI[facts.source.kind]
+    for key in sorted(instance.config):
+        unset = f"'{instance.ref.command(f'{cli} config unset', f' {key}')}'"
+        called = _RENAMED[target.kind].get(key)
+        if called is not None:
+            yield blocker(
+                f"{target.name} ({target.kind}) refuses {key}, which it calls {called}",
+                f"unset it before ({unset}) and set {called} afterwards",
+            )
+        lacking = next((one for begin, one in _KEY_EXTENSIONS.items() if key.startswith(begin)), "")
+        if lacking and target.api_extensions and lacking not in target.api_extensions:
+            yield blocker(
+                f"{target.name} ({target.kind} {target.version}) refuses {key}: "
+                f"its API lacks {lacking}",
+                f"unset it before: {unset}",
+            )
+    config = instance.expanded_config or instance.config
+    if config.get("raw.idmap"):
+        yield warning(
+            "raw.idmap gives it users of the host",
+            f"on {target.name} they must be delegated in /etc/subuid and /etc/subgid, and mean "
+            f"the same people",
         )
-    for profile in facts.instance.profiles:
-        if profile not in facts.placement.profiles:
-            yield _blocker(
-                f"{target.name} has no profile {profile!r}",
-                f"create it there: '{cli} profile create {target.name}:{profile}'",
-            )
-
-
-def _devices(facts: MoveFacts) -> Iterator[Finding]:
-    target, cli = facts.target, CLI[facts.target.kind]
-    devices = target_devices(facts)
-    roots = [one for one in devices.values() if one.get("type") == "disk" and _is_root(one)]
-    if not roots:
-        yield _blocker(
-            f"on {target.name} neither the profiles nor the instance give it a root disk",
-            f"add one: '{cli} profile device add {target.name}:default root disk path=/ pool=POOL'",
+    if config.get("security.idmap.isolated") == "true":
+        yield warning(
+            "security.idmap.isolated is set: its files get another range of the host's users",
+            "directories of the host that it shares must allow that range",
         )
-    for name, device in devices.items():
-        kind = device.get("type", "")
-        pool = device.get("pool")
-        if kind == "disk" and pool and pool not in facts.placement.pools:
-            have = ", ".join(sorted(facts.placement.pools)) or "none"
-            yield _blocker(
-                f"{target.name} has no storage pool {pool!r}, which device {name!r} needs",
-                f"create it there (pools it has: {have})",
-            )
-        elif kind == "disk" and not _is_root(device) and device.get("source"):
-            yield Finding(
-                Level.WARNING,
-                f"device {name!r} is bound to {device['source']} of the host",
-                f"its data stay behind; see that it exists on {target.name}",
-            )
-        network = device.get("network") or device.get("parent")
-        if kind == "nic" and network and network not in facts.placement.networks:
-            yield _blocker(
-                f"{target.name} has no network {network!r}, which device {name!r} needs",
-                f"create it there: '{cli} network create {target.name}:{network}'",
-            )
-        if kind in _HOST_BOUND:
-            yield Finding(
-                Level.WARNING,
-                f"device {name!r} ({kind}) belongs to the host",
-                f"it must exist on {target.name} too",
-            )
+    if config.get("raw.lxc") or config.get("raw.apparmor"):
+        yield warning(
+            "raw.lxc or raw.apparmor is set",
+            f"what it names must exist on {target.name}",
+        )
 
 
-def _is_root(device: Mapping[str, str]) -> bool:
-    return device.get("path") == "/" and not device.get("source")
+def _name(facts: MoveFacts) -> Iterator[Finding]:
+    destination, target = facts.destination, facts.target
+    if facts.arriving or target.name == facts.source.name:
+        return
+    if destination.name in facts.placement.instance_names:
+        yield blocker(
+            f"{target.name} has an instance named {destination.name} already",
+            f"rename or remove one of the two first, or give it another name there: "
+            f"{target.name}:NAME",
+        )
+
+
+def _profiles(facts: MoveFacts) -> Iterator[Finding]:
+    target, cli = facts.target, CLI[facts.target.kind]
+    same = []
+    for name in facts.instance.profiles:
+        there, here = facts.placement.profiles.get(name), facts.origin.profiles.get(name)
+        if there is None:
+            if name in facts.new_profiles:
+                continue
+            copy = "copy it with --copy-profiles, or " if here is not None else ""
+            make = f"create it there: '{cli} profile create {target.name}:{name}'"
+            yield blocker(f"{target.name} has no profile {name!r}", copy + make)
+        elif here is not None and (found := difference(here, there)):
+            yield warning(f"profile {name!r} differs on {target.name}: {found}")
+        else:
+            same.append(name)
+    if same:
+        yield ok(f"profile{'s' if len(same) > 1 else ''} {', '.join(same)} on {target.name}")
+    if facts.new_profiles and facts.placement.project.get("features.profiles") == "false":
+        yield warning(
+            f"project {facts.destination.project} has no profiles of its own: those that are "
+            f"copied are made in project default"
+        )
+
+
+def _space(facts: MoveFacts) -> Iterator[Finding]:
+    """The measured use of its disk against what is free; a finding says what is not known."""
+    if facts.root_pool is None or facts.arriving:
+        return
+    name, pool = facts.root_pool
+    where = f"pool {name} ({pool.driver}) of {facts.target.name}"
+    need = space_needed(facts)
+    if pool.free is None or need is None:
+        unknown = (
+            "how much is free in it" if pool.free is None else f"the size of {facts.instance.ref}"
+        )
+        free = "" if pool.free is None else f", {text.size(pool.free)} free"
+        yield ok(f"{where}{free}; {unknown} is not known")
+    elif need > pool.free:
+        yield blocker(
+            f"{where} has {text.size(pool.free)} free, {facts.instance.ref} needs "
+            f"{text.size(need)}",
+            "make room there, or choose another pool: --pool",
+        )
+    elif need > pool.free * 0.9:
+        yield warning(
+            f"{where} would be nearly full: {text.size(pool.free)} free, {text.size(need)} needed",
+            "make room there, or choose another pool: --pool",
+        )
+    else:
+        yield ok(f"{where}: {text.size(pool.free)} free, {text.size(need)} needed")
+
+
+def space_needed(facts: MoveFacts) -> int | None:
+    """Bytes that it takes at the target; None when its use is not known.
+
+    The dir driver has no copy on write: each snapshot is a whole copy there.
+    """
+    disk, root = facts.instance.disk, facts.root_pool
+    if disk is None or root is None:
+        return None
+    copied = 0 if facts.options.instance_only else len(facts.instance.snapshots)
+    return disk * (1 + copied) if root[1].driver == "dir" else disk

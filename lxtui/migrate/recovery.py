@@ -106,14 +106,11 @@ def _plan_again(record: Record, source: Backend, target: Backend) -> MovePlan:
     facts = gather(source, target, header.source, header.options)
     if facts.instance.config.get(MARK, header.token) != header.token:
         raise LxtuiError(f"{header.source} is being moved by somebody else since")
-    names = facts.placement.instance_names
-    if _is_ours(record, target):
-        names -= {header.destination.name}
     return plan_move(
         replace(
             facts,
             instance=_as_it_was(facts.instance, record),
-            placement=replace(facts.placement, instance_names=names),
+            arriving=_is_ours(record, target),
         ),
         header.token,
     )

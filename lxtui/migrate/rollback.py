@@ -23,6 +23,7 @@ from lxtui.migrate.ends import (
 )
 from lxtui.migrate.journal import Journal
 from lxtui.migrate.plan import StepKind
+from lxtui.migrate.profiles import remove_profiles
 
 Say = Callable[[str], None]
 COPYING = frozenset({StepKind.COPY, StepKind.REFRESH, StepKind.FINAL})
@@ -62,6 +63,8 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
         undo(f"start {here}", lambda: bring_back(source, here, asked_to_stop=asked))
     if begun & COPYING:
         undo(f"delete {there}", lambda: remove_marked(target, there, token))
+    if StepKind.PROFILES in begun:
+        undo("remove the copied profiles", lambda: remove_profiles(journal, target))
     if StepKind.CLAIM in begun:
         undo(f"take the mark off {here}", lambda: release(source, here, token, header.autostart))
     if not left:

@@ -23,8 +23,8 @@ from textual.widgets.option_list import Option
 from lxtui import format as text
 from lxtui.commands import Command, Move
 from lxtui.errors import LxtuiError
+from lxtui.migrate.facts import Level
 from lxtui.migrate.plan import MovePlan
-from lxtui.migrate.preflight import Level
 from lxtui.model import FleetSnapshot, Host, Instance, Job, JobState, Ref
 
 PlanMove = Callable[[Ref, str], MovePlan]

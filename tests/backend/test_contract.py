@@ -118,7 +118,7 @@ def test_placement_knows_names_and_root_disk(side: Side) -> None:
     ref = side.make(False)
     place = side.backend.placement("default")
     assert ref.name in place.instance_names
-    assert place.profiles["default"]["root"]["pool"] in place.pools
+    assert place.profiles["default"].devices["root"]["pool"] in place.pools
 
 
 def test_an_offer_can_be_withdrawn(side: Side) -> None:

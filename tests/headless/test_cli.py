@@ -49,6 +49,24 @@ _INSTANCE_KEYS = {
 }
 
 
+_PLAN_KEYS = {
+    "source",
+    "destination",
+    "project",
+    "transport",
+    "possible",
+    "steps",
+    "findings",
+    "profiles",
+    "size_bytes",
+    "estimated_seconds",
+    "estimated_downtime_seconds",
+    "estimated_rate",
+    "estimated_rate_assumed",
+    "commands",
+}
+
+
 @pytest.fixture(autouse=True)
 def no_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A user without settings and without hosts of their own."""
@@ -147,6 +165,49 @@ def test_move_prints_where_it_went(capsys: pytest.CaptureFixture[str]) -> None:
     assert answer["seconds"] > 0
     assert answer["downtime_seconds"] is None
     assert answer["copied_bytes"] > 0
+
+
+def test_a_dry_run_prints_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan's object has the documented keys, sizes and times, and nothing is changed."""
+    status, plan = _json(capsys, "move", "oslo:db1", "lima", "--dry-run", "--keep-source")
+    assert status == 0
+    assert set(plan) == _PLAN_KEYS
+    assert plan["possible"]
+    assert plan["size_bytes"] > 0
+    assert plan["estimated_rate_assumed"]
+    assert plan["estimated_downtime_seconds"] > plan["size_bytes"] / plan["estimated_rate"]
+    assert plan["commands"][-1] == "lxc rename oslo:db1 db1-moved"
+    assert [one["step"] for one in plan["steps"]][-2:] == ["keep", "finish"]
+
+
+def test_a_dry_run_of_what_cannot_be_moved_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan with a blocker is printed, and the status is 1."""
+    status, plan = _json(capsys, "move", "oslo:db1", "oslo", "--dry-run")
+    assert (status, plan["possible"]) == (1, False)
+    assert plan["findings"][0]["level"] == "blocker"
+    assert plan["findings"][0]["remedy"]
+
+
+def test_a_plan_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """Findings, steps with their undo, size and time, and what one would type."""
+    assert main(["--demo", "move", "oslo:db1", "lima", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "ok: pool default (zfs) of lima: 500 GiB free" in out
+    assert "2. oslo:db1 is stopped (undone: oslo:db1 is started again)" in out
+    assert "at 38.1 MiB/s (assumed)" in out
+    assert "as: lxc copy oslo:db1 lima:db1" in out
+
+
+def test_a_copy_leaves_the_source(capsys: pytest.CaptureFixture[str]) -> None:
+    """A copy is said to be one, and does not run."""
+    status, answer = _json(capsys, "move", "oslo:web1", "lima:twin", "--copy")
+    assert (status, answer["destination"], answer["running"]) == (0, "lima:twin", False)
+
+
+def test_a_kept_source_and_a_copy_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    """--copy with --keep-source is bad usage."""
+    assert main(["--demo", "move", "oslo:web1", "lima", "--copy", "--keep-source"]) == 2
+    assert "means nothing with it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

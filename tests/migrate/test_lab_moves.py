@@ -17,8 +17,10 @@ import pytest
 from lxtui import remotes
 from lxtui.backend.base import Backend
 from lxtui.backend.lxd import LxdBackend
-from lxtui.commands import Move
+from lxtui.commands import CLI, Move
 from lxtui.errors import InterruptedByUserError, LxtuiError
+from lxtui.migrate import MARK
+from lxtui.migrate.options import MoveOptions
 from lxtui.model import InstanceSpec, Kind, MigrationOffer, Progress, Ref, Remote, StateAction
 from lxtui.perform import perform
 from tests.lab.fixtures import MakeInstance
@@ -274,6 +276,72 @@ def test_a_missing_profile_is_found_before_anything_is_touched(
     finally:
         lab.host("lxd1").delete(name)
         lab.cli("lxc", "profile", "delete", "lxd1:special")
+
+
+@pytest.mark.parametrize(("source", "target"), [("lxd1", "lxd2"), ("lxd1", "incus1")])
+def test_a_missing_profile_can_be_copied(
+    lab: Lab, backends: dict[str, Backend], make_instance: MakeInstance, source: str, target: str
+) -> None:
+    """With copy_profiles the target gets the profile, as it was and without a mark."""
+    name, kind = make_instance(lab.host(source), start=False), lab.host(target).plan.kind
+    profile = f"p-{name}"
+    lab.cli("lxc", "profile", "create", f"{source}:{profile}")
+    lab.cli("lxc", "profile", "set", f"{source}:{profile}", "limits.processes", "200")
+    try:
+        lab.cli("lxc", "profile", "add", f"{source}:{name}", profile)
+        options = MoveOptions(copy_profiles=True)
+        move = Move(Ref(source, "default", name), target, options)
+        perform(move, backends, lambda _: None, Flag())
+        assert _hosts_with(lab, name) == {target: "Stopped"}
+        made = backends[target].placement("default").profiles[profile]
+        assert dict(made.config) == {"limits.processes": "200"}
+    finally:
+        for host in lab.hosts:
+            host.delete(name)
+        lab.cli("lxc", "profile", "delete", f"{source}:{profile}", check=False)
+        lab.cli(CLI[Kind(kind)], "profile", "delete", f"{target}:{profile}", check=False)
+
+
+def test_a_failed_move_removes_the_profile_that_it_copied(
+    lab: Lab, backends: dict[str, Backend], make_instance: MakeInstance
+) -> None:
+    """A move whose check fails leaves neither instance nor profile on the target."""
+    name = make_instance(lab.host("lxd1"))
+    profile = f"p-{name}"
+    lab.cli("lxc", "profile", "create", f"lxd1:{profile}")
+    try:
+        lab.cli("lxc", "profile", "add", f"lxd1:{name}", profile)
+        options = MoveOptions(copy_profiles=True, check="false", force=True)
+        move = Move(Ref("lxd1", "default", name), "incus1", options)
+        with pytest.raises(LxtuiError, match="nothing is left on incus1"):
+            perform(move, backends, lambda _: None, Flag())
+        assert _hosts_with(lab, name) == {"lxd1": "Running"}
+        assert profile not in backends["incus1"].placement("default").profiles
+    finally:
+        lab.host("lxd1").delete(name)
+        lab.cli("lxc", "profile", "delete", f"lxd1:{profile}", check=False)
+
+
+@pytest.mark.parametrize(("target", "cli"), [("lxd2", "lxc"), ("incus1", "incus")])
+def test_a_full_project_is_found_before_anything_is_touched(
+    lab: Lab, backends: dict[str, Backend], make_instance: MakeInstance, target: str, cli: str
+) -> None:
+    """A project that may have no more instances, and a restricted one, stop the move; the daemon's
+    own key is named, and the source was not touched.
+    """
+    name = make_instance(lab.host("lxd1"), {"security.nesting": "true"})
+    rules = ["limits.instances=0", "restricted=true"]
+    try:
+        settings = [word for rule in rules for word in ("-c", rule)]
+        lab.cli(cli, "project", "create", f"{target}:full", *settings)
+        move = Move(Ref("lxd1", "default", name), target, MoveOptions(project="full"))
+        with pytest.raises(LxtuiError, match=r"limits\.instances.*containers\.nesting"):
+            perform(move, backends, lambda _: None, Flag())
+        assert _hosts_with(lab, name) == {"lxd1": "Running"}
+        assert MARK not in backends["lxd1"].instance(move.ref).config
+    finally:
+        lab.host("lxd1").delete(name)
+        lab.cli(cli, "project", "delete", f"{target}:full", check=False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -1,0 +1,133 @@
+"""What is known about both ends before a move, and what follows from it.
+
+Role: the input of preflight and plan, gathered by mover.gather in one pass; findings are its
+output. Boundary: pure. Threading: values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lxtui.migrate.options import MoveOptions
+from lxtui.model import Devices, Host, Instance, Placement, Pool, Profile, Ref
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BLOCKER = "blocker"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found, and what to do about it."""
+
+    level: Level
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.remedy}" if self.remedy else self.text
+
+
+def ok(text: str) -> Finding:
+    """What was looked at and is well."""
+    return Finding(Level.OK, text)
+
+
+def warning(text: str, remedy: str = "") -> Finding:
+    """What does not forbid the move."""
+    return Finding(Level.WARNING, text, remedy)
+
+
+def blocker(text: str, remedy: str = "") -> Finding:
+    """What must be mended first."""
+    return Finding(Level.BLOCKER, text, remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class MoveFacts:
+    """What is known about both ends."""
+
+    instance: Instance
+    source: Host
+    target: Host
+    placement: Placement
+    options: MoveOptions = field(default_factory=MoveOptions)
+    origin: Placement = field(default_factory=Placement)
+    """What the instance has around it where it is."""
+    arriving: bool = False
+    """Whether this very move has made the instance at the target already, before a crash."""
+
+    @property
+    def destination(self) -> Ref:
+        """What the instance will be called."""
+        here = self.instance.ref
+        asked = self.options
+        return Ref(self.target.name, asked.project or here.project, asked.name or here.name)
+
+    @property
+    def kept_as(self) -> Ref:
+        """What a source that is kept will be called."""
+        return kept_name(self.instance.ref)
+
+    @property
+    def missing_profiles(self) -> tuple[str, ...]:
+        """Those of the instance's profiles that the target does not have."""
+        return tuple(one for one in self.instance.profiles if one not in self.placement.profiles)
+
+    @property
+    def new_profiles(self) -> Mapping[str, Profile]:
+        """The profiles that the move makes at the target, as the source has them."""
+        if not self.options.copy_profiles:
+            return {}
+        known = self.origin.profiles
+        return {name: known[name] for name in self.missing_profiles if name in known}
+
+    @property
+    def root_pool(self) -> tuple[str, Pool] | None:
+        """The name and the pool of the root disk at the target; None when there is none."""
+        roots = (one for one in target_devices(self).values() if is_root(one))
+        name = next(roots, {}).get("pool", "")
+        pool = self.placement.pools.get(name)
+        return None if pool is None else (name, pool)
+
+
+def kept_name(ref: Ref) -> Ref:
+    """The name of a source that is kept: a host name, so at most 63 characters."""
+    ending = "-moved"
+    return ref._replace(name=ref.name[: 63 - len(ending)] + ending)
+
+
+def own_devices(facts: MoveFacts) -> Devices:
+    """The instance's own devices, its root disk in the pool that was asked for."""
+    devices = dict(facts.instance.devices)
+    if facts.options.pool:
+        inherited = _merged(facts, devices)
+        name = next((name for name, one in inherited.items() if is_root(one)), "root")
+        before = inherited.get(name, {"type": "disk", "path": "/"})
+        devices[name] = {**before, "pool": facts.options.pool}
+    return devices
+
+
+def target_devices(facts: MoveFacts) -> Devices:
+    """The devices that the instance will have: the target's profiles, then its own."""
+    return _merged(facts, own_devices(facts))
+
+
+def is_root(device: Mapping[str, str]) -> bool:
+    """Whether it is the disk that an instance has its files on."""
+    return device.get("type") == "disk" and device.get("path") == "/" and not device.get("source")
+
+
+def _merged(facts: MoveFacts, own: Devices) -> Devices:
+    there = {**facts.placement.profiles, **facts.new_profiles}
+    merged: dict[str, Mapping[str, str]] = {}
+    for name in facts.instance.profiles:
+        if name in there:
+            merged |= there[name].devices
+    return merged | dict(own)
