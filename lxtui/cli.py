@@ -15,16 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lxtui import __version__, config, headless, remotes
+from lxtui import __version__, config, evacuation, headless, headless_moves, remotes
 from lxtui.actions import BY_ID, command_for
 from lxtui.backend.base import Backend
 from lxtui.commands import Command, Move, ResumeMove, UndoMove
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.migrate.journal import Journal, default_folder
 from lxtui.migrate.mover import prepare
-from lxtui.migrate.options import Mode, MoveOptions, Transport, Verify
 from lxtui.migrate.recovery import unfinished
 from lxtui.model import Ref, parse_ref
+from lxtui.move_arguments import add_evacuate, add_move, move_options
 from lxtui.names import snapshot_name_trouble
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
@@ -90,9 +90,18 @@ def _parser() -> argparse.ArgumentParser:
         if verb in {"snapshot", "restore"}:
             sub.add_argument("answer", metavar="SNAPSHOT", help="the snapshot's name")
         elif verb == "move":
-            _move_arguments(sub)
+            add_move(sub)
         elif verb == "delete":
             sub.add_argument("--yes", action="store_true", help="do not ask on a terminal")
+    away = subs.add_parser(
+        "evacuate",
+        parents=[verbs],
+        help="Move all instances of a host to others",
+        description="Move all instances of a host to one or several others, by what fits memory "
+        "and disk. Nothing is begun when one does not fit, nothing more after a failure, unless "
+        "--keep-going is given.",
+    )
+    add_evacuate(away)
     moves = subs.add_parser("moves", parents=[verbs], help="List moves that were left unfinished")
     moves.set_defaults(instance="")
     for verb, told in (
@@ -102,42 +111,6 @@ def _parser() -> argparse.ArgumentParser:
         sub = subs.add_parser(verb, parents=[verbs], help=told, description=told)
         sub.add_argument("move", metavar="MOVE", help="as 'lxtui moves' calls it")
     return parser
-
-
-def _move_arguments(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("answer", metavar="HOST[:NAME]", help="where to; another name if given")
-    sub.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
-    sub.add_argument(
-        "--mode",
-        choices=[mode.value for mode in Mode],
-        default=Mode.COLD.value,
-        help="cold: away for the whole copy (default); near-live: away for the last changes",
-    )
-    sub.add_argument(
-        "--transport",
-        choices=[way.value for way in Transport],
-        default=Transport.AUTO.value,
-        help="which way the data go (default: what can connect)",
-    )
-    sub.add_argument(
-        "--verify",
-        choices=[what.value for what in Verify],
-        default=Verify.CONFIG.value,
-        help="what must agree before the source goes; checksum: every file's content too",
-    )
-    sub.add_argument(
-        "--check", metavar="COMMAND", default="", help="must succeed inside the target"
-    )
-    sub.add_argument("--copy", action="store_true", help="leave the source as it is")
-    sub.add_argument(
-        "--keep-source", action="store_true", help="keep the source, stopped, as NAME-moved"
-    )
-    sub.add_argument(
-        "--copy-profiles", action="store_true", help="make the profiles that are missing there"
-    )
-    sub.add_argument("--instance-only", action="store_true", help="leave the snapshots behind")
-    sub.add_argument("--pool", default="", help="the storage pool of its root disk there")
-    sub.add_argument("--target-project", default="", help="the project there")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -167,6 +140,8 @@ def _run(options: argparse.Namespace) -> int:
             return _snapshots(options, backends, known)
         if options.verb == "moves":
             return _moves(options)
+        if options.verb == "evacuate":
+            return _evacuate(options, backends, known)
         if options.verb in {"resume", "undo"}:
             return _take_up(options, backends)
         return _command(options, backends, known)
@@ -265,19 +240,45 @@ def _show_plan(command: Move, backends: Mapping[str, Backend], *, as_json: bool)
     source, target = backends[command.ref.host], backends[command.target]
     plan = prepare(source, target, command.ref, command.options)
     if as_json:
-        headless.print_json(headless.plan_json(plan))
+        headless.print_json(headless_moves.plan_json(plan))
     else:
-        headless.print_plan(plan)
+        headless_moves.print_plan(plan)
     return FAILED if plan.blockers else DONE
+
+
+def _evacuate(
+    options: argparse.Namespace, backends: dict[str, Backend], known: remotes.Remotes
+) -> int:
+    wishes = move_options(options)
+    host = known.named(options.host.rstrip(":")).name
+    targets = [known.named(name.rstrip(":")).name for name in options.targets]
+    rows = evacuation.survey(
+        backends[host], [backends[name] for name in targets], wishes, options.project
+    )
+    if not options.dry_run:
+        with _journals(options) as folder:
+            rows = headless_moves.evacuate(
+                rows,
+                wishes,
+                backends,
+                folder,
+                parallel=options.parallel,
+                keep_going=options.keep_going,
+            )
+    if options.json:
+        headless.print_json(headless_moves.evacuation_json(host, targets, rows))
+    else:
+        headless_moves.print_evacuation(rows)
+    return DONE if all(row.well for row in rows) else FAILED
 
 
 def _moves(options: argparse.Namespace) -> int:
     with _journals(options) as folder:
         found, errors = unfinished(folder)
     if options.json:
-        headless.print_json([headless.move_json(record) for record in found])
+        headless.print_json([headless_moves.move_json(record) for record in found])
     elif found:
-        headless.print_moves(found)
+        headless_moves.print_moves(found)
     else:
         print("no unfinished moves")
     for error in errors:
@@ -321,29 +322,10 @@ def _command_of(options: argparse.Namespace, known: remotes.Remotes) -> Command:
     answer = getattr(options, "answer", "")
     if verb == "move":
         target, name = _target(answer, known)
-        return Move(ref, target, _move_options(options, ref, name))
+        return Move(ref, target, move_options(options, name if name != ref.name else ""))
     if verb == "snapshot":
         _check_snapshot_name(answer)
     return command_for(action, ref, answer)
-
-
-def _move_options(options: argparse.Namespace, ref: Ref, name: str) -> MoveOptions:
-    if options.copy and options.keep_source:
-        raise UsageError("--copy leaves the source as it is: --keep-source means nothing with it")
-    return MoveOptions(
-        mode=Mode(options.mode),
-        transport=Transport(options.transport),
-        verify=Verify(options.verify),
-        force=options.force,
-        copy=options.copy,
-        keep_source=options.keep_source,
-        instance_only=options.instance_only,
-        copy_profiles=options.copy_profiles,
-        name=name if name != ref.name else "",
-        project=options.target_project,
-        pool=options.pool,
-        check=options.check,
-    )
 
 
 def _target(written: str, known: remotes.Remotes) -> tuple[str, str]:

@@ -25,9 +25,6 @@ from lxtui.backend.base import Backend
 from lxtui.commands import Command
 from lxtui.errors import CertificateError, LxtuiError, NotTrustedError
 from lxtui.jobs import Jobs
-from lxtui.migrate.journal import Record
-from lxtui.migrate.plan import MovePlan
-from lxtui.migrate.recovery import advice
 from lxtui.model import Host, HostStatus, Instance, JobState, Progress, Ref
 from lxtui.perform import Outcome, perform
 
@@ -124,7 +121,7 @@ def instance_json(instance: Instance) -> Json:
         "ipv6": list(instance.ipv6),
         "snapshots": len(instance.snapshots),
         "architecture": instance.architecture,
-        "created_at": _iso(instance.created_at),
+        "created_at": iso(instance.created_at),
         "description": instance.description,
         "ephemeral": instance.ephemeral,
         "location": instance.location or None,
@@ -145,8 +142,8 @@ def snapshots_json(instance: Instance) -> list[Json]:
             "project": instance.ref.project,
             "instance": instance.ref.name,
             "name": snapshot.name,
-            "created_at": _iso(snapshot.created_at),
-            "expires_at": _iso(snapshot.expires_at),
+            "created_at": iso(snapshot.created_at),
+            "expires_at": iso(snapshot.expires_at),
             "stateful": snapshot.stateful,
         }
         for snapshot in instance.snapshots
@@ -170,81 +167,11 @@ def outcome_json(verb: str, ref: Ref, outcome: Outcome | LxtuiError) -> Json:
             "destination": done.destination.plain,
             "running": done.running,
             "seconds": round(done.seconds, 3),
-            "downtime_seconds": _rounded(done.downtime_seconds),
+            "downtime_seconds": rounded(done.downtime_seconds),
             "copied_bytes": done.copied,
             "passes": done.passes,
         }
     return answer
-
-
-def plan_json(plan: MovePlan) -> Json:
-    """The documented keys of a plan that was not carried out."""
-    return {
-        "source": plan.source.plain,
-        "destination": plan.destination.plain,
-        "project": plan.destination.project,
-        "transport": plan.route.transport.value,
-        "possible": not plan.blockers,
-        "steps": [
-            {"step": one.kind.value, "text": one.text, "undo": one.undo} for one in plan.steps
-        ],
-        "findings": [
-            {"level": one.level.value, "text": one.text, "remedy": one.remedy}
-            for one in plan.findings
-        ],
-        "profiles": sorted(plan.profiles),
-        "size_bytes": plan.estimate.size,
-        "estimated_seconds": _rounded(plan.estimate.seconds),
-        "estimated_downtime_seconds": _rounded(plan.estimate.downtime_seconds),
-        "estimated_rate": plan.estimate.rate,
-        "estimated_rate_assumed": plan.estimate.assumed,
-        "commands": list(plan.commands),
-    }
-
-
-def print_plan(plan: MovePlan) -> None:
-    """A plan for people: findings, the steps and how each is undone, what it takes."""
-    for finding in plan.findings:
-        print(text.plain(f"{finding.level}: {finding}"))
-    for number, step in enumerate(plan.steps, 1):
-        undone = f" (undone: {step.undo})" if step.undo else ""
-        print(text.plain(f"{number}. {step.text}{undone}"))
-    print(plan.estimate)
-    for command in plan.commands or ("(nothing: lxc and incus move to their own kind only)",):
-        print(text.plain(f"as: {command}"))
-
-
-def move_json(record: Record) -> Json:
-    """The documented keys of an unfinished move."""
-    header = record.header
-    return {
-        "token": header.token,
-        "source": header.source.plain,
-        "source_project": header.source.project,
-        "destination": header.destination.plain,
-        "destination_project": header.destination.project,
-        "began_at": _iso(header.began_at),
-        "step": record.begun[-1] if record.begun else None,
-        "busy": record.busy,
-        "advice": advice(record),
-    }
-
-
-def print_moves(found: Sequence[Record]) -> None:
-    """Unfinished moves as a table."""
-    now = datetime.now(UTC)
-    rows = [
-        (
-            record.header.token,
-            str(record.header.source),
-            str(record.header.destination),
-            record.begun[-1] if record.begun else "-",
-            text.age(record.header.began_at, now),
-            advice(record),
-        )
-        for record in found
-    ]
-    print(text.table(("MOVE", "FROM", "TO", "STEP", "AGE", "NOW"), rows))
 
 
 def print_json(value: Any) -> None:
@@ -296,7 +223,7 @@ def print_snapshots(found: Sequence[Instance]) -> None:
             str(instance.ref),
             text.plain(snapshot.name),
             text.age(snapshot.created_at, now),
-            _iso(snapshot.expires_at) or "never",
+            iso(snapshot.expires_at) or "never",
             "yes" if snapshot.stateful else "no",
         )
         for instance in found
@@ -314,7 +241,7 @@ def carry_out(
     moves: Path | None = None,
 ) -> int:
     """Perform *command* with its progress on standard error; returns the exit status."""
-    show = _Progress()
+    show = ProgressLine()
     with stop_on_signals() as stop:
         try:
             outcome: Outcome | LxtuiError = perform(command, backends, show, stop, moves)
@@ -383,7 +310,7 @@ def stop_on_signals() -> Iterator[Flag]:
             signal.signal(number, handler)
 
 
-class _Progress:
+class ProgressLine:
     """One line on a terminal, rewritten; on anything else each new step once."""
 
     def __init__(self) -> None:
@@ -391,6 +318,7 @@ class _Progress:
         self._last = ""
 
     def __call__(self, progress: Progress) -> None:
+        """Show how far it is."""
         line = text.plain(progress.text)
         if self._terminal:
             print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
@@ -399,13 +327,16 @@ class _Progress:
         self._last = line
 
     def clear(self) -> None:
+        """Leave the terminal's line empty."""
         if self._terminal and self._last:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _iso(moment: datetime | None) -> str | None:
+def iso(moment: datetime | None) -> str | None:
+    """A moment as JSON holds it."""
     return moment.isoformat().replace("+00:00", "Z") if moment is not None else None
 
 
-def _rounded(seconds: float | None) -> float | None:
+def rounded(seconds: float | None) -> float | None:
+    """Seconds as JSON holds them."""
     return None if seconds is None else round(seconds, 3)

@@ -7,12 +7,16 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lxtui.cli import main
+from lxtui.migrate.journal import Header, Journal
+from lxtui.migrate.options import MoveOptions
+from lxtui.model import Ref
 
 _HOST_KEYS = {
     "name",
@@ -64,6 +68,20 @@ _PLAN_KEYS = {
     "estimated_rate",
     "estimated_rate_assumed",
     "commands",
+}
+
+
+_EVACUATED_KEYS = {
+    "source",
+    "project",
+    "target",
+    "result",
+    "error",
+    "warnings",
+    "memory_bytes",
+    "disk_bytes",
+    "seconds",
+    "downtime_seconds",
 }
 
 
@@ -210,9 +228,92 @@ def test_a_kept_source_and_a_copy_exclude_each_other(capsys: pytest.CaptureFixtu
     assert "means nothing with it" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("more", "result"), [(["--dry-run"], "planned"), ([], "moved")])
+def test_an_evacuation_has_its_documented_keys(
+    capsys: pytest.CaptureFixture[str], more: list[str], result: str
+) -> None:
+    """Planned or carried out, each instance of the host is an object with where it goes."""
+    command = ("evacuate", "oslo", "lima", "kyoto:", "--parallel", "4", "--force", *more)
+    status, answer = _json(capsys, *command)
+    assert status == 0
+    assert set(answer) == {"command", "host", "targets", "result", "moves"}
+    assert (answer["host"], answer["targets"], answer["result"]) == (
+        "oslo",
+        ["lima", "kyoto"],
+        "done",
+    )
+    assert [one["source"] for one in answer["moves"]] == [
+        f"oslo:{name}" for name in ("web1", "web2", "db1", "build")
+    ]
+    for one in answer["moves"]:
+        assert set(one) == _EVACUATED_KEYS
+        assert one["result"] == result
+        assert one["target"] in {"lima", "kyoto"}
+
+
+def test_an_evacuation_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """A dry run prints a table of who would go where, and what to know before."""
+    assert main(["--demo", "evacuate", "oslo", "kyoto", "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["INSTANCE", "TO", "RESULT", "MEMORY", "DISK", "TOOK", "AWAY"]
+    assert lines[3].split()[:3] == ["oslo:db1", "kyoto", "planned"]
+    assert lines[5].startswith("warning: oslo:web1: profile 'default' differs on kyoto")
+
+
+@pytest.mark.parametrize("verb", ["resume", "undo"])
+def test_an_unknown_move_is_said(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    """What 'lxtui moves' does not list can neither be finished nor taken back."""
+    assert main(["--demo", verb, "abc"]) == 1
+    assert "no move is called 'abc': see 'lxtui moves'" in capsys.readouterr().err
+
+
+def test_unfinished_moves_have_their_documented_keys(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A move that was left in the middle is listed; without any the list is empty."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert main(["moves", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    header = Header(
+        "0123456789abcdef",
+        Ref("a", "default", "web1"),
+        Ref("b", "default", "web1"),
+        MoveOptions(),
+        was_running=True,
+        autostart=None,
+        began_at=datetime(2026, 11, 21, tzinfo=UTC),
+    )
+    journal = Journal.create(tmp_path / "lxtui" / "moves", header)
+    journal.begin("stop")
+    journal.close()
+    assert main(["moves", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {
+            "token": "0123456789abcdef",
+            "source": "a:web1",
+            "source_project": "default",
+            "destination": "b:web1",
+            "destination_project": "default",
+            "began_at": "2026-11-21T00:00:00Z",
+            "step": "stop",
+            "busy": False,
+            "advice": "a:web1 may be stopped; resume finishes, undo puts back",
+        }
+    ]
+    assert main(["undo", "0123", "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["command"], answer["instance"], answer["result"]) == ("undo", "a:web1", "failed")
+    assert "there is no host 'a' any more" in answer["error"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
+        (["evacuate", "oslo"], 2, "required"),
+        (["evacuate", "oslo", "oslo"], 2, "another host, named once"),
+        (["evacuate", "oslo", "lima", "--parallel", "0"], 2, "invalid"),
+        (["evacuate", "oslo", "paris"], 1, "no host is named 'paris'"),
+        (["evacuate", "oslo", "quito"], 1, "quito: no answer"),
         (["start", "oslo"], 2, "write it as host:name"),
         (["start"], 2, "required"),
         (["fly"], 2, "invalid choice"),

@@ -1,0 +1,94 @@
+"""The arguments of ``lxtui move`` and ``lxtui evacuate``.
+
+Role: one description of how a move may be wished, for both verbs → MoveOptions. Boundary: argparse
+on one side, values on the other; asks no host. Threading: functions.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from lxtui.errors import UsageError
+from lxtui.migrate.options import Mode, MoveOptions, Transport, Verify
+
+
+def add_move(sub: argparse.ArgumentParser) -> None:
+    """Everything that one move can be asked for."""
+    sub.add_argument("answer", metavar="HOST[:NAME]", help="where to; another name if given")
+    _add_shared(sub)
+    sub.add_argument("--copy", action="store_true", help="leave the source as it is")
+    sub.add_argument("--target-project", default="", help="the project there")
+
+
+def add_evacuate(sub: argparse.ArgumentParser) -> None:
+    """The same for all instances of a host, with which of them and how many at a time."""
+    sub.add_argument("host", metavar="HOST", help="which to empty")
+    sub.add_argument("targets", metavar="TARGET", nargs="+", help="where to")
+    sub.add_argument("--project", default="", help="only this project's (default: all)")
+    sub.add_argument(
+        "--parallel", metavar="N", type=_count, default=1, help="moves at a time (default: 1)"
+    )
+    sub.add_argument("--keep-going", action="store_true", help="move whatever can be moved")
+    sub.add_argument("--force", action="store_true", help="kill what does not stop")
+    _add_shared(sub)
+    sub.set_defaults(copy=False, target_project="", instance="")
+
+
+def move_options(options: argparse.Namespace, name: str = "") -> MoveOptions:
+    """What was asked for; UsageError when it contradicts itself. *name*: another one there."""
+    if options.copy and options.keep_source:
+        raise UsageError("--copy leaves the source as it is: --keep-source means nothing with it")
+    return MoveOptions(
+        mode=Mode(options.mode),
+        transport=Transport(options.transport),
+        verify=Verify(options.verify),
+        force=options.force,
+        copy=options.copy,
+        keep_source=options.keep_source,
+        instance_only=options.instance_only,
+        copy_profiles=options.copy_profiles,
+        name=name,
+        project=options.target_project,
+        pool=options.pool,
+        check=options.check,
+    )
+
+
+def _add_shared(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
+    sub.add_argument(
+        "--mode",
+        choices=[mode.value for mode in Mode],
+        default=Mode.COLD.value,
+        help="cold: away for the whole copy (default); near-live: away for the last changes",
+    )
+    sub.add_argument(
+        "--transport",
+        choices=[way.value for way in Transport],
+        default=Transport.AUTO.value,
+        help="which way the data go (default: what can connect)",
+    )
+    sub.add_argument(
+        "--verify",
+        choices=[what.value for what in Verify],
+        default=Verify.CONFIG.value,
+        help="what must agree before the source goes; checksum: every file's content too",
+    )
+    sub.add_argument(
+        "--check", metavar="COMMAND", default="", help="must succeed inside the target"
+    )
+    sub.add_argument(
+        "--keep-source", action="store_true", help="keep the source, stopped, as NAME-moved"
+    )
+    sub.add_argument(
+        "--copy-profiles", action="store_true", help="make the profiles that are missing there"
+    )
+    sub.add_argument("--instance-only", action="store_true", help="leave the snapshots behind")
+    sub.add_argument("--pool", default="", help="the storage pool of its root disk there")
+
+
+def _count(written: str) -> int:
+    number = int(written)
+    if number < 1:
+        raise ValueError(written)
+    return number
