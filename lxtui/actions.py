@@ -220,6 +220,13 @@ ACTIONS: tuple[Action, ...] = (
         "Stop the job under the cursor of the operations pane and put everything back",
         _running_job,
     ),
+    Action(
+        "moves",
+        "u",
+        "Unfinished moves",
+        "Finish or put back what a crash has left in the middle",
+        _always,
+    ),
     Action("refresh", "r", "Refresh", "Ask every host again now", _always),
     Action("toggle-tree", "t", "Tree", "Show or hide the tree beside the table", _always),
     Action("details", "i", "Details", "What is known about the instance", _instance),

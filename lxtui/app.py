@@ -23,11 +23,13 @@ from lxtui.clock import Clock, utc_now
 from lxtui.config import Settings
 from lxtui.fleet import Fleet
 from lxtui.migrate.mover import prepare
+from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.plan import MovePlan
 from lxtui.model import JobState, Ref
 from lxtui.screens.dialogs import ConfirmDialog
 from lxtui.screens.main import MainScreen, Wiring
 from lxtui.screens.move import MoveDialog
+from lxtui.screens.unfinished import UnfinishedDialog
 
 
 class FleetChanged(Message):
@@ -74,7 +76,7 @@ class LxtuiApp(App[None]):
         """Give the snapshot to every screen that shows it."""
         snapshot = self._fleet.snapshot
         for screen in self.screen_stack:
-            if isinstance(screen, MainScreen | MoveDialog) and screen.is_mounted:
+            if isinstance(screen, MainScreen | MoveDialog | UnfinishedDialog) and screen.is_mounted:
                 screen.show(snapshot)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -109,8 +111,9 @@ class LxtuiApp(App[None]):
 
         Thread(target=finish, name="hang-up").start()
 
-    def _plan_move(self, ref: Ref, target: str) -> MovePlan:
-        return prepare(self._fleet.backends[ref.host], self._fleet.backends[target], ref)
+    def _plan_move(self, ref: Ref, target: str, options: MoveOptions) -> MovePlan:
+        backends = self._fleet.backends
+        return prepare(backends[ref.host], backends[target], ref, options)
 
     def _announce(self) -> None:
         self.post_message(FleetChanged())

@@ -10,6 +10,7 @@ and must only hand over.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,14 +23,18 @@ from lxtui.clock import Clock, utc_now
 from lxtui.commands import Command
 from lxtui.errors import CertificateError, LxtuiError, NotTrustedError
 from lxtui.jobs import Jobs
+from lxtui.migrate.journal import default_folder
+from lxtui.migrate.recovery import described, unfinished
 from lxtui.model import (
     Event,
     FleetSnapshot,
     Host,
     HostStatus,
     Instance,
+    JobState,
     Operation,
     Ref,
+    UnfinishedMove,
 )
 
 _log = logging.getLogger(__name__)
@@ -40,6 +45,8 @@ _BACKOFF = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 _SETTLED = 5.0
 """Seconds after which an event stream counts as one that worked."""
+_JOURNAL_SECONDS = 2.0
+"""How old the list of unfinished moves may be: another lxtui may leave one, or see to it."""
 _RATE_SECONDS = 1.0
 """Two samples nearer than this make a rate of noise."""
 
@@ -65,6 +72,10 @@ class Fleet:
         moves: Path | None = None,
     ) -> None:
         self.backends = {backend.remote.name: backend for backend in backends}
+        self._folder = moves or default_folder(os.environ, Path.home())
+        self._moves: tuple[UnfinishedMove, ...] = ()
+        self._looked = (float("-inf"), 0)
+        """When the journals were read, and how many jobs ran then."""
         self.jobs = Jobs(self.backends, self._changed, clock, moves)
         self._listener: Callable[[], None] = lambda: None
         self._lock = Lock()
@@ -89,11 +100,13 @@ class Fleet:
                 one for state in states for one in state.operations if not one.finished
             ),
             jobs=self.jobs.all,
+            moves=self._moves,
         )
 
     def start(self, listener: Callable[[], None]) -> None:
         """Let the workers run; *listener* is told that there is a new snapshot."""
         self._listener = listener
+        self._changed()
         for worker in self._workers:
             worker.start()
 
@@ -122,7 +135,20 @@ class Fleet:
         self._changed()
 
     def _changed(self) -> None:
+        self._look_for_moves()
         self._listener()
+
+    def _look_for_moves(self) -> None:
+        """Read the journals anew when a job has begun or ended, else once in a while."""
+        running = sum(job.state is JobState.RUNNING for job in self.jobs.all)
+        now = monotonic()
+        with self._lock:
+            since, before = self._looked
+            if running == before and now - since < _JOURNAL_SECONDS:
+                return
+            self._looked = (now, running)
+        found, _ = unfinished(self._folder)
+        self._moves = tuple(map(described, found))
 
 
 class _Worker:

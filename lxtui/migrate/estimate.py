@@ -41,17 +41,22 @@ class Estimate:
         if self.seconds is None or self.downtime_seconds is None:
             return "its size is not known, so neither is the time that it takes"
         how = "assumed" if self.assumed else "measured"
-        line = f"{text.size(self.size)}, about {text.duration(self.seconds)}"
+        line = f"{text.size(self.size)}, about {_about(self.seconds)}"
         if self.downtime_seconds:
-            line += f", away for about {text.duration(self.downtime_seconds)}"
+            line += f", away for about {_about(self.downtime_seconds)}"
             if self._gains:
-                line += f" ({text.duration(self.near_live_downtime_seconds or 0)} if near-live)"
+                line += f" ({_about(self.near_live_downtime_seconds or 0)} if near-live)"
         return f"{line}, at {text.rate(self.rate)} ({how})"
 
     @property
     def _gains(self) -> bool:
         near_live = self.near_live_downtime_seconds
         return near_live is not None and near_live + 1 < (self.downtime_seconds or 0)
+
+
+def _about(seconds: float) -> str:
+    """Whole seconds: an estimate knows no tenths."""
+    return f"{round(seconds)}s" if seconds < 60 else text.duration(seconds)  # noqa: PLR2004 a minute
 
 
 def estimate(facts: MoveFacts, rate: int | None = None) -> Estimate:

@@ -23,7 +23,7 @@ from lxtui.migrate.journal import Journal, Record, records
 from lxtui.migrate.mover import LAST_USED, Mover, MoveReport, Report, gather
 from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, plan_move
 from lxtui.migrate.rollback import take_back
-from lxtui.model import Instance, Progress, StateAction
+from lxtui.model import Instance, Progress, StateAction, UnfinishedMove
 
 
 def unfinished(folder: Path) -> tuple[list[Record], list[LxtuiError]]:
@@ -50,6 +50,20 @@ def advice(record: Record) -> str:
     if StepKind.STOP.value in record.begun:
         return f"{header.source} may be stopped; resume finishes, undo puts back"
     return f"{header.source} is where it was; resume finishes, undo puts back"
+
+
+def described(record: Record) -> UnfinishedMove:
+    """What a screen shows of an unfinished move."""
+    header = record.header
+    return UnfinishedMove(
+        token=header.token,
+        source=header.source,
+        destination=header.destination,
+        began_at=header.began_at,
+        busy=record.busy,
+        ended=ended(record),
+        advice=advice(record),
+    )
 
 
 def resume(

@@ -29,6 +29,7 @@ from lxtui.screens.details import details_page
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
 from lxtui.screens.help import help_page
 from lxtui.screens.move import MoveDialog, PlanMove, Submit
+from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree
 from lxtui.widgets.operations import OperationsPane
@@ -76,6 +77,7 @@ class MainScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the panes."""
         yield Static(id="summary")
+        yield Static(id="banner")
         with Horizontal(id="fleet"):
             yield FleetTree()
             with Vertical():
@@ -88,6 +90,7 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begin in the table."""
         self.query_one("#filter").display = False
+        self.query_one("#banner").display = False
         self.query_one(FleetTree).border_title = "fleet"
         self.query_one(FleetTable).border_title = "instances"
         self.query_one(FleetTable).focus()
@@ -106,6 +109,7 @@ class MainScreen(Screen[None]):
         self.query_one(FleetTree).show(fleet)
         self.query_one(OperationsPane).show(fleet, now)
         self.query_one("#summary", Static).update(_summary(fleet))
+        self._show_banner()
         self._show_about()
 
     @property
@@ -259,6 +263,13 @@ class MainScreen(Screen[None]):
         details = ["A move puts everything back; anything else is no longer waited for."]
         self.app.push_screen(ConfirmDialog(f"Cancel: {text.plain(job.title)}?", details), go)
 
+    def _do_moves(self) -> None:
+        if self._fleet.moves:
+            clock = self._wiring.clock
+            self.app.push_screen(UnfinishedDialog(self._fleet.moves, self._wiring.submit, clock))
+        else:
+            self.notify("no move was left unfinished", markup=False)
+
     def _do_details(self) -> None:
         instance = self.selection.instance
         if instance is not None:
@@ -267,6 +278,16 @@ class MainScreen(Screen[None]):
 
     def _do_help(self) -> None:
         self.app.push_screen(TextDialog("help", help_page(self._settings.keys)))
+
+    def _show_banner(self) -> None:
+        """Say on top what somebody has to see to; what is at work now needs nobody."""
+        left = sum(not move.busy for move in self._fleet.moves)
+        key = self._settings.keys.get("moves", BY_ID["moves"].key)
+        many = f"{left} unfinished moves", "them"
+        what, it = ("1 unfinished move", "it") if left == 1 else many
+        banner = self.query_one("#banner", Static)
+        banner.update(Content(f" {what}: {key} shows {it}"))
+        banner.display = bool(left)
 
     def _show_about(self) -> None:
         about = _about(self.selection, self._wiring.clock())

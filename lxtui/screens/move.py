@@ -9,6 +9,7 @@ so it runs in a worker thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Thread
 
 from rich.text import Text
@@ -24,10 +25,11 @@ from lxtui import format as text
 from lxtui.commands import Command, Move
 from lxtui.errors import LxtuiError
 from lxtui.migrate.facts import Level
+from lxtui.migrate.options import Mode, MoveOptions
 from lxtui.migrate.plan import MovePlan
 from lxtui.model import FleetSnapshot, Host, Instance, Job, JobState, Ref
 
-PlanMove = Callable[[Ref, str], MovePlan]
+PlanMove = Callable[[Ref, str, MoveOptions], MovePlan]
 Submit = Callable[[Command], int]
 
 _MARKS = {"done": ("✓", "green"), "now": ("▸", "yellow"), "next": ("·", "dim")}
@@ -36,14 +38,21 @@ _MARKS = {"done": ("✓", "green"), "now": ("▸", "yellow"), "next": ("·", "di
 class MoveDialog(ModalScreen[None]):
     """Choose a host, see the plan, go, watch."""
 
-    BINDINGS = [("escape", "close", "Close"), ("c", "cancel_move", "Cancel the move")]
+    BINDINGS = [
+        ("escape", "close", "Close"),
+        ("c", "cancel_move", "Cancel the move"),
+        ("n", "wish('near-live')", "Near-live"),
+        ("k", "wish('keep')", "Keep the source"),
+        ("p", "wish('profiles')", "Copy missing profiles"),
+    ]
 
     class Planned(Message):
         """A plan was made, or could not be."""
 
-        def __init__(self, host: str, plan: MovePlan | LxtuiError) -> None:
+        def __init__(self, host: str, options: MoveOptions, plan: MovePlan | LxtuiError) -> None:
             super().__init__()
             self.host = host
+            self.options = options
             self.plan = plan
 
     def __init__(
@@ -60,6 +69,7 @@ class MoveDialog(ModalScreen[None]):
         self._plan_move = plan
         self._submit = submit
         self._cancel = cancel
+        self._options = MoveOptions()
         self._plan: MovePlan | None = None
         self._job: int | None = None
         self._step = 0
@@ -69,6 +79,7 @@ class MoveDialog(ModalScreen[None]):
         with Vertical(classes="dialog wide") as box:
             box.border_title = Text(text.plain(f"move {self._instance.ref}"))
             box.border_subtitle = "enter moves · escape closes"
+            yield Static(_wishes(self._options), id="wishes")
             with Horizontal():
                 yield OptionList(*map(_option, self._hosts), id="targets")
                 with VerticalScroll(id="plan-scroll"):
@@ -86,12 +97,32 @@ class MoveDialog(ModalScreen[None]):
         else:
             self._write("#plan", Content.styled("no other host answers", "yellow"))
 
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+    def on_option_list_option_highlighted(self) -> None:
         """Show the plan of that host."""
-        if self._job is None:
+        self._plan_anew()
+
+    def action_wish(self, what: str) -> None:
+        """Wish for something else, or no longer, and plan anew."""
+        if self._job is not None:
+            return
+        now = self._options
+        match what:
+            case "near-live":
+                other = Mode.COLD if now.mode is Mode.NEAR_LIVE else Mode.NEAR_LIVE
+                self._options = replace(now, mode=other)
+            case "keep":
+                self._options = replace(now, keep_source=not now.keep_source)
+            case _:
+                self._options = replace(now, copy_profiles=not now.copy_profiles)
+        self._write("#wishes", _wishes(self._options))
+        self._plan_anew()
+
+    def _plan_anew(self) -> None:
+        at = self.query_one("#targets", OptionList).highlighted
+        if self._job is None and at is not None:
             self._plan = None
             self._write("#progress", Content(""))
-            host = self._hosts[event.option_index].name
+            host = self._hosts[at].name
             self._write("#plan", Content(f"checking {self._instance.ref.host} and {host} …"))
             self._make_plan(host)
 
@@ -106,7 +137,7 @@ class MoveDialog(ModalScreen[None]):
             hint = "cannot be moved there while there is a blocker"
             self._write("#progress", Content.styled(hint, "bold red"))
             return
-        self._job = self._submit(Move(plan.source, host))
+        self._job = self._submit(Move(plan.source, host, plan.options))
         self.query_one("#targets", OptionList).disabled = True
         self.focus()
 
@@ -136,20 +167,23 @@ class MoveDialog(ModalScreen[None]):
 
     def _make_plan(self, host: str) -> None:
         """Plan in a thread that the program does not wait for: the host may hang."""
+        options = self._options
 
         def ask() -> None:
             try:
-                plan: MovePlan | LxtuiError = self._plan_move(self._instance.ref, host)
+                plan: MovePlan | LxtuiError = self._plan_move(self._instance.ref, host, options)
             except LxtuiError as error:
                 plan = error
-            self.post_message(self.Planned(host, plan))
+            self.post_message(self.Planned(host, options, plan))
 
         Thread(target=ask, name=f"plan-{host}", daemon=True).start()
 
     def on_move_dialog_planned(self, message: MoveDialog.Planned) -> None:
-        """Show the plan, if its host is still the highlighted one."""
+        """Show the plan, if it is still the one that is asked for."""
         at = self.query_one("#targets", OptionList).highlighted
-        if self._job is None and at is not None and self._hosts[at].name == message.host:
+        if self._job is not None or at is None or message.options != self._options:
+            return
+        if self._hosts[at].name == message.host:
             self._show_plan(message.plan)
 
     def _show_plan(self, plan: MovePlan | LxtuiError) -> None:
@@ -168,19 +202,42 @@ def _option(host: Host) -> Option:
     return Option(Content.assemble(host.name, (f"  {about}", "dim")), disabled=not host.online)
 
 
+def _wishes(options: MoveOptions) -> Content:
+    """The toggles with their keys."""
+    wishes = (
+        ("n", "near-live", options.mode is Mode.NEAR_LIVE),
+        ("k", "keep the source", options.keep_source),
+        ("p", "copy missing profiles", options.copy_profiles),
+    )
+    parts: list[Content] = []
+    for key, label, wished in wishes:
+        box = ("☑", "green") if wished else ("☐", "dim")
+        parts.append(Content.assemble((f"{key} ", "bold"), box, f" {label}   "))
+    return Content("").join(parts)
+
+
 def _page(plan: MovePlan, done: int, *, running: bool) -> Content:
+    """What hinders, how long it takes, the steps, what is well, what one would type instead."""
     lines: list[Content] = []
     for finding in plan.findings:
-        blocker = finding.level is Level.BLOCKER
-        style = "bold red" if blocker else "yellow"
+        if finding.level is Level.OK:
+            continue
+        style = "bold red" if finding.level is Level.BLOCKER else "yellow"
         lines.append(Content.styled(text.plain(f"{finding.level}: {finding.text}"), style))
         if finding.remedy:
             lines.append(Content.styled(text.plain(f"  {finding.remedy}"), "dim"))
+    lines.append(Content.styled(str(plan.estimate), "bold"))
     for at, step in enumerate(plan.steps):
         mark, style = _MARKS["done" if at < done else "now" if at == done and running else "next"]
         lines.append(Content.assemble((f"{mark} ", style), text.plain(step.text)))
         if step.undo:
             lines.append(Content.styled(text.plain(f"  undo: {step.undo}"), "dim"))
+    lines += [
+        Content.styled(text.plain(f"ok: {finding.text}"), "dim")
+        for finding in plan.findings
+        if finding.level is Level.OK
+    ]
+    lines += [Content.styled(text.plain(f"as: {command}"), "dim") for command in plan.commands]
     return Content("\n").join(lines)
 
 

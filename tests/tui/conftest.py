@@ -7,8 +7,13 @@ backend only. Threading: each app runs in its own event loop.
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
+import weakref
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from textual.pilot import Pilot
 
@@ -17,6 +22,9 @@ from lxtui.backend.demo import DemoFleet
 from lxtui.backend.demo_data import demo_fleet
 from lxtui.config import Settings
 from lxtui.fleet import Fleet
+from lxtui.migrate.journal import Header, Journal
+from lxtui.migrate.options import MoveOptions
+from lxtui.model import Ref
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SIZE = (130, 38)
@@ -37,8 +45,26 @@ class Stage:
         )
         clock = still_clock if still else self.demo.clock
         # Nothing changes on its own: each look is made by a key or an event.
-        self.fleet = Fleet(self.demo.backends(), poll_seconds=3600, clock=clock)
+        self.moves = Path(tempfile.mkdtemp(prefix="lxtui-moves-"))
+        weakref.finalize(self, shutil.rmtree, self.moves)
+        self.fleet = Fleet(self.demo.backends(), poll_seconds=3600, clock=clock, moves=self.moves)
         self.app = LxtuiApp(self.fleet, settings or Settings(), clock)
+
+    def leave_a_move(self, *steps: str) -> None:
+        """Leave the move of oslo:web1 to kyoto as a crash after *steps* would."""
+        source = Ref("oslo", "default", "web1")
+        header = Header(
+            token="0123456789abcdef",
+            source=source,
+            destination=source._replace(host="kyoto"),
+            options=MoveOptions(),
+            was_running=True,
+            autostart=None,
+            began_at=NOW - timedelta(minutes=7),
+        )
+        with closing(Journal.create(self.moves, header)) as journal:
+            for step in steps:
+                journal.begin(step)
 
     def run(self, script: Script, size: tuple[int, int] = SIZE) -> None:
         """Run the app without a terminal and let *script* press its keys."""
@@ -51,6 +77,7 @@ class Stage:
         try:
             asyncio.run(play())
         finally:
+            self.fleet.jobs.stop_all(10.0)  # their journals go with the stage
             self.fleet.close()
 
 

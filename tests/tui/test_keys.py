@@ -10,10 +10,12 @@ from textual.widgets import Footer, Input, OptionList, Static
 from lxtui.actions import ACTIONS
 from lxtui.commands import Move
 from lxtui.config import Settings
-from lxtui.model import Instance, JobState, Ref
+from lxtui.migrate import MARK
+from lxtui.model import Instance, JobState, Profile, Ref
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
 from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
+from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree
 from lxtui.widgets.operations import OperationsPane
@@ -195,6 +197,122 @@ def test_move_by_keys() -> None:
         await until(pilot, lambda: isinstance(stage.app.screen, MainScreen))
         table = _main(stage).query_one(FleetTable)
         await until(pilot, lambda: table.selected == Ref("kyoto", "default", "web1"))
+
+    stage.run(script)
+
+
+def test_the_move_is_made_as_wished() -> None:
+    """n, k and p change how the move is made: the plan shows it, and enter does it."""
+    stage = Stage()
+    oslo = stage.demo.daemons["oslo"]
+    oslo.profiles["special"] = Profile({}, {"limits.processes": "9"})
+    ref = Ref("oslo", "default", "web1")
+    oslo.instances[ref] = replace(oslo.instances[ref], profiles=("default", "special"))
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "oslo", "web1")
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(stage.app.screen, MoveDialog))
+        plan = stage.app.screen.query_one("#plan", Static)
+        await until(pilot, lambda: "has no profile 'special'" in str(plan.render()))
+        await pilot.press("n", "k", "p")
+        await until(pilot, lambda: "profile special of oslo copied to lima" in str(plan.render()))
+        shown = str(plan.render())
+        assert "until it is little" in shown
+        assert "is kept, stopped, as web1-moved" in shown
+        assert "(assumed)" in shown
+        assert "as: lxc profile copy oslo:special lima:special" in shown
+        await pilot.press("enter")
+        await until(pilot, lambda: _status(stage, "lima", "web1") == "Running")
+        await until(pilot, lambda: _status(stage, "oslo", "web1-moved") == "Stopped")
+        assert stage.demo.daemons["lima"].profiles["special"].config == {"limits.processes": "9"}
+
+    stage.run(script)
+
+
+def test_a_wish_can_be_taken_back() -> None:
+    """The second press of a key wishes for it no longer."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "oslo", "web1")
+        await pilot.press("m", "n", "n")
+        wishes = stage.app.screen.query_one("#wishes", Static)
+        assert "☑" not in str(wishes.render())
+        plan = stage.app.screen.query_one("#plan", Static)
+        await until(pilot, lambda: "lima pulls web1" in str(plan.render()))
+        assert "until it is little" not in str(plan.render())
+
+    stage.run(script)
+
+
+def test_an_unfinished_move_is_shown_and_undone() -> None:
+    """The banner names the key, the dialog says what is where, u puts everything back."""
+    stage = Stage()
+    stage.leave_a_move("claim", "stop")
+    ref = Ref("oslo", "default", "web1")
+    oslo = stage.demo.daemons["oslo"]
+    config = {**oslo.instances[ref].config, MARK: "0123456789abcdef"}
+    oslo.instances[ref] = replace(oslo.instances[ref], config=config, status="Stopped")
+
+    async def script(pilot: Pilot[None]) -> None:
+        banner = _main(stage).query_one("#banner", Static)
+        assert banner.display
+        assert "1 unfinished move: u shows it" in str(banner.render())
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(stage.app.screen, UnfinishedDialog))
+        advice = stage.app.screen.query_one("#advice", Static)
+        await until(pilot, lambda: "web1 may be stopped" in str(advice.render()))
+        assert "as: lxtui undo 0123456789abcdef" in str(advice.render())
+        await pilot.press("u")
+        await until(pilot, lambda: _status(stage, "oslo", "web1") == "Running")
+        await until(pilot, lambda: stage.fleet.snapshot.moves == ())
+        await until(pilot, lambda: not banner.display)
+
+    stage.run(script)
+
+
+def test_an_unfinished_move_is_resumed() -> None:
+    """R finishes it: the instance runs at the target alone."""
+    stage = Stage()
+    stage.leave_a_move("claim")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(stage.app.screen, UnfinishedDialog))
+        await pilot.press("r")
+        await until(pilot, lambda: _status(stage, "kyoto", "web1") == "Running")
+        await until(pilot, lambda: _status(stage, "oslo", "web1") is None)
+        await until(pilot, lambda: stage.fleet.snapshot.moves == ())
+
+    stage.run(script)
+
+
+def test_what_has_taken_over_cannot_be_undone() -> None:
+    """Of a move that is over but for its clearing up, u says so and does nothing."""
+    stage = Stage()
+    stage.leave_a_move("claim", "delete")
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(stage.app.screen, UnfinishedDialog))
+        await pilot.press("u")
+        said = stage.app.screen.query_one("#progress", Static)
+        assert "kyoto:web1 has taken over: r clears up" in str(said.render())
+        assert stage.fleet.snapshot.jobs == ()
+
+    stage.run(script)
+
+
+def test_without_unfinished_moves_there_is_no_dialog() -> None:
+    """No banner, and u only says that there is nothing."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        assert not _main(stage).query_one("#banner", Static).display
+        await pilot.press("u")
+        await pilot.pause()
+        assert isinstance(stage.app.screen, MainScreen)
 
     stage.run(script)
 

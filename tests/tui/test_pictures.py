@@ -39,6 +39,9 @@ class SnapCompare(Protocol):
         ("name", ["n"]),
         ("move", ["m"]),
         ("filter", ["slash", "w", "e", "b"]),
+        ("move-wishes", ["m", "down", "n", "k"]),
+        ("banner", []),
+        ("moves", ["u"]),
     ],
 )
 def test_picture(
@@ -46,6 +49,8 @@ def test_picture(
 ) -> None:
     """Each screen looks as it did when a person last looked at it."""
     stage = Stage(still=True)
+    if name in {"banner", "moves"}:
+        stage.leave_a_move("claim", "stop", "copy")
 
     async def script(pilot: Pilot[None]) -> None:
         await settled(pilot, stage)
