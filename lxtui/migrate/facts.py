@@ -119,6 +119,16 @@ def target_devices(facts: MoveFacts) -> Devices:
     return _merged(facts, own_devices(facts))
 
 
+def target_config(facts: MoveFacts) -> Mapping[str, str]:
+    """The configuration that counts there: that of the target's profiles, then its own."""
+    there = {**facts.placement.profiles, **facts.new_profiles}
+    merged: dict[str, str] = {}
+    for name in facts.instance.profiles:
+        if name in there:
+            merged |= there[name].config
+    return merged | dict(facts.instance.config)
+
+
 def is_root(device: Mapping[str, str]) -> bool:
     """Whether it is the disk that an instance has its files on."""
     return device.get("type") == "disk" and device.get("path") == "/" and not device.get("source")

@@ -10,13 +10,13 @@ Incus 6.0.4 refused in the lab.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lxtui import format as text
 from lxtui.commands import CLI
 from lxtui.migrate import MARK
 from lxtui.migrate.device_checks import check_devices
-from lxtui.migrate.facts import Finding, Level, MoveFacts, blocker, ok, warning
+from lxtui.migrate.facts import Finding, Level, MoveFacts, blocker, ok, target_config, warning
 from lxtui.migrate.options import Mode, Transport
 from lxtui.migrate.profile_diff import difference
 from lxtui.migrate.project_checks import check_project
@@ -50,6 +50,7 @@ def check(facts: MoveFacts) -> tuple[Finding, ...]:
         *_connection(facts),
         *_extensions(facts),
         *_keys(facts),
+        *_meanings(facts),
         *_name(facts),
         *_profiles(facts),
         *check_devices(facts),
@@ -167,24 +168,43 @@ def _extensions(facts: MoveFacts) -> Iterator[Finding]:
 
 
 def _keys(facts: MoveFacts) -> Iterator[Finding]:
-    """Configuration that the target would refuse, or that means something else there."""
-    instance, target, cli = facts.instance, facts.target, CLI[facts.source.kind]
-    for key in sorted(instance.config):
+    """Configuration that the target would refuse: of the instance, its snapshots, new profiles."""
+    instance, cli = facts.instance, CLI[facts.source.kind]
+    for key, why in _refused(facts, instance.config):
         unset = f"'{instance.ref.command(f'{cli} config unset', f' {key}')}'"
+        yield blocker(why, f"unset it first: {unset}")
+    snapshots = () if facts.options.instance_only else instance.snapshots
+    for snapshot in snapshots:
+        for _, why in _refused(facts, snapshot.config):
+            yield blocker(
+                f"snapshot {snapshot.name!r} of {instance.ref} cannot go along: {why}",
+                "delete the snapshot, or leave all behind: --instance-only",
+            )
+    for name, profile in facts.new_profiles.items():
+        for _, why in _refused(facts, profile.config):
+            yield blocker(
+                f"profile {name!r} cannot be copied: {why}",
+                f"make one of that name on {facts.target.name} by hand",
+            )
+
+
+def _refused(facts: MoveFacts, config: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The keys of *config* that the target does not know, and why."""
+    target = facts.target
+    for key in sorted(config):
         called = _RENAMED[target.kind].get(key)
         if called is not None:
-            yield blocker(
-                f"{target.name} ({target.kind}) refuses {key}, which it calls {called}",
-                f"unset it before ({unset}) and set {called} afterwards",
-            )
+            yield key, f"{target.name} ({target.kind}) refuses {key}, which it calls {called}"
         lacking = next((one for begin, one in _KEY_EXTENSIONS.items() if key.startswith(begin)), "")
         if lacking and target.api_extensions and lacking not in target.api_extensions:
-            yield blocker(
-                f"{target.name} ({target.kind} {target.version}) refuses {key}: "
-                f"its API lacks {lacking}",
-                f"unset it before: {unset}",
-            )
-    config = instance.expanded_config or instance.config
+            who = f"{target.name} ({target.kind} {target.version})"
+            yield key, f"{who} refuses {key}: its API lacks {lacking}"
+
+
+def _meanings(facts: MoveFacts) -> Iterator[Finding]:
+    """Configuration that may mean something else at the target."""
+    target = facts.target
+    config = target_config(facts)
     if config.get("raw.idmap"):
         yield warning(
             "raw.idmap gives it users of the host",

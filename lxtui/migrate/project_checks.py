@@ -15,7 +15,8 @@ from lxtui.migrate.facts import (
     MoveFacts,
     blocker,
     is_root,
-    own_devices,
+    target_config,
+    target_devices,
     warning,
 )
 from lxtui.model import Quota
@@ -29,7 +30,19 @@ _DEVICES = frozenset(
 )
 """Types of devices that restricted.devices.TYPE blocks by default."""
 _BYTES = frozenset({"memory", "disk"})
-_LOWLEVEL = ("raw.lxc", "raw.apparmor", "raw.seccomp", "raw.idmap", "linux.kernel_modules")
+_LOWLEVEL = (
+    "boot.host_shutdown_action",
+    "boot.host_shutdown_timeout",
+    "linux.kernel_modules",
+    "raw.apparmor",
+    "raw.idmap",
+    "raw.lxc",
+    "raw.seccomp",
+    "security.devlxd.images",
+    "security.guestapi.images",
+    "security.idmap.base",
+    "security.idmap.size",
+)
 
 
 def check_project(facts: MoveFacts) -> Iterator[Finding]:
@@ -49,7 +62,7 @@ def _limits(facts: MoveFacts) -> Iterator[Finding]:
                 f"{name} has {used} of at most {limit} instances (limits.{what})",
                 f"raise limits.{what} of the project, or choose another: --target-project",
             )
-    config = facts.instance.expanded_config or facts.instance.config
+    config = target_config(facts)
     for what, key in _SUMMED.items():
         if f"limits.{what}" not in rules:
             continue
@@ -73,10 +86,8 @@ def _limits(facts: MoveFacts) -> Iterator[Finding]:
 
 def _disk_limit(facts: MoveFacts) -> Iterator[Finding]:
     limit, used = _quota(facts, "disk", 0)
-    roots = [one for one in own_devices(facts).values() if is_root(one)] or [
-        one for one in facts.instance.expanded_devices.values() if is_root(one)
-    ]
-    size = text.limit_bytes(next(iter(roots), {}).get("size", ""), None)
+    roots = (one for one in target_devices(facts).values() if is_root(one))
+    size = text.limit_bytes(next(roots, {}).get("size", ""), None)
     if size is None:
         yield blocker(
             f"{_name(facts)} has limits.disk: each instance in it needs a root disk with a size",
@@ -93,7 +104,7 @@ def _disk_limit(facts: MoveFacts) -> Iterator[Finding]:
 def _restrictions(facts: MoveFacts) -> Iterator[Finding]:
     """``restricted=true`` blocks by default what may harm the host."""
     rules, instance = facts.placement.project, facts.instance
-    config: Mapping[str, str] = instance.expanded_config or instance.config
+    config = target_config(facts)
 
     def refused(what: str, key: str, allowed: str = "allow") -> Finding:
         return blocker(
@@ -121,7 +132,7 @@ def _restrictions(facts: MoveFacts) -> Iterator[Finding]:
         for key, value in config.items()
     ) and (rules.get("restricted.containers.interception", "block") == "block"):
         yield refused("security.syscalls.intercept.*", "restricted.containers.interception")
-    for name, device in instance.expanded_devices.items():
+    for name, device in target_devices(facts).items():
         yield from _device(rules, refused, name, device)
     snapshots = instance.snapshots and not facts.options.instance_only
     if snapshots and rules.get("restricted.snapshots", "block") == "block":

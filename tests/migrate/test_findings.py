@@ -97,6 +97,24 @@ BLOCKERS = [
     (_facts(config={"security.devlxd": "false"}, target={"kind": Kind.INCUS}), "security.guestapi"),
     (
         _facts(
+            instance={"snapshots": (Snapshot("s1", config={"security.devlxd": "false"}),)},
+            target={"kind": Kind.INCUS},
+        ),
+        "snapshot 's1' of a:web1 cannot go along: .*guestapi; delete the snapshot.*--instance-only",
+    ),
+    (
+        _facts(
+            instance={"profiles": ("default", "big")},
+            origin={
+                "profiles": {"default": DEFAULT, "big": Profile({}, {"security.devlxd": "false"})}
+            },
+            target={"kind": Kind.INCUS},
+            copy_profiles=True,
+        ),
+        "profile 'big' cannot be copied: .*make one of that name on b by hand",
+    ),
+    (
+        _facts(
             config={"security.syscalls.intercept.sysinfo": "true"},
             target={"api_extensions": frozenset({"resources"})},
         ),
@@ -187,7 +205,13 @@ BLOCKERS = [
         "no id map of its own.*privilege=unprivileged",
     ),
     (
-        _facts(config={"raw.lxc": "x"}, placement={"project": RESTRICTED}),
+        _facts(
+            placement={
+                "project": RESTRICTED,
+                "profiles": {"default": replace(DEFAULT, config={"raw.lxc": "x"})},
+            },
+            origin={"profiles": {}},
+        ),
         r"forbids raw.lxc \(restricted.containers.lowlevel\)",
     ),
     (

@@ -322,6 +322,24 @@ def test_a_failed_move_removes_the_profile_that_it_copied(
         lab.cli("lxc", "profile", "delete", f"lxd1:{profile}", check=False)
 
 
+def test_a_snapshot_that_incus_would_refuse_is_found_before_anything_is_touched(
+    lab: Lab, backends: dict[str, Backend], make_instance: MakeInstance
+) -> None:
+    """A key of LXD in a snapshot, which no API call can change, stops the move to Incus; the
+    remedy that it names works.
+    """
+    name = make_instance(lab.host("lxd1"), {"security.devlxd": "true"}, start=False)
+    lab.cli("lxc", "snapshot", f"lxd1:{name}", "old")
+    lab.cli("lxc", "config", "unset", f"lxd1:{name}", "security.devlxd")
+    move = Move(Ref("lxd1", "default", name), "incus1")
+    with pytest.raises(LxtuiError, match=r"snapshot 'old' .* cannot go along.*--instance-only"):
+        perform(move, backends, lambda _: None, Flag())
+    assert _hosts_with(lab, name) == {"lxd1": "Stopped"}
+    without = replace(move, options=MoveOptions(instance_only=True))
+    perform(without, backends, lambda _: None, Flag())
+    assert _hosts_with(lab, name) == {"incus1": "Stopped"}
+
+
 @pytest.mark.parametrize(("target", "cli"), [("lxd2", "lxc"), ("incus1", "incus")])
 def test_a_full_project_is_found_before_anything_is_touched(
     lab: Lab, backends: dict[str, Backend], make_instance: MakeInstance, target: str, cli: str

@@ -22,11 +22,12 @@ from lxtui.migrate.journal import Journal
 from lxtui.migrate.mover import Mover, begin, prepare
 from lxtui.migrate.options import Mode, MoveOptions
 from lxtui.migrate.recovery import ended, resume, undo, unfinished
-from lxtui.model import Instance, Kind, Ref, Snapshot, StateAction
+from lxtui.model import Instance, Kind, Profile, Ref, Snapshot, StateAction
 
 SOURCE = Ref("a", "default", "web1")
 TARGET = SOURCE._replace(host="b")
 CONFIG = {"user.mine": "kept", "boot.autostart": "true"}
+SPECIAL = Profile({}, {"limits.processes": "9"})
 CHANGING = (
     "change_state",
     "delete_instance",
@@ -36,6 +37,9 @@ CHANGING = (
     "offer",
     "wait",
     "instance",
+    "create_profile",
+    "set_profile_config",
+    "delete_profile",
 )
 
 
@@ -79,13 +83,14 @@ class Scene:
         self.fleet = DemoFleet(tempo=0.0)
         self.fleet.add_host("a", Kind.LXD, "5.0.2")
         self.fleet.add_host("b", Kind.INCUS, "6.0.4")
+        self.fleet.daemons["a"].profiles["special"] = SPECIAL
         self.fleet.add_instance(
             Instance(
                 SOURCE,
                 "Running" if running else "Stopped",
                 architecture="x86_64",
                 created_at=self.fleet.clock(),
-                profiles=("default",),
+                profiles=("default", "special") if options.copy_profiles else ("default",),
                 config=CONFIG,
                 expanded_config=CONFIG,
                 snapshots=(Snapshot("daily"),),
@@ -140,6 +145,7 @@ CASES = [
     pytest.param(MoveOptions(mode=Mode.NEAR_LIVE), True, id="near-live"),
     pytest.param(MoveOptions(keep_source=True, check="true"), True, id="kept"),
     pytest.param(MoveOptions(copy=True), True, id="copy"),
+    pytest.param(MoveOptions(copy_profiles=True), True, id="profiles"),
 ]
 
 
@@ -173,6 +179,9 @@ def test_whenever_it_dies_resume_finishes(
         assert scene.where() == expected, at
         assert scene.config(TARGET) == CONFIG, at
         assert unfinished(scene.folder) == ([], [])
+        assert scene.fleet.daemons["b"].profiles.get("special") == (
+            SPECIAL if options.copy_profiles else None
+        )
         if options.keep_source:
             kept = scene.config(SOURCE._replace(name="web1-moved"))
             assert kept[MOVED] == TARGET.plain
@@ -208,6 +217,7 @@ def test_whenever_it_dies_undo_puts_back(
         assert "where it was, nothing is left on b" in said
         assert scene.where() == {SOURCE: state}, at
         assert scene.config(SOURCE) == CONFIG, at
+        assert "special" not in scene.fleet.daemons["b"].profiles, at
         assert unfinished(scene.folder) == ([], [])
     assert undone > 10
 
