@@ -120,3 +120,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         for row in [header, *rows]
     ]
     return "\n".join(lines)
+
+
+def path(name: bytes) -> str:
+    """A file's path for a person: what is not printable is escaped."""
+    shown = name.decode(errors="backslashreplace")
+    return shown if shown.isprintable() else ascii(shown)[1:-1]

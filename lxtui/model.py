@@ -363,6 +363,21 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One name in a folder of an instance, as its disk has it."""
+
+    name: bytes
+    mode: int = 0
+    """Type and permissions, as stat(2) has them."""
+    uid: int = 0
+    gid: int = 0
+    """Inside the instance."""
+    size: int = 0
+    modified: int = 0
+    """Seconds since 1970, by the clock of the host where it was last written."""
+
+
+@dataclass(frozen=True, slots=True)
 class MigrationOffer:
     """A source's open operation, from which a target may pull."""
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from lxtui.model import (
     Event,
+    FileEntry,
     Host,
     Instance,
     InstanceSpec,
@@ -51,8 +52,34 @@ class Channel(Protocol):
     def send(self, message: str | bytes) -> None:
         """Send one message; ChannelEndedError when nobody listens any more."""
 
+    def put(self, message: str | bytes) -> None:
+        """Send one message, as far as the other side takes it now; ``drain`` sends the rest."""
+
+    def drain(self) -> None:
+        """Send more of what was put, as much as goes without waiting."""
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that were put and are not sent yet."""
+
     def close(self, *, clean: bool = True) -> None:
         """Close it, without a close frame if not *clean*; a second time is no error."""
+
+
+class Files(Protocol):
+    """The files of one instance, running or not; paths are absolute inside it."""
+
+    def entries(self, folder: bytes) -> list[FileEntry]:
+        """Everything in *folder*, links not followed."""
+
+    def links(self, paths: Sequence[bytes]) -> list[bytes]:
+        """Where each symbolic link points to."""
+
+    def set_times(self, paths: Sequence[bytes], seconds: int) -> None:
+        """Say that each was last read and written at *seconds* since 1970."""
+
+    def digests(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
+        """SHA-256 of each file's content, of the size that it is said to have."""
 
 
 class Backend(Protocol):
@@ -140,6 +167,9 @@ class Backend(Protocol):
 
     def send(self, ref: Ref, spec: InstanceSpec, sink: MigrationOffer, url: str) -> Operation:
         """Begin to push the instance into *sink*, the target's, found at *url*."""
+
+    def files(self, ref: Ref) -> AbstractContextManager[Files]:
+        """The files of an instance, until the block ends."""
 
     def channel(self, offer: MigrationOffer, name: str) -> AbstractContextManager[Channel]:
         """One channel of this host's side of a migration (``control``, ``fs``)."""

@@ -41,6 +41,7 @@ CHANGED = (
 _CONNECT_SECONDS = 5.0
 _SEND_SECONDS = 60.0
 """A daemon that takes nothing for this long has stopped."""
+_CLOSE_SECONDS = 5.0
 _CHUNK = 256 * 1024
 _PORT = 8443
 
@@ -54,6 +55,9 @@ class Channel:
         self._protocol = protocol
         self._poll = select.poll()  # select(2) ends at descriptor 1024
         self._poll.register(raw, select.POLLIN)
+        self._writable = select.poll()
+        self._writable.register(raw, select.POLLOUT)
+        self._out: deque[memoryview] = deque()
         self._messages: deque[str | bytes] = deque()
         self._parts: list[Frame] = []
         self._answered = False
@@ -74,31 +78,44 @@ class Channel:
         return self._messages.popleft()
 
     def send(self, message: str | bytes) -> None:
-        """Send one message."""
+        """Send one message; blocks while the daemon takes nothing."""
+        self.put(message)
+        self._drain(_SEND_SECONDS)
+        if self._out:
+            raise ChannelEndedError(self._host, clean=False)
+
+    def put(self, message: str | bytes) -> None:
+        """Send one message, as far as the daemon takes it now; ``drain`` sends the rest."""
         if self._protocol.state is not OPEN:
             raise ChannelEndedError(self._host, clean=self._clean)
         if isinstance(message, str):
             self._protocol.send_text(message.encode())
         else:
             self._protocol.send_binary(message)
-        try:
-            self._flush()
-        except OSError as error:
-            raise ChannelEndedError(self._host, clean=False) from error
+        self.drain()
+
+    def drain(self) -> None:
+        """Send more of what was put, as much as goes without waiting."""
+        self._drain(0.0)
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that were put and are not sent yet."""
+        return sum(map(len, self._out))
 
     def close(self, *, clean: bool = True) -> None:
         """Close it, without a close frame if not *clean*; a second time is no error."""
-        if clean and self._protocol.state is OPEN:
+        if clean and self._protocol.state is OPEN and not self._out:
             self._protocol.send_close(1000)
-            with suppress(OSError):
-                self._flush()
+            with suppress(ChannelEndedError):
+                self._drain(_CLOSE_SECONDS)
         self._ended = True
         self._socket.close()
 
     def shake_hands(self) -> None:
         """Ask for the websocket; WebSocketException when the daemon refuses."""
         self._protocol.send_request(self._protocol.connect())
-        self._flush()
+        self._drain(_CONNECT_SECONDS)
         until = monotonic() + _CONNECT_SECONDS
         while self._protocol.handshake_exc is None and not self._answered:
             if self._ended:
@@ -112,7 +129,6 @@ class Channel:
         waiting = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
         if not waiting and not self._poll.poll(None if timeout is None else timeout * 1000):
             raise TimeoutError
-        self._socket.settimeout(0.0)
         try:
             data = self._socket.recv(_CHUNK)
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -129,8 +145,8 @@ class Channel:
                 self._take(event)
             elif isinstance(event, Response):
                 self._answered = True
-        with suppress(OSError):
-            self._flush()  # after the messages: the daemon may have left
+        with suppress(ChannelEndedError):
+            self._drain(0.0)  # after the messages: the daemon may have left
 
     def _take(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
@@ -143,11 +159,25 @@ class Channel:
                 self._messages.append(content.decode(errors="replace") if text else content)
                 self._parts.clear()
 
-    def _flush(self) -> None:
-        self._socket.settimeout(_SEND_SECONDS)
-        for data in self._protocol.data_to_send():
-            if data:
-                self._socket.sendall(data)
+    def _drain(self, seconds: float) -> None:
+        """Send what the protocol has to say, for at most *seconds*; the rest stays."""
+        self._out.extend(memoryview(data) for data in self._protocol.data_to_send() if data)
+        until = monotonic() + seconds
+        while self._out:
+            try:
+                sent = self._socket.send(self._out[0])
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                left = until - monotonic()
+                if left <= 0:
+                    return
+                self._writable.poll(left * 1000)
+            except OSError as error:
+                self._out.clear()
+                raise ChannelEndedError(self._host, clean=False) from error
+            else:
+                rest = self._out.popleft()[sent:]
+                if rest:
+                    self._out.appendleft(rest)
 
 
 @contextmanager
@@ -155,14 +185,15 @@ def open_channel(remote: Remote, path: str) -> Iterator[Channel]:
     """A websocket at *path*; HostUnreachableError or CertificateError when there is none."""
     authority = "localhost" if remote.is_socket else urlsplit(remote.address).netloc
     try:
-        raw = _open(remote)
+        raw = connected(remote)
     except OSError as error:
         raise HostUnreachableError(f"{remote.name}: no answer: {error}") from error
     protocol = ClientProtocol(parse_uri(f"ws://{authority}{path}"), max_size=None)
+    raw.setblocking(False)
     channel = Channel(remote.name, raw, protocol)
     try:
         channel.shake_hands()
-    except (OSError, WebSocketException) as error:
+    except (OSError, ChannelEndedError, WebSocketException) as error:
         raw.close()
         raise HostUnreachableError(f"{remote.name}: no websocket: {error}") from error
     try:
@@ -171,7 +202,7 @@ def open_channel(remote: Remote, path: str) -> Iterator[Channel]:
         channel.close()
 
 
-def _open(remote: Remote) -> socket.socket:
+def connected(remote: Remote) -> socket.socket:
     """A connected socket whose peer is the daemon that we pinned."""
     if remote.is_socket:
         plain = socket.socket(socket.AF_UNIX)

@@ -12,14 +12,14 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Event as Flag
 from threading import RLock
 from types import MappingProxyType
 
-from lxtui.backend.base import Channel, OnProgress
+from lxtui.backend.base import Channel, Files, OnProgress
 from lxtui.clock import Clock, utc_now
 from lxtui.errors import (
     ConflictError,
@@ -32,6 +32,7 @@ from lxtui.format import limit_bytes
 from lxtui.model import (
     Devices,
     Event,
+    FileEntry,
     Host,
     HostStatus,
     Instance,
@@ -145,6 +146,25 @@ class DemoFleet:
     def backends(self) -> list[DemoBackend]:
         """One backend for each host."""
         return [self.backend(name) for name in self.daemons]
+
+
+class _NoFiles:
+    """An empty disk."""
+
+    def entries(self, folder: bytes) -> list[FileEntry]:  # noqa: ARG002 see base
+        """Nothing."""
+        return []
+
+    def links(self, paths: Sequence[bytes]) -> list[bytes]:
+        """Nowhere."""
+        return [b"" for _ in paths]
+
+    def set_times(self, paths: Sequence[bytes], seconds: int) -> None:
+        """Nothing is kept."""
+
+    def digests(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
+        """All alike."""
+        return [b"" for _ in files]
 
 
 class DemoBackend:
@@ -437,6 +457,12 @@ class DemoBackend:
         raise LxtuiError(
             f"{ref.host}: the demo fleet pushes no {spec.ref} to {url} for {sink.operation.id}"
         )
+
+    def files(self, ref: Ref) -> AbstractContextManager[Files]:
+        """An empty disk: the demo's instances have no files."""
+        with self._fleet.lock:
+            self._find(ref)
+        return nullcontext(_NoFiles())
 
     def channel(self, offer: MigrationOffer, name: str) -> AbstractContextManager[Channel]:
         """Refuse: the demo's hosts always reach each other."""

@@ -26,7 +26,7 @@ import urllib3
 from pylxd import exceptions
 from pylxd.client import get_session_for_url
 
-from lxtui.backend import channel, events, wire
+from lxtui.backend import channel, events, sftp, wire
 from lxtui.backend.base import OnProgress
 from lxtui.backend.failures import one_line, unreachable
 from lxtui.errors import (
@@ -401,6 +401,10 @@ class LxdBackend:
         """One channel of this host's side of a migration."""
         path = f"/1.0/operations/{offer.operation.id}/websocket?secret={offer.secrets[name]}"
         return channel.open_channel(self._remote, path)
+
+    def files(self, ref: Ref) -> AbstractContextManager[sftp.Files]:
+        """The files of an instance, until the block ends."""
+        return sftp.open_files(self._remote, ref)
 
     def _create(self, spec: InstanceSpec, source: Mapping[str, Any]) -> Operation:
         body = {

@@ -26,9 +26,9 @@ _REMOVE_TRIES = 20
 _QUIET_SECONDS = 30.0
 
 
-def insist(action: Callable[[], None]) -> None:
+def insist(action: Callable[[], None], *, patient: bool = True) -> None:
     """Take *action*, again and again while the host does not answer, for PATIENCE seconds."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + (PATIENCE if patient else 0.0)
     while True:
         try:
             action()
@@ -92,8 +92,14 @@ def end_operation(backend: Backend, number: str) -> None:
     """Give up an operation of ours, if it is not over, and wait until it is."""
     operation = Operation(number, backend.remote.name)
     backend.cancel(operation)
+    until = time.monotonic() + _QUIET_SECONDS
+
+    def look(now: Operation) -> None:
+        if not now.finished and time.monotonic() > until:
+            raise LxtuiError(f"{backend.remote.name}: {now.description} does not end")
+
     with suppress(OperationError):  # cancelled, failed or forgotten: over in any case
-        backend.wait(operation)
+        backend.wait(operation, look)
 
 
 def quiesce(backend: Backend, ref: Ref, token: str) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,12 +31,13 @@ from lxtui.errors import (
     OperationError,
 )
 from lxtui.migrate import MARK
+from lxtui.migrate.contents import SECOND, UNSETTLED, Comparison, Doubt, Window, doubt
 from lxtui.migrate.copying import Pass
 from lxtui.migrate.ending import conclude
 from lxtui.migrate.ends import claim, halt, insist, put_to_sleep, remove_marked, source_fault
 from lxtui.migrate.facts import MoveFacts
 from lxtui.migrate.journal import Header, Journal
-from lxtui.migrate.options import MoveOptions
+from lxtui.migrate.options import MoveOptions, Verify
 from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, differences, plan_move
 from lxtui.migrate.profiles import make_profiles
 from lxtui.migrate.rollback import (
@@ -58,6 +59,11 @@ _LITTLE_BYTES = 8_000_000
 _LITTLE_SECONDS = 2.0
 _SHRINKS = 0.7
 """A pass that takes more than this share of the one before brings no more gain."""
+_WORTH_WAITING_BYTES = 64_000_000
+"""Of files that changed just now; before the source is stopped they are given time to settle, or
+the final pass would have to look into them all."""
+WHILE_RUNNING = "while running"
+"""Note in the journal: when the last pass from a running source began, by the source's clock."""
 LAST_USED = "last used"
 """Note in the journal: when the source had last been started, as it lay still."""
 
@@ -236,51 +242,96 @@ class Mover:
         if StepKind.COPY.value in self._journal.record.begun[:-1]:
             self._remove_target()  # what a lost lxtui left of it
         self._pass(refresh=False)
+        if any(step.kind is StepKind.REFRESH for step in self._plan.steps):
+            return
+        if self._doubt(self._around_snapshots()).files:
+            self._pass(refresh=True)
 
     def _refresh(self) -> None:
         self._pass(refresh=True)
 
     def _refresh_until_little(self) -> None:
-        """Refresh while the source runs, until a pass brings little or no longer shrinks."""
+        """Refresh while the source runs, until a pass brings little or no longer shrinks.
+
+        Afterwards everything in the copy that may be older than it looks is known to the final
+        pass: that one reads it again from a source that lies still.
+        """
+        self._doubt([*self._since_last_pass(), *self._around_snapshots()])
         before = float("inf")
+        waited = False
         for self._passes in range(1, _MOST_PASSES + 1):
             bytes_before, began = self._copied or 0, time.monotonic()
             self._refresh()
             seconds = time.monotonic() - began
             size = (self._copied or 0) - bytes_before
-            if seconds <= _LITTLE_SECONDS and size <= _LITTLE_BYTES:
+            since = self._last_pass()
+            settling = self._doubt(self._since_last_pass(), since).settling
+            little = seconds <= _LITTLE_SECONDS and size <= _LITTLE_BYTES
+            if not (little or seconds > before * _SHRINKS):
+                before = seconds
+                continue
+            if settling < _WORTH_WAITING_BYTES or waited:
                 break
-            if seconds > before * _SHRINKS:
-                break
-            before = seconds
+            waited = True
+            self._say("files that have just changed are given a minute to settle")
+            if self._stop.wait(UNSETTLED):
+                self._check_stop()
+
+    def _doubt(self, windows: Sequence[Window], since: float = 0.0) -> Doubt:
+        """Have the next pass look into files that an earlier one may have read too early."""
+        if not windows:
+            return Doubt()
+        with self._target.files(self._plan.destination) as files:
+            return doubt(files, windows, self._check_stop, since)
+
+    def _last_pass(self) -> float:
+        noted = text.timestamp(self._journal.record.notes.get(WHILE_RUNNING, ""))
+        return noted.timestamp() if noted else 0.0
+
+    def _since_last_pass(self) -> list[Window]:
+        return [Window(self._last_pass() - UNSETTLED)]
+
+    def _around_snapshots(self) -> list[Window]:
+        """The daemons copy snapshots one onto the other, by the same quick check."""
+        if self._plan.options.instance_only:
+            return []
+        taken = [one.created_at for one in self._source.instance(self._plan.source).snapshots]
+        return [
+            Window(at.timestamp() - UNSETTLED, at.timestamp() + SECOND)
+            for at in taken
+            if at is not None
+        ]
 
     def _pass(self, *, refresh: bool) -> None:
         plan = self._plan
         self._earlier = self._copied or 0
+        runs = self._source.instance(plan.source).running
 
         def on_detour(line: str) -> None:
             self._say(line)
             if not refresh:
                 self._remove_target()
 
+        def on_begin(operation: Operation, of_target: bool) -> None:
+            name = TARGET_OPERATION if of_target else SOURCE_OPERATION
+            self._journal.note(name, operation.id)
+            if runs and not of_target:
+                began = operation.created_at
+                self._journal.note(WHILE_RUNNING, began.isoformat() if began else "")
+
         transfer(
             Pass(
-                self._source,
-                self._target,
-                plan.source,
-                replace(plan.spec, refresh=refresh, inconsistent=self._source_runs()),
-                self._copying,
-                self._note_operation,
-                on_detour,
+                source=self._source,
+                target=self._target,
+                ref=plan.source,
+                spec=replace(plan.spec, refresh=refresh, inconsistent=runs),
+                on_copy=self._copying,
+                on_end=lambda _: self._check_stop(),
+                on_begin=on_begin,
+                on_detour=on_detour,
             ),
             plan.route,
         )
-
-    def _source_runs(self) -> bool:
-        return self._source.instance(self._plan.source).running
-
-    def _note_operation(self, operation: Operation, of_target: bool) -> None:
-        self._journal.note(TARGET_OPERATION if of_target else SOURCE_OPERATION, operation.id)
 
     def _copying(self, operation: Operation) -> None:
         self._check_stop()
@@ -297,7 +348,32 @@ class Mover:
             raise OperationError(
                 f"{self._plan.destination} is not what was planned: {'; '.join(found)}"
             )
+        if self._plan.options.verify is Verify.CHECKSUM:
+            self._compare_files()
         self._check_source()
+
+    def _compare_files(self) -> None:
+        plan = self._plan
+
+        said = time.monotonic()
+
+        def tell(files: int, size: int) -> None:
+            nonlocal said
+            if time.monotonic() - said < 1:
+                return
+            said = time.monotonic()
+            self._say(f"comparing files: {files}, {text.size(size)}")
+
+        with (
+            self._source.files(plan.source) as here,
+            self._target.files(plan.destination) as there,
+        ):
+            found = Comparison(self._check_stop, tell).run(here, there)
+        if found:
+            raise OperationError(
+                f"the files of {plan.destination} are not those of {plan.source}: "
+                + "; ".join(found)
+            )
 
     def _check_source(self) -> None:
         """Fail if the source does not lie as still as it did when it was copied."""

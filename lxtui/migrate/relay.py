@@ -8,21 +8,23 @@ channels, which it alone uses; blocks its caller.
 
 from __future__ import annotations
 
-import selectors
-from collections.abc import Callable
+import select
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from threading import Event as Flag
 from threading import Thread
 
 from lxtui.backend.base import Channel, ChannelEndedError
 from lxtui.errors import LxtuiError
-from lxtui.migrate.copying import Pass
+from lxtui.migrate.copying import Pass, Watch
 from lxtui.migrate.header import without_snapshot_keys
 from lxtui.model import MigrationOffer
 
 Mend = Callable[[bytes], bytes]
 _TICK = 0.2
 """Seconds between two looks at whether the copy is over."""
+_BEHIND = 1024 * 1024
+"""Bytes that may wait for one side before nothing more is taken from the other."""
 
 
 def relay(what: Pass, dropped: frozenset[str] = frozenset()) -> None:
@@ -50,8 +52,12 @@ def relay(what: Pass, dropped: frozenset[str] = frozenset()) -> None:
                 for joint in joints:
                     stack.enter_context(joint)
                 try:
-                    target.wait(sink.operation, what.on_copy)
-                    source.wait(offer.operation)
+
+                    def moved() -> int:
+                        return sum(one.moved for one in joints)
+
+                    target.wait(sink.operation, Watch(what.on_copy, moved))
+                    source.wait(offer.operation, Watch(what.on_end, moved))
                 except LxtuiError as error:
                     raise next((one.trouble for one in joints if one.trouble), error) from None
         except BaseException:
@@ -63,7 +69,11 @@ def relay(what: Pass, dropped: frozenset[str] = frozenset()) -> None:
 
 
 class _Joint:
-    """Two channels, joined by a thread for as long as the block lasts."""
+    """Two channels, joined by a thread for as long as the block lasts.
+
+    Neither direction waits for the other: a daemon that takes nothing while it has something to
+    say is listened to all the same, or both would wait for each other, through us.
+    """
 
     def __init__(self, source: Channel, target: Channel, mend: Mend | None) -> None:
         self._source = source
@@ -72,6 +82,8 @@ class _Joint:
         self._over = Flag()
         self._thread = Thread(target=self._run, daemon=True)
         self.trouble: LxtuiError | None = None
+        self.moved = 0
+        """Bytes taken from either side."""
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -81,28 +93,48 @@ class _Joint:
         self._thread.join()
 
     def _run(self) -> None:
-        peer = {self._source: self._target, self._target: self._source}
-        ready = selectors.DefaultSelector()
-        for end in peer:
-            ready.register(end, selectors.EVENT_READ, end)
+        ends = ((self._source, self._target), (self._target, self._source))
         try:
             while not self._over.is_set():
-                for key, _ in ready.select(_TICK):
-                    here = key.data
-                    with suppress(TimeoutError):
-                        while True:
-                            peer[here].send(self._mended(here, here.receive(0)))
-        except ChannelEndedError as end:
-            # The daemons leave a copy's file channel without a close frame and take one for a
-            # failure: what one side did is done to the other.
-            self._source.close(clean=end.clean)
-            self._target.close(clean=end.clean)
+                for here, peer in ends:
+                    self._carry(here, peer)
+                self._rest(ends)
         except (OSError, ValueError) as error:
             self.trouble = LxtuiError(f"the relay failed: {error}")
-            self._source.close(clean=False)
-            self._target.close(clean=False)
-        finally:
-            ready.close()
+            self._part(clean=False)
+
+    def _carry(self, here: Channel, peer: Channel) -> None:
+        """Carry what *here* has said to *peer*, as long as that does not fall behind."""
+        try:
+            while peer.backlog < _BEHIND:
+                message = here.receive(0)
+                self.moved += len(message)
+                peer.put(self._mended(here, message))
+        except TimeoutError:
+            pass
+        except ChannelEndedError as end:
+            # The daemons leave a copy's file channel without a close frame and take one for a
+            # failure: what one side did is done to the other, when it has heard the rest.
+            with suppress(ChannelEndedError):
+                while peer.backlog and not self._over.is_set():
+                    _wait((), (peer,))
+                    peer.drain()
+            self._part(clean=end.clean)
+            self._over.set()
+
+    def _rest(self, ends: Sequence[tuple[Channel, Channel]]) -> None:
+        """Wait until one has something to say that the other can take, or can take more."""
+        if self._over.is_set():
+            return
+        behind = [here for here, _ in ends if here.backlog]
+        _wait([here for here, peer in ends if peer.backlog < _BEHIND], behind)
+        for here in behind:
+            with suppress(ChannelEndedError):  # it is heard again where it is read
+                here.drain()
+
+    def _part(self, *, clean: bool) -> None:
+        self._source.close(clean=clean)
+        self._target.close(clean=clean)
 
     def _mended(self, here: Channel, message: str | bytes) -> str | bytes:
         """The source's first message without the keys to drop, every other as it is."""
@@ -111,6 +143,19 @@ class _Joint:
             return message
         self._mend = None
         return mend(message)
+
+
+def _wait(readable: Sequence[Channel], writable: Sequence[Channel]) -> None:
+    """Wait for any of them, but not for long."""
+    waiting = select.poll()
+    wanted: dict[int, int] = {}
+    for channel in readable:
+        wanted[channel.fileno()] = select.POLLIN
+    for channel in writable:
+        wanted[channel.fileno()] = wanted.get(channel.fileno(), 0) | select.POLLOUT
+    for descriptor, events in wanted.items():
+        waiting.register(descriptor, events)
+    waiting.poll(_TICK * 1000)
 
 
 def _channels(offer: MigrationOffer, sink: MigrationOffer) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lxtui.backend.base import Backend
-from lxtui.errors import LxtuiError
+from lxtui.errors import HostUnreachableError, LxtuiError
 from lxtui.migrate.ends import (
     bring_back,
     end_operation,
@@ -36,37 +36,48 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
 
     The source is started again as soon as the target cannot run, before the partial copy is
     removed: the instance is missed, the copy is not. When the target cannot be stopped the source
-    stays stopped: two that run are worse than one that waits for a person.
+    stays stopped: two that run are worse than one that waits for a person. A host that has not
+    answered for long enough once is not waited for again.
     """
     header = journal.record.header
     begun = {StepKind(one) for one in journal.record.begun}
     here, there, token = header.source, header.destination, header.token
     left: list[str] = []
+    silent: set[str] = set()
 
-    def undo(what: str, action: Callable[[], None]) -> bool:
+    def undo(what: str, backend: Backend, action: Callable[[], None]) -> bool:
         say(f"rolling back: {what}")
+        host = backend.remote.name
         try:
-            insist(action)
+            insist(action, patient=host not in silent)
         except Exception as trouble:  # noqa: BLE001 the rest must be undone all the same
+            if isinstance(trouble, HostUnreachableError):
+                silent.add(host)
             left.append(f"could not {what} ({trouble})")
             return False
         return True
 
-    if begun & COPYING:
-        undo(f"end the copy to {there}", lambda: end_copy(journal, source, target))
     if StepKind.START in begun and not undo(
-        f"stop {there}", lambda: stop_marked(target, there, token)
+        f"stop {there}", target, lambda: stop_marked(target, there, token)
     ):
         return (*left, f"{here} stays stopped, as {there} may run")
+    if begun & COPYING:
+        # A stopped source cannot start while it is read.
+        undo(f"end the copy of {here}", source, lambda: _end(journal, SOURCE_OPERATION, source))
     if StepKind.STOP in begun:
         asked = StepKind.STOP.value not in journal.record.done
-        undo(f"start {here}", lambda: bring_back(source, here, asked_to_stop=asked))
+        undo(f"start {here}", source, lambda: bring_back(source, here, asked_to_stop=asked))
     if begun & COPYING:
-        undo(f"delete {there}", lambda: remove_marked(target, there, token))
+        undo(f"end the copy to {there}", target, lambda: end_copy(journal, source, target))
+        undo(f"delete {there}", target, lambda: remove_marked(target, there, token))
     if StepKind.PROFILES in begun:
-        undo("remove the copied profiles", lambda: remove_profiles(journal, target))
+        undo("remove the copied profiles", target, lambda: remove_profiles(journal, target))
     if StepKind.CLAIM in begun:
-        undo(f"take the mark off {here}", lambda: release(source, here, token, header.autostart))
+        undo(
+            f"take the mark off {here}",
+            source,
+            lambda: release(source, here, token, header.autostart),
+        )
     if not left:
         with suppress(LxtuiError):  # it is all undone: a full disk must not make it a failure
             journal.finish("undone")
@@ -75,9 +86,12 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
 
 def end_copy(journal: Journal, source: Backend, target: Backend) -> None:
     """See to it that nothing is copied any more, whoever began it under this journal."""
-    notes, header = journal.record.notes, journal.record.header
-    if number := notes.get(TARGET_OPERATION):
-        end_operation(target, number)
-    if number := notes.get(SOURCE_OPERATION):
-        end_operation(source, number)
+    header = journal.record.header
+    _end(journal, TARGET_OPERATION, target)
+    _end(journal, SOURCE_OPERATION, source)
     quiesce(target, header.destination, header.token)
+
+
+def _end(journal: Journal, note: str, backend: Backend) -> None:
+    if number := journal.record.notes.get(note):
+        end_operation(backend, number)

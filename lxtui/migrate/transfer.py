@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from lxtui.backend.base import Backend
 from lxtui.errors import LxtuiError
-from lxtui.migrate.copying import Pass
+from lxtui.migrate.copying import Pass, Watch
 from lxtui.migrate.options import Transport
 from lxtui.migrate.plan import Route
 from lxtui.migrate.relay import relay
@@ -50,11 +50,11 @@ def pull(what: Pass) -> None:
         operation = target.accept(what.spec, offer, url)
         what.on_begin(operation, True)
         try:
-            target.wait(operation, what.on_copy)
+            target.wait(operation, Watch(what.on_copy))
         except BaseException:
             target.cancel(operation)
             raise
-        source.wait(offer.operation)
+        source.wait(offer.operation, Watch(what.on_end))
 
     def offer() -> MigrationOffer:
         made = source.offer(what.ref, what.spec)
@@ -72,11 +72,11 @@ def push(what: Pass) -> None:
         operation = source.send(what.ref, what.spec, sink, url)
         what.on_begin(operation, False)
         try:
-            target.wait(sink.operation, what.on_copy)
+            target.wait(sink.operation, Watch(what.on_copy))
+            source.wait(operation, Watch(what.on_end))
         except BaseException:
             source.cancel(operation)
             raise
-        source.wait(operation)
 
     def sink() -> MigrationOffer:
         made = target.receive(what.spec)

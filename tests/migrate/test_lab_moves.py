@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
@@ -19,7 +18,7 @@ from lxtui.backend.base import Backend
 from lxtui.backend.lxd import LxdBackend
 from lxtui.commands import CLI, Move
 from lxtui.errors import InterruptedByUserError, LxtuiError
-from lxtui.migrate import MARK
+from lxtui.migrate import MARK, ends
 from lxtui.migrate.options import MoveOptions
 from lxtui.model import InstanceSpec, Kind, MigrationOffer, Progress, Ref, Remote, StateAction
 from lxtui.perform import perform
@@ -27,16 +26,6 @@ from tests.lab.fixtures import MakeInstance
 from tests.lab.lab import Host, Lab
 
 ROUTES = [("lxd1", "lxd2"), ("lxd1", "incus1"), ("incus1", "lxd2")]
-
-
-@pytest.fixture
-def backends(lab: Lab) -> Iterator[dict[str, Backend]]:
-    """One backend for each host of the lab, as the command lines' configuration names them."""
-    known = remotes.load(lab.environment, Path("/nonexistent")).remotes
-    made: dict[str, Backend] = {one.name: LxdBackend(one) for one in known}
-    yield made
-    for backend in made.values():
-        backend.close()
 
 
 def _fill(host: Host, name: str) -> dict[str, str]:
@@ -98,9 +87,13 @@ def test_snapshots_move_along(
 
 
 def test_a_copy_that_cannot_connect_is_taken_back(
-    lab: Lab, backends: dict[str, Backend], make_instance: MakeInstance
+    lab: Lab,
+    backends: dict[str, Backend],
+    make_instance: MakeInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """When the target cannot be reached in the middle, the source runs as before."""
+    monkeypatch.setattr(ends, "PATIENCE", 5.0)
     lxd1, lxd2 = lab.host("lxd1"), lab.host("lxd2")
     name = make_instance(lxd1)
 
