@@ -55,6 +55,7 @@ def check(facts: MoveFacts) -> tuple[Finding, ...]:
         *_profiles(facts),
         *check_devices(facts),
         *_space(facts),
+        *_strength(facts),
         *check_project(facts),
     ]
     return tuple(sorted(findings, key=lambda one: _ORDER.index(one.level)))
@@ -285,6 +286,33 @@ def _space(facts: MoveFacts) -> Iterator[Finding]:
         )
     else:
         yield ok(f"{where}: {text.size(pool.free)} free, {text.size(need)} needed")
+
+
+def _strength(facts: MoveFacts) -> Iterator[Finding]:
+    """Limits that are no limits on a smaller host, and CPUs that it does not have."""
+    target, config = facts.target, target_config(facts)
+    limit = text.limit_bytes(config.get("limits.memory", ""), target.memory_total)
+    if limit is not None and target.memory_total is not None and limit > target.memory_total:
+        yield warning(
+            f"limits.memory {text.size(limit)} is more than {target.name} has "
+            f"({text.size(target.memory_total)})",
+            "set a lower limit, or choose another host",
+        )
+    cpus = _cpus_needed(config.get("limits.cpu", ""))
+    if target.cpus is not None and cpus > target.cpus:
+        yield warning(
+            f"limits.cpu {config['limits.cpu']} asks for more than the {target.cpus} CPUs of "
+            f"{target.name}",
+            "set a lower limit, or choose another host",
+        )
+
+
+def _cpus_needed(written: str) -> int:
+    """How many CPUs a host must have for ``limits.cpu``: a number, or a list of CPUs."""
+    if written.isdecimal():
+        return int(written)
+    ends = [end for part in written.split(",") for end in part.split("-")]
+    return max((int(end) + 1 for end in ends if end.isdecimal()), default=0)
 
 
 def space_needed(facts: MoveFacts) -> int | None:

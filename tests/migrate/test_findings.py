@@ -277,6 +277,12 @@ WARNINGS = [
         r"device 't' \(unix-char /dev/ttyS0\) belongs to the host",
     ),
     (
+        _facts(config={"limits.memory": "8GiB"}, target={"memory_total": 4 * GIB}),
+        r"limits.memory 8 GiB is more than b has \(4 GiB\)",
+    ),
+    (_facts(config={"limits.cpu": "8"}, target={"cpus": 4}), "limits.cpu 8 .*the 4 CPUs of b"),
+    (_facts(config={"limits.cpu": "0,2-4"}, target={"cpus": 4}), "limits.cpu 0,2-4 .*the 4 CPUs"),
+    (
         _facts(placement={"profiles": {"default": Profile({"root": ROOT})}}),
         "do not give it eth0",
     ),
@@ -306,6 +312,13 @@ def test_what_is_not_known_is_said(facts: MoveFacts, words: str) -> None:
     """A size or a room that nobody measured is no fault, and is not passed over in silence."""
     assert any(words in str(one) for one in _found(facts, Level.OK))
     assert not _found(facts, Level.BLOCKER)
+
+
+@pytest.mark.parametrize("limits", [{"limits.memory": "50%"}, {"limits.cpu": "3-3"}, {}])
+def test_limits_that_fit_are_not_mentioned(limits: dict[str, str]) -> None:
+    """What the target has room for is no warning, nor is a share of whatever it has."""
+    facts = _facts(config=limits, target={"cpus": 4, "memory_total": 4 * GIB})
+    assert not _found(facts, Level.WARNING)
 
 
 def test_what_arrived_already_is_not_counted_twice() -> None:
