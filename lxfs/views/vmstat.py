@@ -10,6 +10,7 @@ Threading: none.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lxfs.model import BlockIo, MemoryUse
 from lxfs.views import meminfo
@@ -40,6 +41,20 @@ class Sizes:
 
     page: int
     huge: int | None
+
+
+@lru_cache(maxsize=4)  # the same for every container: taken apart once per look at the host
+def _layout(host: bytes) -> tuple[tuple[bytes, ...], bytes]:
+    """Return the names of the host's lines, and what a file of such lines is made with."""
+    names = []
+    for line in host.splitlines():
+        name, space, number = line.partition(b" ")
+        if not (name and space and number.isdigit()):
+            raise ValueError(f"expected a name and a count, found {line[:40]!r}")
+        names.append(name)
+    if not names:
+        raise ValueError("the host's vmstat is empty")
+    return tuple(names), b"".join(name.replace(b"%", b"%%") + b" %d\n" for name in names)
 
 
 def _pages(host_meminfo: bytes, use: MemoryUse) -> dict[bytes, int]:
@@ -111,13 +126,6 @@ def render(
     this file, ``io`` is that of all devices. Raises ``ValueError`` for a host's file of another
     shape.
     """
+    names, template = _layout(host)
     values = _values(host_meminfo, use, events, io, sizes)
-    lines = []
-    for line in host.splitlines():
-        name, space, number = line.partition(b" ")
-        if not (name and space and number.isdigit()):
-            raise ValueError(f"expected a name and a count, found {line[:40]!r}")
-        lines.append(b"%b %d\n" % (name, values.get(name, 0)))
-    if not lines:
-        raise ValueError("the host's vmstat is empty")
-    return b"".join(lines)
+    return template % tuple([values.get(name, 0) for name in names])

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,24 @@ def test_top_agrees(tool: Tool) -> None:
     tasks = re.search(r"Tasks:\s+(\d+) total", screen)
     assert tasks
     assert int(tasks[1]) < 10
+
+
+def test_pressure_and_faults_are_the_containers(tool: Tool) -> None:
+    """A young container has a part of the machine's pressure and page faults behind it."""
+    counts = dict(map(str.split, tool("cat", "/proc/vmstat").splitlines()))
+    host = dict(map(str.split, Path("/proc/vmstat").read_text().splitlines()))
+    assert counts.keys() == host.keys()
+    assert 0 < int(counts["pgfault"]) < int(host["pgfault"]) // 2
+    assert 0 < int(counts["nr_free_pages"]) * 4096 < 256 * MIB
+    stalled = tool("cat", "/proc/pressure/cpu").split()[4]
+    machine = Path("/proc/pressure/cpu").read_text().split()[4]
+    assert int(stalled.removeprefix("total=")) < int(machine.removeprefix("total=")) // 2
+
+
+def test_the_machines_disks_and_caches_are_not_shown(tool: Tool) -> None:
+    """A container sees no disk that it has not used, and as another user's root no slabinfo."""
+    assert "loop" not in tool("cat", "/proc/diskstats")
+    assert "Permission denied" in tool("sh", "-c", "cat /proc/slabinfo 2>&1 || :")
 
 
 @pytest.mark.parametrize("file", ["stat", "meminfo", "cpuinfo", "uptime", "loadavg", "swaps"])

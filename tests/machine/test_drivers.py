@@ -29,6 +29,8 @@ MATTER = (
     "killed_server",
     "threaded_and_deep",
     "free_",
+    "runs_own",
+    "slabinfo",
 )
 # Left out in there, with the reason.
 APART = {
