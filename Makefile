@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test machine check format lab-up lab-down lab-status lab-env pictures screenshots bench clean
+.PHONY: help setup run test machine check format fixtures lab-up lab-down lab-status lab-env pictures screenshots bench clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ lab-status: $(STAMP) ## What of the lab runs
 
 lab-env: $(STAMP) ## Print the shell lines that point lxtui, lxc and incus at the lab
 	@$(BIN)/python -m tests.lab env
+
+fixtures: $(STAMP) ## Record the machine's kernels for the tests anew; read the diff before you commit it
+	@sh packaging/test-packages.sh
+	@$(BIN)/python -m tests.machine.record
+	@$(BIN)/python -m tests.fixtures.expected
 
 pictures: $(STAMP) ## Draw the pictures of tests/tui anew; look at the diff before you commit it
 	@$(BIN)/python -m pytest -q tests/tui/test_pictures.py --snapshot-update
