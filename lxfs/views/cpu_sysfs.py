@@ -45,6 +45,14 @@ def seen_list(host: bytes, cpus: Cpus) -> bytes:
     return f"{parse.format_cpulist(kept)}\n".encode()
 
 
+def seen_list_if_any(host: bytes, cpus: Cpus) -> bytes:
+    """Return the same of a list that may not have been made.
+
+    Without nohz_full= on its command line, a kernel that could have it says ``(null)`` there.
+    """
+    return host if host == b"(null)\n" else seen_list(host, cpus)
+
+
 def seen_mask(host: bytes, cpus: Cpus) -> bytes:
     """Return the visible of the host's mask, as wide. Raises ``ValueError`` when it is none."""
     kept = parse.cpumask(host).intersection(cpus.visible)
@@ -76,7 +84,7 @@ FILES: Mapping[str, View | None] = MappingProxyType(
         "offline": none,
         "enabled": seen_list,
         "isolated": seen_list,
-        "nohz_full": seen_list,
+        "nohz_full": seen_list_if_any,
         "kernel_max": SAME,
         "modalias": SAME,
         "uevent": SAME,

@@ -41,8 +41,12 @@ def replace(target: Path, fresh: Path) -> None:
     """Put a fresh record in the place of an old one, whose expected renderings stay."""
     target.mkdir(exist_ok=True)
     for old in target.iterdir():
-        if old.name != EXPECTED:
+        if old.name == EXPECTED:
+            continue
+        if old.is_dir():
             shutil.rmtree(old)
+        else:
+            old.unlink()
     for new in fresh.iterdir():
         shutil.move(new, target)
     fresh.rmdir()
