@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test machine check format fixtures lab-up lab-down lab-status lab-env pictures screenshots bench clean
+.PHONY: help setup run test machine check format fixtures lab-up lab-down lab-status lab-env pictures screenshots bench docs clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ screenshots: $(STAMP) ## Draw screenshots/*.svg and *.png from the real program 
 
 bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; prints ratios
 	@$(BIN)/python -m benchmarks.lxfs_reads
+
+docs: $(STAMP) ## Make the tables of docs/lxfs.md anew from what the views state
+	@$(BIN)/python -m tests.docs
 
 clean: ## Remove what make made in this checkout (not the lab: make lab-down)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

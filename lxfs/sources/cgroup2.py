@@ -103,9 +103,8 @@ def _ancestor_headroom(place: Place, limits: list[tuple[Place, int]]) -> int | N
     for ancestor, limit in limits:
         if ancestor is place:
             continue
-        stat = _stat(ancestor.read("memory.stat", parse.flat_keyed), ancestor.file("memory.stat"))
-        left = limit - ancestor.read("memory.current", parse.integer) + stat.reclaimable
-        headroom = max(0, left if headroom is None else min(headroom, left))
+        found = left(ancestor, limit)
+        headroom = found if headroom is None else min(headroom, found)
     return headroom
 
 
@@ -170,6 +169,12 @@ def pressure(place: Place, resource: str) -> bytes:
     if text is None:
         raise UncountedError(errno.EOPNOTSUPP, "no pressure of its own", place.file(name))
     return text
+
+
+def left(place: Place, limit: int) -> int:
+    """Return what a cgroup has left of its limit in bytes, with what it can reclaim; at least 0."""
+    stat = _stat(place.read("memory.stat", parse.flat_keyed), place.file("memory.stat"))
+    return max(0, limit - place.read("memory.current", parse.integer) + stat.reclaimable)
 
 
 def cpu_time(place: Place) -> CpuTime:

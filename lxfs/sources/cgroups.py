@@ -190,7 +190,7 @@ class ContainerCgroup:
         if (found := self._place("hugetlb")) is None:
             return HugePages()
         place, version = found
-        name = _size_name(size)
+        name = size_name(size)
         return cgroup1.huge_pages(place, name) if version == 1 else cgroup2.huge_pages(place, name)
 
     def block_io(self) -> Mapping[Device, BlockIo]:
@@ -261,7 +261,7 @@ class ContainerCgroup:
         return place.tree_of_integers("tasks" if version == 1 else "cgroup.threads")
 
 
-def _size_name(size: int) -> str:
+def size_name(size: int) -> str:
     """Return a size of huge pages as the hugetlb controller's files name it: 2MB, 1GB, 64KB."""
     for unit, letter in ((1 << 30, "G"), (1 << 20, "M")):
         if size >= unit:

@@ -6,6 +6,7 @@ Threading: none.
 """
 
 from lxfs.model import Cpus
+from lxfs.origin import ONLINE, VISIBLE_V1, VISIBLE_V2, Origin, value
 
 
 def render(host: bytes, cpus: Cpus) -> bytes:
@@ -35,3 +36,15 @@ def _processor(block: bytes) -> int | None:
         if colon and key.strip() == b"processor" and value.strip().isdigit():
             return int(value)
     return None
+
+
+ORIGINS = (
+    Origin(
+        ("processor",),
+        "the visible CPUs: the lowest min(number allowed, quota rounded up) of those allowed",
+        v1=VISIBLE_V1,
+        v2=VISIBLE_V2,
+        host=(ONLINE,),
+    ),
+    Origin(("*",), "the host's, of a visible CPU's block", host=(value("/proc/cpuinfo"),)),
+)
