@@ -60,11 +60,13 @@ class Mirror:
         """
         parts = relative.split("/") if relative else []
         shape = self._shape(parts)
-        if shape is None or not all(_is_seen(part, now) for part in parts):
+        if shape is None:
             raise _no_such(relative)
         path = "/".join([self.path, *parts])
         mode = host.mode(path)
         if mode is None or not self._is_served(shape, mode):
+            raise _no_such(relative)
+        if not all(_is_seen(part, now) for part in parts):
             raise _no_such(relative)
         if stat.S_ISDIR(mode):
             return Directory()

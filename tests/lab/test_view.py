@@ -72,6 +72,16 @@ def test_processors_online(tool: Tool) -> None:
     assert len(re.findall(r"^processor\s*:", cpuinfo, re.MULTILINE)) == 1
 
 
+def test_one_cpu_is_configured(tool: Tool) -> None:
+    """LXC's hook binds the directory of CPUs: one is there, online, and the only one counted."""
+    assert tool("getconf", "_NPROCESSORS_CONF") == "1\n"
+    found = tool("sh", "-c", "ls -d /sys/devices/system/cpu/cpu[0-9]*").split()
+    online = tool("cat", "/sys/devices/system/cpu/online").strip()
+    assert found == [f"/sys/devices/system/cpu/cpu{online}"]
+    for name in ("possible", "present"):
+        assert tool("cat", f"/sys/devices/system/cpu/{name}").strip() == online
+
+
 def test_uptime_is_the_containers(tool: Tool) -> None:
     """`uptime` counts from the start of the container, not of the machine."""
     seconds = float(tool("dd", "if=/proc/uptime").split()[0])
