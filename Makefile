@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test machine check format fixtures lab-up lab-down lab-status lab-env pictures screenshots bench docs clean
+.PHONY: help setup run test machine check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs bench docs clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ pictures: $(STAMP) ## Draw the pictures of tests/tui anew; look at the diff befo
 
 screenshots: $(STAMP) ## Draw screenshots/*.svg and *.png from the real program on the lab
 	@$(BIN)/python -m tests.lab.screenshots
+
+compare-lxcfs: $(STAMP) ## Compare every field with the installed LXCFS, as root; writes the table in docs/lxfs.md
+	@$(BIN)/python -m benchmarks.compare_lxcfs --write
 
 bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; prints ratios
 	@$(BIN)/python -m benchmarks.lxfs_reads
