@@ -65,6 +65,7 @@ screenshots: $(STAMP) ## Draw screenshots/*.svg and *.png from the real program 
 
 compare-lxcfs: $(STAMP) ## Compare every field with the installed LXCFS, as root; writes the table in docs/lxfs.md
 	@$(BIN)/python -m benchmarks.compare_lxcfs --write
+	@$(BIN)/python -m tests.machine.compare
 
 bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; prints ratios
 	@$(BIN)/python -m benchmarks.lxfs_reads

@@ -8,6 +8,8 @@ Threading: none.
 import re
 from dataclasses import dataclass
 
+UNEXPLAINED = "UNEXPLAINED"
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -69,10 +71,10 @@ REASONS = (
     ),
     Reason("proc/loadavg", "running/threads", "LXCFS samples every 5 s; lxfs counts at the read"),
     Reason("proc/loadavg", "last_pid", "LXCFS shows the host's; lxfs a pid of the container"),
-    Reason("proc/loadavg", ".min", "the two sample at different moments"),
+    Reason("proc/loadavg", ".*min", "the two sample at different moments"),
     Reason("proc/stat", "intr|ctxt|softirq", _HOST + "no cgroup counts it"),
     Reason("proc/stat", "processes", _HOST + "lxfs shows the highest pid seen in the container"),
-    Reason("proc/stat", "procs_running", _HOST + "lxfs counts the container's threads"),
+    Reason("proc/stat", "procs_(running|blocked)", _HOST + "lxfs counts the container's threads"),
     Reason(
         "proc/stat",
         "cpu (user|nice|system|idle|iowait|irq|softirq|steal)",
@@ -95,10 +97,15 @@ REASONS = (
     Reason(
         "proc/diskstats",
         ".*",
-        "LXCFS looks for files that the kernel no longer has and shows nothing",
+        _HOST + "lxfs reads blkio.throttle.*; merges and times are not counted per cgroup: 0",
         1,
     ),
-    Reason("proc/diskstats", ".*", _HOST + "lxfs reads io.stat", 2),
+    Reason(
+        "proc/diskstats",
+        ".*",
+        _HOST + "lxfs reads io.stat; merges and times are not counted per cgroup: 0",
+        2,
+    ),
     Reason("proc/slabinfo", ".*", _HOST + "to everybody, though the kernel keeps it for root"),
     Reason("proc/(vmstat|pressure/.*)", ".*", "not in this version of LXCFS"),
     Reason(
@@ -107,7 +114,7 @@ REASONS = (
         _HOST + "lxfs has one CPU model for all files",
     ),
     Reason(
-        f"{_CPU}/(cpuN/)?(cpuidle|hotplug|power|crash_notes.*|thermal_throttle)(/.*)?|{_CPU}/.*uevent",
+        f"{_CPU}/(cpuN/)?(cpuidle|hotplug|power|crash_.*|thermal_throttle|microcode)(/.*)?|{_CPU}/.*uevent",
         "",
         _HOST + "it tells of the neighbours, or is a switch of the host: not served",
     ),
@@ -116,7 +123,17 @@ REASONS = (
         ".*",
         _HOST + "lxfs names the visible CPUs only",
     ),
-    Reason("sys/devices/system/node/.*", ".*", "LXCFS does not serve it"),
+    Reason(
+        f"{_CPU}/cpuN/nodeN",
+        "",
+        "LXCFS follows a link out of what it serves, which leads nowhere; lxfs serves the node",
+    ),
+    Reason(
+        f"{_CPU}/cpuN/(driver|firmware_node)",
+        "",
+        "LXCFS serves links of the host that lead out of what it serves; lxfs does not",
+    ),
+    Reason("sys/devices/system/node/.*", "", "LXCFS does not serve it"),
 )
 
 
@@ -129,4 +146,4 @@ def why(file: str, field: str, version: int) -> str:
             and re.fullmatch(reason.field, field)
         ):
             return reason.why
-    return "UNEXPLAINED"
+    return UNEXPLAINED
