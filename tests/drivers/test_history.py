@@ -68,20 +68,20 @@ def _top(cpus: str, share: float) -> tuple[float, float]:
     return 100 - float(idle[1]), 100 * used
 
 
-def _is_half(shown: float, used: float) -> bool:
+def _agree(shown: float, used: float, most: float) -> bool:
     # Of a machine that is busy with others it may not get all that it asks for.
-    return abs(shown - used) <= 6 and 10 <= used <= 56
+    return abs(shown - used) <= 6 and most / 5 <= used <= most + 6
 
 
 @pytest.mark.parametrize("cpus", ["0.5", "1", "1.5"])
 def test_top_shows_half_of_a_quota_as_half(cpus: str) -> None:
     """A container that uses half of its quota reads 50 % busy in its own top."""
-    assert any(_is_half(*_top(cpus, 0.5)) for _ in range(5))
+    assert any(_agree(*_top(cpus, 0.5), 50) for _ in range(5))
 
 
 def test_top_shows_a_full_quota_as_full() -> None:
     """A container that uses all of half a CPU reads 100 % busy in its own top."""
-    assert any(_top("0.5", 2)[0] >= 94 for _ in range(5))
+    assert any(_agree(*_top("0.5", 2), 100) for _ in range(5))
 
 
 @pytest.mark.skipif(shutil.which("mpstat") is None, reason="mpstat (sysstat) is not installed")
@@ -93,7 +93,7 @@ def test_mpstat_shows_half_of_a_quota_as_half() -> None:
         idle = next(line for line in lines if "Average" in line).split()[-1]
         return 100 - float(idle), 100 * used
 
-    assert any(_is_half(*shown()) for _ in range(5))
+    assert any(_agree(*shown(), 50) for _ in range(5))
 
 
 # Without a process of its own, which would be in the figures.
