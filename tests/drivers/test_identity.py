@@ -101,7 +101,7 @@ def test_neighbours_share_a_namespace_and_not_their_limits(by_cgroup: Mount) -> 
 def test_neighbours_have_loads_of_their_own(by_cgroup: Mount) -> None:
     """The threads of a loadavg are those of the reader's cgroup, not of all its pid namespace."""
     with _cgroups(POD) as top:
-        reader = f"echo 0 > {top}/a/cgroup.procs; exec cat {by_cgroup.directory}/proc/loadavg"
+        reader = f"echo 0 > {top}/a/inner/cgroup.procs; exec cat {by_cgroup.directory}/proc/loadavg"
         script = f"sleep 60 & sleep 60 & sh -c '{reader}'; kill $!"
         command = _as_init(top / "pause", "sh", "-c", script)
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
@@ -233,7 +233,7 @@ def _logged(directory: Path, *options: str) -> Iterator[tuple[Path, Path]]:
         subprocess.Popen([*LXFS, "mount", "-f", *options, str(directory)], stderr=errors) as served,
     ):
         try:
-            assert eventually(lambda: is_mounted(directory))
+            assert eventually(lambda: is_mounted(directory), 60)  # in an emulated machine, too
             yield directory, log
         finally:
             served.terminate()

@@ -34,6 +34,10 @@ MATTER = (
     "free_",
     "runs_own",
     "slabinfo",
+    "neighbours",
+    "recycled_init",
+    "storm_of_reads",
+    "it_agrees_with",
 )
 # Left out in there, with the reason.
 APART = {
