@@ -158,7 +158,7 @@ def _integers(text: bytes) -> list[int]:
 
 @lru_cache(maxsize=1024)  # few cgroups are asked about again and again
 def _below(place: Place, path: str) -> Place:
-    if "/.." in path:
+    if ".." in path.split("/"):
         raise SourceError(errno.EXDEV, f"cgroup {path} is outside our cgroup namespace")
     root = place.root.rstrip("/")
     if path != root and not path.startswith(root + "/"):

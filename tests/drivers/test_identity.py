@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lxfs.sources.host import Host
 from tests.drivers.conftest import (
     LXFS,
     MIB,
@@ -96,6 +97,21 @@ def test_neighbours_share_a_namespace_and_not_their_limits(by_cgroup: Mount) -> 
     with _cgroups(POD) as top:
         script = _pod(top, HEAD.format(by_cgroup.directory))
         assert _totals(top / "pause", script) == [40, 32, 48, 40]
+
+
+def test_a_cgroups_name_leads_nobody_astray(mount: Mount) -> None:
+    """A container whose cgroup is called as a line of the neighbour's /proc/PID/cgroup has its own.
+
+    The names are the container's to choose, and a vertical tab ends a line for str.splitlines.
+    """
+    paths = Host().cgroup_paths(os.getpid())
+    hierarchy, prefix = ("7:memory:", "memory") if "memory" in paths else ("0::", "")
+    neighbour = f"{paths[prefix].rstrip('/')}/lxfs-identity-{os.getpid()}/other"
+    spoof = [f"mine/x\x0b{hierarchy}"]
+    for name in neighbour.strip("/").split("/"):
+        spoof.append(f"{spoof[-1]}/{name}")
+    with _cgroups({"other": 48, "mine": 32, **dict.fromkeys(spoof, 0)}) as top:
+        assert _totals(top / spoof[-1], HEAD.format(mount.directory)) == [32]
 
 
 def test_neighbours_have_loads_of_their_own(by_cgroup: Mount) -> None:

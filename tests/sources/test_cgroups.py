@@ -340,7 +340,12 @@ def test_a_controller_that_nobody_has_limits_nothing_but_counts_nothing(tmp_path
         cgroup.memory()
 
 
-@pytest.mark.parametrize("path", ["/../other", "/elsewhere"])
+def test_a_name_may_begin_with_dots() -> None:
+    """A cgroup called ..data or ... is one of ours; .. alone is the parent, which is not."""
+    assert Place("/mnt").below("/lxc/..data/...").path == "/lxc/..data/..."
+
+
+@pytest.mark.parametrize("path", ["/../other", "/elsewhere", "/lxc/.."])
 def test_a_cgroup_outside_of_what_is_mounted(path: str) -> None:
     """A cgroup that our mount does not show is an error, not the root's numbers."""
     with pytest.raises(SourceError) as caught:
