@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from lxfs.model import Container, OwnCgroup, SourceError
 from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
+from lxfs.sources.place import Place
 
 # systemd as init keeps itself in a leaf of the container's cgroup; the limits and the use that
 # matter are those of the cgroup around it.
@@ -144,11 +145,29 @@ class Identity:
         except SourceError:
             return False
 
+    def inhabited(self, container: Container) -> bool:
+        """Return whether a container had its cgroups all along, until now.
+
+        The kernel removes no cgroup with processes in it: that of a living init, and those of
+        a container that shares its init as long as anybody is in them.
+        """
+        return self.alive(container) and all(self._is_populated(own) for own in container.own)
+
     def _is_there(self, own: OwnCgroup) -> bool:
-        if self._hierarchies is None:
-            return False
-        place = self._hierarchies.within(own.hierarchy, own.path)
+        place = self._place(own)
         return place is not None and place.inode() == own.inode
+
+    def _is_populated(self, own: OwnCgroup) -> bool:
+        place = self._place(own)
+        try:
+            return place is not None and place.populated()
+        except SourceError:
+            return False
+
+    def _place(self, own: OwnCgroup) -> Place | None:
+        if self._hierarchies is None:
+            return None
+        return self._hierarchies.within(own.hierarchy, own.path)
 
     def reap(self) -> list[Container]:
         """Forget the containers that are gone, and return them."""

@@ -120,6 +120,16 @@ class Place:
         """Return the smallest of these limits."""
         return min((limit for _, limit in self.limits(name, shape)), default=None)
 
+    def populated(self) -> bool:
+        """Return whether there is any process in this cgroup or below it.
+
+        cgroup v2 says so in cgroup.events; of v1 the lists have to be looked at.
+        """
+        events = self.read_if_any("cgroup.events", parse.flat_keyed)
+        if events is not None:
+            return events.get(b"populated", 0) != 0
+        return bool(self.tree_of_integers("tasks"))
+
     def tree_of_integers(self, name: str) -> list[int]:
         """Return the integers in one file of this cgroup and of its descendants.
 

@@ -475,6 +475,7 @@ def _beside(pod: Mounted, name: str) -> Path:
     """Make the cgroup, a copy of init's, put the reader into it and return it."""
     path = f"/system.slice/{name}"
     shutil.copytree(pod.root / C1, pod.root / f"sys/fs/cgroup{path}")
+    (pod.root / f"sys/fs/cgroup{path}/cgroup.events").write_text("populated 1\nfrozen 0\n")
     (pod.root / f"proc/{MEMBER}/cgroup").write_text(f"0::{path}\n")
     return pod.root / f"sys/fs/cgroup{path}"
 
@@ -504,6 +505,30 @@ def test_a_neighbour_that_is_gone_is_esrch(pod: Mounted) -> None:
     shutil.rmtree(one)
     with pytest.raises(ProcessLookupError):
         pod.tree.read(handle, 100, 0)
+
+
+def test_a_cgroup_that_is_being_removed_shows_nothing(pod: Mounted) -> None:
+    """Limits whose files are gone while the directory is still there are not taken for no limit."""
+    one = _beside(pod, "a")
+    handle = pod.tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
+    (one / "memory.max").unlink()
+    (one / "cgroup.events").write_text("populated 0\nfrozen 0\n")
+    with pytest.raises(ProcessLookupError):
+        pod.tree.read(handle, 1 << 20, 0)
+
+
+def test_an_init_that_ends_while_its_figures_are_read_is_esrch(v2: Mounted) -> None:
+    """What was read of a cgroup that may have been removed meanwhile is not shown."""
+
+    def dies(now: Snapshot) -> bytes:
+        assert now.memory.limit
+        shutil.rmtree(v2.root / f"proc/{INIT}")
+        return b"figures of whatever was there"
+
+    tree = Tree(v2.world, (File("proc/meminfo", dies),))
+    handle = tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
+    with pytest.raises(ProcessLookupError):
+        tree.read(handle, 1 << 20, 0)
 
 
 def test_making_cgroups_gives_no_more_handles(
