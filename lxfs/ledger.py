@@ -95,6 +95,7 @@ class Ledger:
         self._free = deque(range(_SLOTS))
         self._sequence = 0
         self._complained = False
+        self._begun = False
         self._read_all()
 
     def _read_all(self) -> None:
@@ -104,6 +105,7 @@ class Ledger:
             if not self._is_ours(header):
                 self._begin()
                 return
+            self._begun = True
             for number in range(_SLOTS):
                 self._read_slot(number)
         except OSError as error:
@@ -129,6 +131,7 @@ class Ledger:
         fields = (_MAGIC, _VERSION, _SLOTS, self._size, self._boot)
         text = _HEADER.pack(*fields, 0)[:-4]
         _write(self._descriptor, text + zlib.crc32(text).to_bytes(4, "little"), 0)
+        self._begun = True
 
     def _offset(self, number: int, copy: int) -> int:
         return _FIRST + (2 * number + copy) * self._size
@@ -202,6 +205,8 @@ class Ledger:
             tail = _COPY.pack(0, kind, len(payload), sequence, digest)[4:] + payload
             text = zlib.crc32(tail).to_bytes(4, "little") + tail
             try:
+                if not self._begun:  # the disk was full: without a header no record counts
+                    self._begin()
                 _write(self._descriptor, text, self._offset(slot.number, copy))
             except OSError as error:
                 self._complain(error)  # the valid copy stays the valid one
@@ -259,8 +264,9 @@ def _check(descriptor: int, path: str) -> None:
         raise UserError(f"the state file {path} belongs to user {about.st_uid}, who could write it")
     _lock(descriptor, path)
     # Not what a slip of the pen has named: /etc/passwd is longer than nothing and begins otherwise.
+    # The header of a file of ours may be cut off or zeros, after a crash or on a full disk.
     begins = os.pread(descriptor, len(_MAGIC), 0)
-    if begins and begins != _MAGIC:
+    if not _MAGIC.startswith(begins) and any(begins):
         raise UserError(f"{path} is not a state file of lxfs: remove it or name another")
     os.fchmod(descriptor, 0o600)
 

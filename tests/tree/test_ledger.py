@@ -162,6 +162,38 @@ def test_a_full_disk_is_said_once(
 
 
 @pytest.mark.expected_logs("the state file fails")
+def test_a_disk_that_is_full_at_first(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header for which there was no room is written with the first record that finds some."""
+
+    def full(_descriptor: int, _text: bytes, _offset: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        ledger = Ledger(descriptor, BOOT, 2)
+        ledger.entry(1, KEY).write(b"lost")
+    ledger.entry(1, KEY).write(b"kept")
+    ledger.entry(2, KEY).write(b"kept, too")
+    again = Ledger(descriptor, BOOT, 2)
+    assert (again.found(1), again.found(2)) == ([b"kept"], [b"kept, too"])
+
+
+@pytest.mark.parametrize("text", [b"", b"lxfs", b"\0" * 5, b"\0" * 8192])
+def test_what_a_crash_leaves_is_no_others_file(tmp_path: Path, text: bytes) -> None:
+    """A file of which only the size, or the first letters, came to the disk keeps no mount away."""
+    path = tmp_path / "state"
+    path.write_bytes(text)
+    descriptor = open_file(str(path))
+    logging.disable()
+    try:
+        Ledger(descriptor, BOOT, 2).entry(1, KEY).write(b"new")
+        assert Ledger(descriptor, BOOT, 2).found(1) == [b"new"]
+    finally:
+        logging.disable(logging.NOTSET)
+        os.close(descriptor)
+
+
+@pytest.mark.expected_logs("the state file fails")
 def test_a_record_that_is_too_long(descriptor: int, caplog: pytest.LogCaptureFixture) -> None:
     """A record beyond a slot's size is refused with a line, not written over the next one."""
     ledger = Ledger(descriptor, BOOT, 2)
