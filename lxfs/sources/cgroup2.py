@@ -43,11 +43,18 @@ def memory(place: Place) -> MemoryUse:
 
 
 def _charged(place: Place) -> tuple[Place, int]:
-    """Return the cgroup that a cgroup's memory is charged to, and its use in bytes."""
+    """Return the cgroup that a cgroup's memory is charged to, and its use in bytes.
+
+    The root cgroup has no sum of its own; it is then made as v1's root makes it
+    (mm/memcontrol.c).
+    """
     for level in place.ancestry:
         usage = level.read_if_any("memory.current", parse.integer)
         if usage is not None:
             return level, usage
+    if place.is_top:
+        stat = _stat(place.read("memory.stat", parse.flat_keyed), place.file("memory.stat"))
+        return place, stat.anon + stat.file
     raise SourceError(
         errno.ENODEV, "no memory controller in it or above it", place.file("memory.current")
     )

@@ -10,6 +10,7 @@ Threading: immutable after construction.
 import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from lxfs.model import (
@@ -95,19 +96,22 @@ class Hierarchies:
         """Return the hierarchies mounted on ``host``. Raises ``SourceError`` when there are none.
 
         A hierarchy mounted more than once (in a container's tree, say) is taken where most of it
-        is visible: at the mount with the shortest root, the earliest among equals.
+        is visible: at the mount with the shortest root, the earliest among equals. One that another
+        mount hides is passed over.
         """
         v1: dict[str, Place] = {}
         v2: Place | None = None
         mounts = host.mounts()
         for mount in sorted(mounts, key=lambda mount: len(mount.root)):
             point = host.path(mount.point.lstrip("/"))
-            place = Place(point, mount.root, files=host.files)
-            if mount.fstype == "cgroup2" and v2 is None:
-                v2 = place
-            elif mount.fstype == "cgroup":
+            if mount.fstype not in ("cgroup", "cgroup2") or not Path(point).is_dir():
+                continue
+            place = Place(point, mount.root, "", host.files, _is_namespaced(point))
+            if mount.fstype == "cgroup":
                 for option in mount.super_options:
                     v1.setdefault(option, place)
+            elif v2 is None:
+                v2 = place
         if v2 is None and not v1:
             raise SourceError(
                 errno.ENOENT,
@@ -157,6 +161,17 @@ class Hierarchies:
         if unified is not None and (best is None or unified.depth > best[0].depth):
             best = unified, 2
         return best
+
+
+def _is_namespaced(top: str) -> bool:
+    """Return whether the top of a mount has what no root cgroup has: lxfs is in a container.
+
+    v2 has cgroup.events everywhere else; v1 has notify_on_release everywhere, release_agent in the
+    root alone.
+    """
+    names = ("cgroup.events", "notify_on_release", "release_agent")
+    events, notify, agent = (Path(top, name).exists() for name in names)
+    return events or (notify and not agent)
 
 
 class ContainerCgroup:

@@ -33,13 +33,15 @@ _L = TypeVar("_L", int, Fraction)
 class Place:
     """A cgroup at ``path`` (absolute, within the hierarchy) under a mount at ``point``.
 
-    ``root`` is the cgroup that the mount shows at its top: ``/`` except in a cgroup namespace.
+    ``root`` is the cgroup that the mount shows at its top, as our own cgroup namespace calls it.
+    ``namespaced`` says that this namespace's ``/`` is not the root cgroup but one below it.
     """
 
     point: str
     root: str = "/"
     path: str = ""
     files: Files = field(default=PLAIN, compare=False, repr=False)
+    namespaced: bool = False
 
     @property
     def depth(self) -> int:
@@ -76,7 +78,7 @@ class Place:
         path = self.path
         while path and path != "/":
             path = path.rpartition("/")[0]
-            levels.append(Place(self.point, self.root, path, self.files))
+            levels.append(Place(self.point, self.root, path, self.files, self.namespaced))
         return tuple(levels)
 
     @cached_property
@@ -91,7 +93,7 @@ class Place:
     @property
     def is_top(self) -> bool:
         """Whether this is the root cgroup, whose counters are the machine's."""
-        return not self.path and self.root == "/"
+        return not self.path and self.root == "/" and not self.namespaced
 
     def read(self, name: str, shape: Callable[[bytes], _T]) -> _T:
         """Return what ``shape`` makes of one of the cgroup's files."""
@@ -176,4 +178,4 @@ def _below(place: Place, path: str) -> Place:
     inner = path[len(root) :].rstrip("/")
     if inner.count("/") > _MAX_ANCESTORS:
         raise SourceError(errno.ELOOP, f"cgroup {path[:80]}... is nested too deeply")
-    return Place(place.point, place.root, inner, place.files)
+    return Place(place.point, place.root, inner, place.files, place.namespaced)
