@@ -119,7 +119,7 @@ class Hierarchies:
                 host.path("proc/self/mountinfo"),
             )
         controllers = read_bytes(v2.file("cgroup.controllers")).split() if v2 else []
-        return cls(v1, v2, frozenset(name.decode() for name in controllers))
+        return cls(v1, v2, frozenset(name.decode(errors="replace") for name in controllers))
 
     def place(self, controller: str, paths: Mapping[str, str]) -> tuple[Place, int] | None:
         """Return where a process with these cgroup ``paths`` is for a controller, and the version.
