@@ -8,6 +8,7 @@ Threading: a ``World`` is shared by all threads, a ``Snapshot`` belongs to one r
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from lxfs.cputime import CpuClocks, Look
@@ -271,6 +272,7 @@ class World:
         self.identity.reap()
 
 
+@lru_cache(maxsize=1024)  # asked for with every read of a loadavg
 def _name(container: Container) -> bytes:
     """Return a container as bytes for the ledger, whose own keys do not lead back to it."""
     return json.dumps(astuple(container)).encode()
