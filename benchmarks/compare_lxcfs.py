@@ -68,14 +68,16 @@ def look():
     return {v: {f: text(f"{top}/{f}") for f in wanted[v]} for v, top in views.items()}
 look()
 before = look()
-end = time.monotonic() + 2
+begun = time.monotonic(), time.process_time()
+end = begun[0] + 2
 while time.monotonic() < end:
     until = time.process_time() + 0.15
     while time.process_time() < until:
         pass
     time.sleep(0.05)
+used = (time.process_time() - begun[1]) / (time.monotonic() - begun[0])
 after = look()
-print(json.dumps([before, after]))
+print(json.dumps([before, after, used]))
 """
 
 Fields = dict[str, str]
@@ -234,7 +236,7 @@ def measure() -> tuple[list[Difference], str]:
             said = in_container(LIMITS, _LOAD, names, str(scratch))
         finally:
             scratch.unlink(missing_ok=True)
-    before, after = json.loads(said)
+    before, after, used = json.loads(said)
     host = {path: Path("/", path).read_text(errors="replace") for path in SHAPES}
     peer = subprocess.run(["lxcfs", "--version"], capture_output=True, text=True, check=False)
     said_version = (peer.stdout + peer.stderr).strip(' \n"')
@@ -242,7 +244,7 @@ def measure() -> tuple[list[Difference], str]:
     on = f"LXCFS {said_version}, cgroup v{version}, Linux {release}"
     return [
         *compare(after["lxcfs"], after["lxfs"], host, version),
-        *_compare_busy(before, after, version),
+        *_compare_busy(before, after, version, used / float(LIMITS.cpus or 1)),
     ], on
 
 
@@ -255,13 +257,20 @@ def _busy(before: str, after: str) -> int:
 
 
 def _compare_busy(
-    before: dict[str, dict[str, str]], after: dict[str, dict[str, str]], version: int
+    before: dict[str, dict[str, str]],
+    after: dict[str, dict[str, str]],
+    version: int,
+    used: float,
 ) -> list[Difference]:
     stat, field = "proc/stat", "busy in the last 2 s"
     theirs, ours = (_busy(before[view][stat], after[view][stat]) for view in ("lxcfs", "lxfs"))
     if abs(theirs - ours) <= _NEAR_PERCENT:
         return []
-    return [Difference(stat, field, f"{theirs} %", f"{ours} %", "", why(stat, field, version))]
+    return [
+        Difference(
+            stat, field, f"{theirs} %", f"{ours} %", f"{used:.0%}", why(stat, field, version)
+        )
+    ]
 
 
 def table(differences: list[Difference], on: str) -> str:

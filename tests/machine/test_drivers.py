@@ -10,8 +10,8 @@ import xml.etree.ElementTree as ET
 from .machine import Machine
 
 SECONDS = 800
-# What the names of the tests have in them whose subject is limits and the cgroups they are in. A test
-# takes ten times what it takes outside: of several that would fail for the same reason, one is here.
+# What the names of the tests have in them whose subject is limits and the cgroups they are in. They
+# take ten times what they take outside: of several that would fail for one reason, one is here.
 MATTER = (
     "sees_its_limits",
     "cpuset",
