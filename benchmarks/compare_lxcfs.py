@@ -67,7 +67,9 @@ wanted = {v: [f for f in files(top) if not f.startswith("cgroup")] for v, top in
 def look():
     return {v: {f: text(f"{top}/{f}") for f in wanted[v]} for v, top in views.items()}
 look()
-before = look()
+def stat():
+    return {v: text(top + "/proc/stat") for v, top in views.items()}
+before = stat()
 begun = time.monotonic(), time.process_time()
 end = begun[0] + 2
 while time.monotonic() < end:
@@ -76,8 +78,8 @@ while time.monotonic() < end:
         pass
     time.sleep(0.05)
 used = (time.process_time() - begun[1]) / (time.monotonic() - begun[0])
-after = look()
-print(json.dumps([before, after, used]))
+after = stat()
+print(json.dumps([look(), before, after, used]))
 """
 
 Fields = dict[str, str]
@@ -236,14 +238,14 @@ def measure() -> tuple[list[Difference], str]:
             said = in_container(LIMITS, _LOAD, names, str(scratch))
         finally:
             scratch.unlink(missing_ok=True)
-    before, after, used = json.loads(said)
+    seen, before, after, used = json.loads(said)
     host = {path: Path("/", path).read_text(errors="replace") for path in SHAPES}
     peer = subprocess.run(["lxcfs", "--version"], capture_output=True, text=True, check=False)
     said_version = (peer.stdout + peer.stderr).strip(' \n"')
     release = ".".join(os.uname().release.split(".")[:2])
     on = f"LXCFS {said_version}, cgroup v{version}, Linux {release}"
     return [
-        *compare(after["lxcfs"], after["lxfs"], host, version),
+        *compare(seen["lxcfs"], seen["lxfs"], host, version),
         *_compare_busy(before, after, version, used / float(LIMITS.cpus or 1)),
     ], on
 
@@ -257,18 +259,23 @@ def _busy(before: str, after: str) -> int:
 
 
 def _compare_busy(
-    before: dict[str, dict[str, str]],
-    after: dict[str, dict[str, str]],
+    before: Mapping[str, str],
+    after: Mapping[str, str],
     version: int,
     used: float,
 ) -> list[Difference]:
     stat, field = "proc/stat", "busy in the last 2 s"
-    theirs, ours = (_busy(before[view][stat], after[view][stat]) for view in ("lxcfs", "lxfs"))
+    theirs, ours = (_busy(before[view], after[view]) for view in ("lxcfs", "lxfs"))
     if abs(theirs - ours) <= _NEAR_PERCENT:
         return []
     return [
         Difference(
-            stat, field, f"{theirs} %", f"{ours} %", f"{used:.0%}", why(stat, field, version)
+            stat,
+            field,
+            f"{theirs} %",
+            f"{ours} %",
+            f"({used * 100:.0f} %)",
+            why(stat, field, version),
         )
     ]
 

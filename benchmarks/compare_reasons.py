@@ -90,7 +90,7 @@ REASONS = (
     Reason(
         "proc/stat",
         "busy in the last 2 s",
-        "LXCFS shows the host's CPUs; the last column but one is what times(2) said inside",
+        "LXCFS shows the host's CPUs; in brackets: what the container itself counted (times(2))",
         2,
     ),
     Reason("proc/uptime", "idle", "LXCFS shows the age without the use; lxfs what the CPUs idled"),
