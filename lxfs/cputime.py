@@ -148,7 +148,9 @@ class CpuClocks:
     def forget(self, key: Hashable) -> None:
         """Drop a container that is gone. Its record stays on file until the slot is needed."""
         with self._lock:
-            self._clocks.pop(key, None)
+            clock = self._clocks.pop(key, None)
+        if clock is not None and clock.entry is not None:
+            clock.entry.give_up()
 
     def _begin(self, key: Hashable, look: Look) -> _Clock:
         entry = self._ledger.entry(KIND, key) if self._ledger else None

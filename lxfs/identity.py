@@ -23,6 +23,9 @@ _INIT_LEAF = "/init.scope"
 _MAX_SCOPES = 64
 """Containers told apart in one pid namespace: it may make cgroups as it pleases."""
 
+_MAX_NEW = 256
+"""Containers found between two looks at which are gone: one may make and end them in a loop."""
+
 
 def scope(init: str, caller: str) -> str:
     """Return the cgroup whose figures a caller is shown, in one hierarchy.
@@ -69,6 +72,7 @@ class Identity:
         self._known: dict[int, Container] = {}
         # By namespace, the latest asked about last.
         self._scoped: dict[int, dict[Container, None]] = {}
+        self._new = 0
 
     def container(self, pid: int) -> Container | None:
         """Return the container of a caller, or ``None`` for one in the host's own pid namespace.
@@ -88,6 +92,7 @@ class Identity:
             with self._lock:
                 replaced = self._known.get(namespace)
                 self._known[namespace] = known
+                self._new += 1
             if replaced is not None and replaced != known:
                 self._forget(replaced)
         return known if self._hierarchies is None else self._scope(pid, known, self._hierarchies)
@@ -169,9 +174,15 @@ class Identity:
             return None
         return self._hierarchies.within(own.hierarchy, own.path)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many were found since the last ``reap`` that it should be done again."""
+        return self._new >= _MAX_NEW
+
     def reap(self) -> list[Container]:
         """Forget the containers that are gone, and return them."""
         with self._lock:
+            self._new = 0
             known = list(self._known.values())
             scoped = [container for some in self._scoped.values() for container in some]
         gone = [container for container in (*known, *scoped) if not self.alive(container)]

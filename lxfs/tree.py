@@ -186,7 +186,8 @@ class Tree:
             number = self._next
             self._next += 1
             self._handles[number] = handle
-            due = time.monotonic() - self._reaped >= _REAP_SECONDS
+            waited = time.monotonic() - self._reaped
+            due = waited >= _REAP_SECONDS or self._world.identity.is_crowded
             if due:
                 self._reaped = time.monotonic()
         if due:

@@ -128,6 +128,24 @@ def test_slots_are_used_again(descriptor: int, monkeypatch: pytest.MonkeyPatch) 
     assert Ledger(descriptor, BOOT, 2).found(1) == [b"0", b"3", b"4"]
 
 
+def test_the_gone_give_way_first(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes and ends containers in a loop takes no slot from one that is only silent."""
+    monkeypatch.setattr(module, "_SLOTS", 3)
+    ledger = Ledger(descriptor, BOOT, 2)
+    silent = ledger.entry(1, "silent")
+    silent.write(b"silent")
+    for number in range(10):
+        entry = ledger.entry(1, number)
+        entry.write(b"%d" % number)
+        entry.give_up()
+    assert silent.read() == b"silent"
+    assert entry.read() == b"9"
+    entry.write(b"back")  # alive after all
+    for number in (10, 11):
+        ledger.entry(1, number).write(b"%d" % number)
+    assert (silent.read(), entry.read()) == (None, b"back")
+
+
 def test_the_file_is_bounded(descriptor: int) -> None:
     """Thousands of containers leave a file of the size that a thousand have."""
     ledger = Ledger(descriptor, BOOT, 2)
