@@ -42,6 +42,9 @@ _THREAD_LISTS = ("pids", "freezer", "cpuacct", "cpu", "memory", "devices", "name
 class Cgroup(Protocol):
     """What a container's cgroups say. Every method reads anew and may raise ``SourceError``."""
 
+    def counts_memory(self) -> bool:
+        """Return whether any hierarchy has the memory controller."""
+
     def memory(self) -> MemoryUse:
         """Return use and limits of memory and swap, in bytes."""
 
@@ -190,6 +193,10 @@ class ContainerCgroup:
             raise SourceError(errno.ENODEV, f"no cgroup hierarchy has the {controller} controller")
         return found
 
+    def counts_memory(self) -> bool:
+        """Return whether any hierarchy has the memory controller."""
+        return self._place("memory") is not None
+
     def memory(self) -> MemoryUse:
         """Return use and limits of memory and swap, in bytes."""
         place, version = self._need("memory")
@@ -197,7 +204,9 @@ class ContainerCgroup:
 
     def memory_events(self) -> Mapping[bytes, int]:
         """Return what has happened to its memory, as counts by the names of /proc/vmstat."""
-        place, version = self._need("memory")
+        if (found := self._place("memory")) is None:
+            return {}
+        place, version = found
         return cgroup1.memory_events(place) if version == 1 else cgroup2.memory_events(place)
 
     def huge_pages(self, size: int) -> HugePages:
@@ -262,7 +271,9 @@ class ContainerCgroup:
 
     def memory_use_by_node(self) -> Mapping[str, Mapping[int, int]]:
         """Return use by kind and NUMA node, in bytes; nothing where that is not counted."""
-        place, version = self._need("memory")
+        if (found := self._place("memory")) is None:
+            return {}
+        place, version = found
         if version == 1:
             return cgroup1.memory_use_by_node(place)
         return cgroup2.memory_use_by_node(place)

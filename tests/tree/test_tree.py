@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lxfs import parse
 from lxfs.entries import File
 from lxfs.ledger import Ledger
 from lxfs.model import MemoryUse
@@ -505,6 +506,23 @@ def test_a_neighbour_that_is_gone_is_esrch(pod: Mounted) -> None:
     shutil.rmtree(one)
     with pytest.raises(ProcessLookupError):
         pod.tree.read(handle, 100, 0)
+
+
+def test_without_a_memory_controller_the_machine_is_everybodys(tmp_path: Path) -> None:
+    """Booted without the controller, a container sees the machine's sizes and nobody's use."""
+    mounted = Mounted(V2, tmp_path)
+    controllers = tmp_path / "sys/fs/cgroup/cgroup.controllers"
+    controllers.write_text(controllers.read_text().replace("memory", ""))
+    mounted.world = World.of(mounted.host)
+    mounted.tree = Tree(mounted.world)
+    shown = parse.meminfo(mounted.read("proc/meminfo").encode())
+    host = parse.meminfo(mounted.host.read("proc/meminfo"))
+    assert shown[b"MemTotal"] == host[b"MemTotal"]
+    assert shown[b"MemFree"] == shown[b"MemAvailable"] == host[b"MemAvailable"]
+    assert shown[b"SwapFree"] == host[b"SwapFree"]
+    assert {shown[name] for name in (b"Cached", b"AnonPages", b"Active", b"Slab")} == {0}
+    assert "nr_free_pages" in mounted.read("proc/vmstat")
+    assert mounted.read("proc/swaps").startswith("Filename")
 
 
 def test_a_cgroup_that_is_being_removed_shows_nothing(pod: Mounted) -> None:
