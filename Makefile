@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test machine check format lab-up lab-down lab-status lab-env pictures screenshots bench clean
+.PHONY: help setup run test machine check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs bench docs clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,14 +52,26 @@ lab-status: $(STAMP) ## What of the lab runs
 lab-env: $(STAMP) ## Print the shell lines that point lxtui, lxc and incus at the lab
 	@$(BIN)/python -m tests.lab env
 
+fixtures: $(STAMP) ## Record the machine's kernels for the tests anew; read the diff before you commit it
+	@sh packaging/test-packages.sh
+	@$(BIN)/python -m tests.machine.record
+	@$(BIN)/python -m tests.fixtures.expected
+
 pictures: $(STAMP) ## Draw the pictures of tests/tui anew; look at the diff before you commit it
 	@$(BIN)/python -m pytest -q tests/tui/test_pictures.py --snapshot-update
 
 screenshots: $(STAMP) ## Draw screenshots/*.svg and *.png from the real program on the lab
 	@$(BIN)/python -m tests.lab.screenshots
 
+compare-lxcfs: $(STAMP) ## Compare every field with the installed LXCFS, as root; writes the table in docs/lxfs.md
+	@$(BIN)/python -m benchmarks.compare_lxcfs --write
+	@$(BIN)/python -m tests.machine.compare
+
 bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; prints ratios
 	@$(BIN)/python -m benchmarks.lxfs_reads
+
+docs: $(STAMP) ## Make the tables of docs/lxfs.md anew from what the views state
+	@$(BIN)/python -m tests.docs
 
 clean: ## Remove what make made in this checkout (not the lab: make lab-down)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

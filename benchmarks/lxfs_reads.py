@@ -11,28 +11,18 @@ Threading: one reader at a time, as many turns as asked for.
 """
 
 import argparse
-import contextlib
 import json
 import os
-import shutil
-import signal
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from lxfs import syscalls
-from lxfs.limits import Cell, Limits
-from lxfs.sources.cgroups import Hierarchies
-from lxfs.sources.host import Host
+from benchmarks.peers import in_container, side_by_side
+from lxfs.limits import Limits
 
 FILES = ("meminfo", "swaps", "stat", "cpuinfo", "uptime", "loadavg")
 LIMITS = Limits(memory=256 << 20, cpus=Fraction(1), pids=200)
-_SECONDS = 10.0
 
 # What the container runs: rounds of a loop per file and view, microseconds of each read as JSON.
 _READER = """
@@ -55,55 +45,9 @@ print(json.dumps([first, times]))
 """
 
 
-def _until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + _SECONDS
-    while not condition():
-        if time.monotonic() > end:
-            sys.exit(f"{what}: not within {_SECONDS:.0f} s")
-        time.sleep(0.01)
-
-
-@contextlib.contextmanager
-def _served(command: list[str], directory: Path) -> Iterator[Path]:
-    """Serve a directory by a foreground command; unmount and end it afterwards."""
-    directory.mkdir()
-    server = subprocess.Popen(
-        [*command, str(directory)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        _until((directory / "proc/meminfo").exists, f"{command[0]} serving {directory}")
-        yield directory / "proc"
-    finally:
-        server.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(_SECONDS)
-        server.kill()
-        server.wait()
-        with contextlib.suppress(OSError):
-            syscalls.umount(str(directory), syscalls.MNT_DETACH)
-
-
 def _measure(views: dict[str, Path], rounds: int, loops: int) -> None:
-    host = Host()
-    cell = Cell.make(LIMITS, host, Hierarchies.find(host))
     task = json.dumps([{name: str(path) for name, path in views.items()}, FILES, rounds, loops])
-    try:
-        done = subprocess.run(
-            [
-                *("unshare", "--pid", "--fork", "--mount-proc", "--kill-child"),
-                *(sys.executable, "-c", _READER, task),
-            ],
-            preexec_fn=cell.enter,
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-    finally:
-        cell.remove()
-    first, times = json.loads(done.stdout)
+    first, times = json.loads(in_container(LIMITS, _READER, task))
     _report(first, times, rounds * loops)
 
 
@@ -131,19 +75,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("must be root: it mounts")
-    with contextlib.ExitStack() as stack:
-        top = Path(tempfile.mkdtemp(prefix="lxfs-bench-"))
-        stack.callback(shutil.rmtree, top, ignore_errors=True)
-        views = {"kernel": Path("/proc")}
-        command = [sys.executable, "-m", "lxfs.cli", "mount", "-f"]
-        views["lxfs"] = stack.enter_context(_served(command, top / "lxfs"))
-        if (lxcfs := shutil.which("lxcfs")) is not None:
-            # With the options that make it show what lxfs shows.
-            options = [lxcfs, "-f", "-l", "--enable-cfs", "--enable-pidfd", "-p", f"{top}/pid"]
-            views["lxcfs"] = stack.enter_context(_served(options, top / "lxcfs"))
-        else:
+    with side_by_side() as mounts:
+        if "lxcfs" not in mounts:
             print("lxcfs is not installed: lxfs alone")
-        _measure(views, arguments.rounds, arguments.loops)
+        views = {name: directory / "proc" for name, directory in mounts.items()}
+        _measure({"kernel": Path("/proc"), **views}, arguments.rounds, arguments.loops)
 
 
 if __name__ == "__main__":

@@ -43,18 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     mount.add_argument("directory", metavar="DIR")
     mount.add_argument("-f", "--foreground", action="store_true", help="do not become a daemon")
     mount.add_argument("--pidfile", metavar="FILE", help="where to write the pid of the server")
-    mount.add_argument(
-        "--cpus",
-        choices=("quota", "cpuset"),
-        default="quota",
-        help="CPUs a container sees: its cpuset cut to its quota (default), or its cpuset",
-    )
-    mount.add_argument(
-        "--identity",
-        choices=("pidns", "cgroup"),
-        default="pidns",
-        help="what makes a container: its pid namespace (default), or in it a cgroup of its own",
-    )
+    _add_rules(mount)
     mount.add_argument(
         "--state",
         metavar="FILE",
@@ -65,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     umount = verbs.add_parser("umount", help="take the view off a directory")
     umount.add_argument("directory", metavar="DIR")
     umount.set_defaults(call=_umount)
+
+    explain = verbs.add_parser("explain", help="say where each line of a container's file is from")
+    explain.add_argument("pid", metavar="PID", type=_checked(_pid), help="any of its processes")
+    explain.add_argument("file", metavar="FILE", nargs="?", default="/proc/meminfo")
+    _add_rules(explain)
+    explain.add_argument("--json", action="store_true", help="the same for machines")
+    explain.set_defaults(call=_explain)
 
     run = verbs.add_parser(
         "run",
@@ -83,6 +79,27 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     run.set_defaults(call=_run)
     return parser
+
+
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cpus",
+        choices=("quota", "cpuset"),
+        default="quota",
+        help="CPUs a container sees: its cpuset cut to its quota (default), or its cpuset",
+    )
+    parser.add_argument(
+        "--identity",
+        choices=("pidns", "cgroup"),
+        default="pidns",
+        help="what makes a container: its pid namespace (default), or in it a cgroup of its own",
+    )
+
+
+def _pid(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise ValueError(f"{text!r} is not a pid: write the number of a process")
+    return int(text)
 
 
 def _checked(shape: Callable[[str], _T]) -> Callable[[str], _T]:
@@ -115,6 +132,20 @@ def _umount(arguments: argparse.Namespace) -> int:
     from lxfs import mounting  # noqa: PLC0415 - --help needs none of it
 
     mounting.umount(arguments.directory)
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from lxfs.explain import run  # noqa: PLC0415 - --help needs none of it
+
+    said = run(
+        arguments.pid,
+        arguments.file,
+        by_cgroup=arguments.identity == "cgroup",
+        cpus_by_quota=arguments.cpus == "quota",
+        as_json=arguments.json,
+    )
+    print(said, end="")
     return 0
 
 

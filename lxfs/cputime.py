@@ -98,11 +98,11 @@ class CpuClocks:
         self._ledger = ledger
         self._lock = threading.Lock()
         self._clocks: dict[Hashable, _Clock] = {}
-        # By cgroup: its sum when it was last looked at, for a container that comes after another.
-        self._left: dict[int, CpuTime] = {}
+        # By cgroup: its sum when it was last looked at, and for whom, for one that comes after.
+        self._left: dict[int, tuple[Hashable, CpuTime]] = {}
         for payload in ledger.found(KIND) if ledger else ():
             if (clock := _unpack(payload)) is not None:
-                self._leave(clock.cgroup, clock.before.plus(clock.used))
+                self._leave(None, clock.cgroup, clock.before.plus(clock.used))
 
     def advance(self, key: Hashable, look: Look) -> CpuCounters:
         """Return the container's counters as of this look.
@@ -120,7 +120,7 @@ class CpuClocks:
             own = look.used.since(clock.before)
             if clock.source != look.source or own.total < clock.used.total:
                 own = _settle(clock, look)
-            self._leave(clock.cgroup, look.used)
+            self._leave(key, clock.cgroup, look.used)
             _advance(clock, look, own)
             if clock.entry is not None:
                 clock.entry.write(_pack(clock))
@@ -148,7 +148,9 @@ class CpuClocks:
     def forget(self, key: Hashable) -> None:
         """Drop a container that is gone. Its record stays on file until the slot is needed."""
         with self._lock:
-            self._clocks.pop(key, None)
+            clock = self._clocks.pop(key, None)
+        if clock is not None and clock.entry is not None:
+            clock.entry.give_up()
 
     def _begin(self, key: Hashable, look: Look) -> _Clock:
         entry = self._ledger.entry(KIND, key) if self._ledger else None
@@ -160,7 +162,8 @@ class CpuClocks:
             # since the start of this one (the cgroup is older, or the whole machine's): then from
             # here. What is not the container's own is not shown.
             cgroup = look.cgroup() & _INODES
-            before = self._left.get(cgroup, _NOTHING)
+            other, left = self._left.get(cgroup, (key, _NOTHING))
+            before = left if other != key else _NOTHING
             own = look.used.since(before).total
             if not 0 <= own <= look.age * look.online:
                 before = look.used
@@ -173,9 +176,9 @@ class CpuClocks:
         clock.entry = entry
         return clock
 
-    def _leave(self, cgroup: int, used: CpuTime) -> None:
+    def _leave(self, key: Hashable, cgroup: int, used: CpuTime) -> None:
         self._left.pop(cgroup, None)
-        self._left[cgroup] = used
+        self._left[cgroup] = key, used
         if len(self._left) > _MAX_LEFT:
             del self._left[next(iter(self._left))]
 
@@ -263,20 +266,21 @@ def _place(
     if spread is None or not weights or len(cpus) == 1:
         _share(cpus, kind, amount)
         return
-    total = sum(weights)
-    left = amount
+    left, of = amount, sum(weights)
     homeless = []
     for number, weight in zip(spread.cpus, weights, strict=True):
         if not weight:
             continue
-        share = amount * weight // total
-        left -= share
+        share = left * weight // of
+        left, of = left - share, of - weight
         if (cpu := visible.get(number)) is not None:
             fits = min(share, max(0, cpu.room + _LATE))
             cpu.add(kind, fits)
             share -= fits
-        homeless.append(share)
-    homeless.append(left)
+        if share:
+            homeless.append(share)
+    if not homeless:
+        return
     # The largest first: two busy CPUs that are not visible become two visible ones.
     roomy = [(-cpu.room, index) for index, cpu in enumerate(cpus)]
     heapq.heapify(roomy)
@@ -301,16 +305,16 @@ def _share(cpus: Sequence[_Cpu], kind: str, amount: int) -> None:
 
 def _rest(cpus: Sequence[_Cpu], idle: int) -> None:
     """Divide idle time by the room that the CPUs have; what none has room for evenly."""
-    rooms = [max(0, cpu.room) for cpu in cpus]
-    total = sum(rooms)
-    filled = min(idle, total)
-    left = idle
-    for cpu, room in zip(cpus, rooms, strict=True):
-        if room:
-            share = filled * room // total
+    of = sum(cpu.room for cpu in cpus if cpu.room > 0)
+    left = min(idle, of)
+    for cpu in cpus:
+        if (room := cpu.room) > 0:
+            share = left * room // of
             cpu.add("idle", share)
-            left -= share
-    _share(cpus, "idle", left)
+            left, of = left - share, of - room
+            idle -= share
+    if idle:
+        _share(cpus, "idle", idle)
 
 
 # at, cgroup, before (user, system, nice, each as seconds and nanoseconds: on a large machine the

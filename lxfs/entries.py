@@ -8,6 +8,7 @@ Threading: immutable.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lxfs.origin import Origin
 from lxfs.world import Snapshot
 
 
@@ -18,6 +19,7 @@ class File:
     ``remembers`` marks a view that draws on state: it is rendered for readers, never for stat(2).
     ``size`` is what stat(2) states where that is not the length of the caller's text.
     The path is also the host's own file, which callers in the host's pid namespace are shown.
+    ``origins`` say where its lines come from.
     """
 
     path: str
@@ -25,6 +27,7 @@ class File:
     mode: int = 0o444
     remembers: bool = False
     size: int | None = None
+    origins: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from lxfs.model import Container, OwnCgroup, SourceError
 from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
+from lxfs.sources.place import Place
 
 # systemd as init keeps itself in a leaf of the container's cgroup; the limits and the use that
 # matter are those of the cgroup around it.
@@ -21,6 +22,9 @@ _INIT_LEAF = "/init.scope"
 
 _MAX_SCOPES = 64
 """Containers told apart in one pid namespace: it may make cgroups as it pleases."""
+
+_MAX_NEW = 256
+"""Containers found between two looks at which are gone: one may make and end them in a loop."""
 
 
 def scope(init: str, caller: str) -> str:
@@ -68,6 +72,7 @@ class Identity:
         self._known: dict[int, Container] = {}
         # By namespace, the latest asked about last.
         self._scoped: dict[int, dict[Container, None]] = {}
+        self._new = 0
 
     def container(self, pid: int) -> Container | None:
         """Return the container of a caller, or ``None`` for one in the host's own pid namespace.
@@ -87,6 +92,7 @@ class Identity:
             with self._lock:
                 replaced = self._known.get(namespace)
                 self._known[namespace] = known
+                self._new += 1
             if replaced is not None and replaced != known:
                 self._forget(replaced)
         return known if self._hierarchies is None else self._scope(pid, known, self._hierarchies)
@@ -144,15 +150,39 @@ class Identity:
         except SourceError:
             return False
 
+    def inhabited(self, container: Container) -> bool:
+        """Return whether a container had its cgroups all along, until now.
+
+        The kernel removes no cgroup with processes in it: that of a living init, and those of
+        a container that shares its init as long as anybody is in them.
+        """
+        return self.alive(container) and all(self._is_populated(own) for own in container.own)
+
     def _is_there(self, own: OwnCgroup) -> bool:
-        if self._hierarchies is None:
-            return False
-        place = self._hierarchies.within(own.hierarchy, own.path)
+        place = self._place(own)
         return place is not None and place.inode() == own.inode
+
+    def _is_populated(self, own: OwnCgroup) -> bool:
+        place = self._place(own)
+        try:
+            return place is not None and place.populated()
+        except SourceError:
+            return False
+
+    def _place(self, own: OwnCgroup) -> Place | None:
+        if self._hierarchies is None:
+            return None
+        return self._hierarchies.within(own.hierarchy, own.path)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many were found since the last ``reap`` that it should be done again."""
+        return self._new >= _MAX_NEW
 
     def reap(self) -> list[Container]:
         """Forget the containers that are gone, and return them."""
         with self._lock:
+            self._new = 0
             known = list(self._known.values())
             scoped = [container for some in self._scoped.values() for container in some]
         gone = [container for container in (*known, *scoped) if not self.alive(container)]

@@ -11,8 +11,8 @@ nobody has been shown; the other copy is the record written before it, and whate
 in that one or in an earlier one.
 
 What it does not promise: a power failure (the file belongs to one boot, as the counters do, and
-another boot's is emptied), and more containers than slots (the record not written for longest is
-then dropped).
+another boot's is emptied), and more containers than slots (the record of one that is gone is then
+dropped, or else the one not written for longest).
 
 Boundary: knows bytes and keys, not what they mean. A failing write is logged once and forgotten:
 a full disk must not stop a mount. The file is one process's at a time (flock); whoever holds the
@@ -75,6 +75,13 @@ class Entry:
         """
         self._ledger.put(self._kind, self._digest, payload)
 
+    def give_up(self) -> None:
+        """Let the record be the first to give way: what it is of is gone. It can be read till then.
+
+        So whoever makes containers and ends them takes no room from those that live.
+        """
+        self._ledger.give_up(self._kind, self._digest)
+
     def read(self) -> bytes | None:
         """Return the record as it was last written, by us or by a predecessor."""
         return self._ledger.payload(self._kind, self._digest)
@@ -93,8 +100,11 @@ class Ledger:
         self._lock = threading.Lock()
         self._slots: dict[tuple[int, bytes], _Slot] = {}
         self._free = deque(range(_SLOTS))
+        # Given up, the longest ago first.
+        self._spare: dict[tuple[int, bytes], None] = {}
         self._sequence = 0
         self._complained = False
+        self._begun = False
         self._read_all()
 
     def _read_all(self) -> None:
@@ -104,6 +114,7 @@ class Ledger:
             if not self._is_ours(header):
                 self._begin()
                 return
+            self._begun = True
             for number in range(_SLOTS):
                 self._read_slot(number)
         except OSError as error:
@@ -129,6 +140,7 @@ class Ledger:
         fields = (_MAGIC, _VERSION, _SLOTS, self._size, self._boot)
         text = _HEADER.pack(*fields, 0)[:-4]
         _write(self._descriptor, text + zlib.crc32(text).to_bytes(4, "little"), 0)
+        self._begun = True
 
     def _offset(self, number: int, copy: int) -> int:
         return _FIRST + (2 * number + copy) * self._size
@@ -189,12 +201,19 @@ class Ledger:
             return None
         return found[3] if found is not None and found[1:3] == (kind, digest) else None
 
+    def give_up(self, kind: int, digest: bytes) -> None:
+        """Take this record's slot first when there is none left; writing it takes that back."""
+        with self._lock:
+            if (kind, digest) in self._slots:
+                self._spare[kind, digest] = None
+
     def put(self, kind: int, digest: bytes, payload: bytes) -> None:
         """Write one record into the copy that is not the valid one."""
         if len(payload) > self._size - _COPY.size:
             self._complain(OSError(errno.EFBIG, f"{len(payload)} bytes are too long for it"))
             return
         with self._lock:
+            self._spare.pop((kind, digest), None)
             slot = self._slots.get((kind, digest))
             if slot is None:
                 slot = self._slots[kind, digest] = self._new_slot()
@@ -202,6 +221,8 @@ class Ledger:
             tail = _COPY.pack(0, kind, len(payload), sequence, digest)[4:] + payload
             text = zlib.crc32(tail).to_bytes(4, "little") + tail
             try:
+                if not self._begun:  # the disk was full: without a header no record counts
+                    self._begin()
                 _write(self._descriptor, text, self._offset(slot.number, copy))
             except OSError as error:
                 self._complain(error)  # the valid copy stays the valid one
@@ -212,7 +233,11 @@ class Ledger:
     def _new_slot(self) -> _Slot:
         if self._free:
             return _Slot(self._free.popleft(), 0, 1)
-        oldest = min(self._slots, key=lambda key: self._slots[key].sequence)
+        if self._spare:
+            oldest = next(iter(self._spare))
+            del self._spare[oldest]
+        else:
+            oldest = min(self._slots, key=lambda key: self._slots[key].sequence)
         slot = self._slots.pop(oldest)
         # The new record is later than both copies of the old one: it counts as soon as it is whole.
         return _Slot(slot.number, slot.sequence, slot.copy)
@@ -259,8 +284,9 @@ def _check(descriptor: int, path: str) -> None:
         raise UserError(f"the state file {path} belongs to user {about.st_uid}, who could write it")
     _lock(descriptor, path)
     # Not what a slip of the pen has named: /etc/passwd is longer than nothing and begins otherwise.
+    # The header of a file of ours may be cut off or zeros, after a crash or on a full disk.
     begins = os.pread(descriptor, len(_MAGIC), 0)
-    if begins and begins != _MAGIC:
+    if not _MAGIC.startswith(begins) and any(begins):
         raise UserError(f"{path} is not a state file of lxfs: remove it or name another")
     os.fchmod(descriptor, 0o600)
 

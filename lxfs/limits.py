@@ -233,7 +233,7 @@ def _v2_parent(own: Place, needed: set[str]) -> Place:
     for level in levels:
         available = level.read("cgroup.controllers", names)
         empty = not level.read("cgroup.procs", bytes).strip()
-        if needed <= available and (empty or not level.path):
+        if needed <= available and (empty or level.is_top):
             control = level.file("cgroup.subtree_control")
             _write(control, " ".join(f"+{name}" for name in sorted(needed)))
             return level

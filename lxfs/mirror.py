@@ -12,11 +12,12 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from lxfs import parse
 from lxfs.entries import Directory, File, Link
+from lxfs.origin import Origin
 from lxfs.sources.host import Host
 from lxfs.world import Snapshot
 
@@ -33,12 +34,14 @@ class Mirror:
     ``files`` are the served files by shape: the path below the directory with ``#`` for the number
     in cpuN, nodeN, policyN and indexN, or with ``*`` for any last name. Their view takes the
     snapshot and the path of the host's file; ``None`` shows the host's bytes to everybody.
-    ``links`` are the shapes of the served links. Directories follow from both.
+    ``links`` are the shapes of the served links. Directories follow from both. ``origins`` say
+    by shape where the lines of the files come from.
     """
 
     path: str
     files: Mapping[str, Callable[[Snapshot, str], bytes] | None]
     links: frozenset[str]
+    origins: Mapping[str, tuple[Origin, ...]] = field(default_factory=dict)
 
     @cached_property
     def _directories(self) -> frozenset[str]:
@@ -57,11 +60,13 @@ class Mirror:
         """
         parts = relative.split("/") if relative else []
         shape = self._shape(parts)
-        if shape is None or not all(_is_seen(part, now) for part in parts):
+        if shape is None:
             raise _no_such(relative)
         path = "/".join([self.path, *parts])
         mode = host.mode(path)
         if mode is None or not self._is_served(shape, mode):
+            raise _no_such(relative)
+        if not all(_is_seen(part, now) for part in parts):
             raise _no_such(relative)
         if stat.S_ISDIR(mode):
             return Directory()
@@ -73,6 +78,7 @@ class Mirror:
             (lambda now: now.host(path)) if view is None else (lambda now: view(now, path)),
             mode=stat.S_IMODE(mode) & 0o444,
             size=_SIZE,
+            origins=self.origins.get(shape, ()),
         )
 
     def names(self, host: Host, relative: str, now: Snapshot | None) -> dict[str, int]:

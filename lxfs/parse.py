@@ -281,7 +281,8 @@ def task_status(text: bytes) -> TaskStatus:
     """Return what load averages and the search for an init need of /proc/TID/status."""
     state = None
     nspid: tuple[int, ...] = ()
-    for line in text.splitlines():
+    # Of a thread's name, which it may choose, the kernel escapes no line end but \n.
+    for line in text.split(b"\n"):
         if line.startswith(b"State:"):
             state = line.split()[1].decode()
         elif line.startswith(b"NSpid:"):
@@ -298,7 +299,8 @@ def cgroup_paths(text: bytes) -> Mapping[str, str]:
     A named v1 hierarchy keeps its ``name=systemd`` form.
     """
     paths: dict[str, str] = {}
-    for line in text.decode(errors="surrogateescape").splitlines():
+    # Whoever makes a cgroup names it; \n alone is refused, and str.splitlines knows ten line ends.
+    for line in text.decode(errors="surrogateescape").removesuffix("\n").split("\n"):
         try:
             _, controllers, path = line.split(":", 2)
         except ValueError:
@@ -322,7 +324,8 @@ class Mount:
 def mountinfo(text: bytes) -> list[Mount]:
     """Return the mounts of /proc/PID/mountinfo in the order they were made."""
     mounts = []
-    for line in text.decode(errors="surrogateescape").splitlines():
+    # A directory may be called anything: of line ends the kernel escapes \n alone.
+    for line in text.decode(errors="surrogateescape").removesuffix("\n").split("\n"):
         before, dash, after = line.partition(" - ")
         left, right = before.split(" "), after.split(" ")
         if not dash or len(left) < 6 or len(right) < 3:  # noqa: PLR2004 - man 5 proc
@@ -339,8 +342,9 @@ def mountinfo(text: bytes) -> list[Mount]:
     return mounts
 
 
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+
+
 def _unescape(field: str) -> str:
-    """Undo the octal escapes of space, tab, newline and backslash."""
-    for code, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        field = field.replace(code, char)
-    return field
+    """Undo the octal escapes, of space, tab, newline, backslash and (in a source) #."""
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), field)

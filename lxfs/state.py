@@ -192,7 +192,9 @@ class LoadAverages:
     def forget(self, key: Hashable) -> None:
         """Drop a container that is gone."""
         with self._lock:
-            self._loads.pop(key, None)
+            load = self._loads.pop(key, None)
+        if load is not None and load.entry is not None:
+            load.entry.give_up()
 
     def close(self) -> None:
         """Stop the sampler and wait for it."""

@@ -45,24 +45,57 @@ def _vmstat(now: Snapshot) -> bytes:
 
 
 FILES: tuple[File, ...] = (
-    File("proc/meminfo", _meminfo),
-    File("proc/swaps", lambda now: swaps.render(now.host("proc/meminfo"), now.memory)),
-    File("proc/cpuinfo", lambda now: cpuinfo.render(now.host("proc/cpuinfo"), now.cpus)),
+    File("proc/meminfo", _meminfo, origins=meminfo.ORIGINS),
+    File(
+        "proc/swaps",
+        lambda now: swaps.render(now.host("proc/meminfo"), now.memory),
+        origins=swaps.ORIGINS,
+    ),
+    File(
+        "proc/cpuinfo",
+        lambda now: cpuinfo.render(now.host("proc/cpuinfo"), now.cpus),
+        origins=cpuinfo.ORIGINS,
+    ),
     File(
         "proc/stat",
         lambda now: stat.render(now.host("proc/stat"), now.counters, now.tasks, now.forks),
         remembers=True,
+        origins=stat.ORIGINS,
     ),
     File(
-        "proc/uptime", lambda now: uptime.render(now.age, now.counters.total.idle), remembers=True
+        "proc/uptime",
+        lambda now: uptime.render(now.age, now.counters.total.idle),
+        remembers=True,
+        origins=uptime.ORIGINS,
     ),
-    File("proc/loadavg", lambda now: loadavg.render(now.load), remembers=True),
-    File("proc/vmstat", _vmstat),
-    File("proc/diskstats", lambda now: diskstats.render(now.host("proc/diskstats"), now.block_io)),
-    File("proc/slabinfo", lambda _: slabinfo.render(), mode=0o400),
-    File("proc/pressure/cpu", lambda now: pressure.render(now.pressure("cpu"))),
-    File("proc/pressure/memory", lambda now: pressure.render(now.pressure("memory"))),
-    File("proc/pressure/io", lambda now: pressure.render(now.pressure("io"))),
+    File(
+        "proc/loadavg",
+        lambda now: loadavg.render(now.load),
+        remembers=True,
+        origins=loadavg.ORIGINS,
+    ),
+    File("proc/vmstat", _vmstat, origins=vmstat.ORIGINS),
+    File(
+        "proc/diskstats",
+        lambda now: diskstats.render(now.host("proc/diskstats"), now.block_io),
+        origins=diskstats.ORIGINS,
+    ),
+    File("proc/slabinfo", lambda _: slabinfo.render(), mode=0o400, origins=slabinfo.ORIGINS),
+    File(
+        "proc/pressure/cpu",
+        lambda now: pressure.render(now.pressure("cpu")),
+        origins=pressure.origins("cpu"),
+    ),
+    File(
+        "proc/pressure/memory",
+        lambda now: pressure.render(now.pressure("memory")),
+        origins=pressure.origins("memory"),
+    ),
+    File(
+        "proc/pressure/io",
+        lambda now: pressure.render(now.pressure("io")),
+        origins=pressure.origins("io"),
+    ),
 )
 
 
@@ -99,6 +132,6 @@ _NODE_FILES: Mapping[str, Callable[[Snapshot, str], bytes] | None] = {
 }
 
 MIRRORS: tuple[Mirror, ...] = (
-    Mirror("sys/devices/system/cpu", _CPU_FILES, cpu_sysfs.LINKS),
-    Mirror(_NODE, _NODE_FILES, node_sysfs.LINKS),
+    Mirror("sys/devices/system/cpu", _CPU_FILES, cpu_sysfs.LINKS, cpu_sysfs.ORIGINS),
+    Mirror(_NODE, _NODE_FILES, node_sysfs.LINKS, node_sysfs.ORIGINS),
 )

@@ -186,7 +186,8 @@ class Tree:
             number = self._next
             self._next += 1
             self._handles[number] = handle
-            due = time.monotonic() - self._reaped >= _REAP_SECONDS
+            waited = time.monotonic() - self._reaped
+            due = waited >= _REAP_SECONDS or self._world.identity.is_crowded
             if due:
                 self._reaped = time.monotonic()
         if due:
@@ -240,10 +241,16 @@ class Tree:
     def _render(self, file: File, container: Container | None) -> bytes:
         if container is None:
             return self._world.host.read(file.path)
+        path = f"/{file.path}"
         try:
-            return file.view(Snapshot(self._world, container))
+            text = file.view(Snapshot(self._world, container))
         except (SourceError, ValueError) as error:
-            raise self._failure(container, f"/{file.path}", error) from error
+            raise self._failure(container, path, error) from error
+        # A cgroup loses its files before its directory goes: a limit that was not there while it
+        # was being removed was no "no limit". One that has processes is not being removed.
+        if not self._world.identity.inhabited(container):
+            raise ProcessLookupError(errno.ESRCH, "the container is gone", path)
+        return text
 
     def _container(self, path: str, pid: int) -> Container | None:
         try:
@@ -261,7 +268,7 @@ class Tree:
         """Return what a caller is told when the figures for a path could not be had."""
         if not isinstance(error, SourceError):
             return OSError(errno.EIO, str(error), path)
-        if container is not None and not self._world.identity.alive(container):
+        if container is not None and not self._world.identity.inhabited(container):
             return ProcessLookupError(errno.ESRCH, "the container is gone", path)
         if isinstance(error, UncountedError):
             return OSError(error.errno, error.strerror, path)

@@ -8,8 +8,10 @@ Threading: a ``World`` is shared by all threads, a ``Snapshot`` belongs to one r
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
+from lxfs import parse
 from lxfs.cputime import CpuClocks, Look
 from lxfs.identity import Identity
 from lxfs.ledger import Ledger
@@ -20,11 +22,13 @@ from lxfs.model import (
     Cpus,
     HugePages,
     LoadAverage,
+    MemoryStat,
     MemoryUse,
     NodeMemory,
     Nodes,
     OwnCgroup,
     SourceError,
+    SwapUse,
     TaskCount,
 )
 from lxfs.parse import Device
@@ -80,7 +84,9 @@ class Snapshot:
     @_once
     def memory(self) -> MemoryUse:
         """Use and limits of memory."""
-        return self.cgroup.memory()
+        if self.cgroup.counts_memory():
+            return self.cgroup.memory()
+        return uncounted_memory(self.host("proc/meminfo"))
 
     @_once
     def memory_events(self) -> Mapping[bytes, int]:
@@ -271,6 +277,25 @@ class World:
         self.identity.reap()
 
 
+def uncounted_memory(meminfo: bytes) -> MemoryUse:
+    """Return what stands for a container's use where no hierarchy has the memory controller.
+
+    Nothing can be limited there, and nothing is counted: the machine's memory is everybody's, and
+    what it has left is what the container can have. No more is told of the neighbours.
+    """
+    figures = parse.meminfo(meminfo)
+    total, swap = figures.get(b"MemTotal", 0), figures.get(b"SwapTotal", 0)
+    left = figures.get(b"MemAvailable", figures.get(b"MemFree", 0))
+    return MemoryUse(
+        usage=max(0, total - left),
+        limit=None,
+        ancestor_headroom=None,
+        swap=SwapUse(usage=max(0, swap - figures.get(b"SwapFree", 0)), limit=None),
+        stat=MemoryStat(*[0] * 11),
+    )
+
+
+@lru_cache(maxsize=1024)  # asked for with every read of a loadavg
 def _name(container: Container) -> bytes:
     """Return a container as bytes for the ledger, whose own keys do not lead back to it."""
     return json.dumps(astuple(container)).encode()

@@ -12,7 +12,7 @@
 set -eu
 
 TOOLS="acl attr busybox-static dnsmasq-base fuse3 htop hwloc-nox iproute2 lxcfs nftables numactl openssl
-procps rsync squashfs-tools tmux uidmap"
+procps rsync squashfs-tools sysstat tmux uidmap"
 LXD="lxd lxd-client"
 INCUS="incus-base incus-client"
 MACHINE="debootstrap e2fsprogs qemu-system-x86"

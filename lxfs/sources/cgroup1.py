@@ -93,9 +93,8 @@ def _ancestor_headroom(place: Place, limits: list[tuple[Place, int]]) -> int | N
     for ancestor, limit in limits:
         if ancestor is place:
             continue
-        stat = _stat(ancestor.read("memory.stat", parse.flat_keyed), ancestor.file("memory.stat"))
-        left = limit - ancestor.read("memory.usage_in_bytes", parse.integer) + stat.reclaimable
-        headroom = max(0, left if headroom is None else min(headroom, left))
+        found = left(ancestor, limit)
+        headroom = found if headroom is None else min(headroom, found)
     return headroom
 
 
@@ -150,6 +149,12 @@ def block_io(place: Place) -> dict[parse.Device, BlockIo]:
             if io != BlockIo():
                 found.setdefault(device, io)
     return found
+
+
+def left(place: Place, limit: int) -> int:
+    """Return what a cgroup has left of its limit in bytes, with what it can reclaim; at least 0."""
+    stat = _stat(place.read("memory.stat", parse.flat_keyed), place.file("memory.stat"))
+    return max(0, limit - place.read("memory.usage_in_bytes", parse.integer) + stat.reclaimable)
 
 
 def cpu_time(place: Place) -> CpuTime:

@@ -43,11 +43,18 @@ def memory(place: Place) -> MemoryUse:
 
 
 def _charged(place: Place) -> tuple[Place, int]:
-    """Return the cgroup that a cgroup's memory is charged to, and its use in bytes."""
+    """Return the cgroup that a cgroup's memory is charged to, and its use in bytes.
+
+    The root cgroup has no sum of its own; it is then made as v1's root makes it
+    (mm/memcontrol.c).
+    """
     for level in place.ancestry:
         usage = level.read_if_any("memory.current", parse.integer)
         if usage is not None:
             return level, usage
+    if place.is_top:
+        stat = _stat(place.read("memory.stat", parse.flat_keyed), place.file("memory.stat"))
+        return place, stat.anon + stat.file
     raise SourceError(
         errno.ENODEV, "no memory controller in it or above it", place.file("memory.current")
     )
@@ -103,9 +110,8 @@ def _ancestor_headroom(place: Place, limits: list[tuple[Place, int]]) -> int | N
     for ancestor, limit in limits:
         if ancestor is place:
             continue
-        stat = _stat(ancestor.read("memory.stat", parse.flat_keyed), ancestor.file("memory.stat"))
-        left = limit - ancestor.read("memory.current", parse.integer) + stat.reclaimable
-        headroom = max(0, left if headroom is None else min(headroom, left))
+        found = left(ancestor, limit)
+        headroom = found if headroom is None else min(headroom, found)
     return headroom
 
 
@@ -170,6 +176,12 @@ def pressure(place: Place, resource: str) -> bytes:
     if text is None:
         raise UncountedError(errno.EOPNOTSUPP, "no pressure of its own", place.file(name))
     return text
+
+
+def left(place: Place, limit: int) -> int:
+    """Return what a cgroup has left of its limit in bytes, with what it can reclaim; at least 0."""
+    stat = _stat(place.read("memory.stat", parse.flat_keyed), place.file("memory.stat"))
+    return max(0, limit - place.read("memory.current", parse.integer) + stat.reclaimable)
 
 
 def cpu_time(place: Place) -> CpuTime:

@@ -10,6 +10,7 @@ Threading: immutable after construction.
 import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from lxfs.model import (
@@ -40,6 +41,9 @@ _THREAD_LISTS = ("pids", "freezer", "cpuacct", "cpu", "memory", "devices", "name
 
 class Cgroup(Protocol):
     """What a container's cgroups say. Every method reads anew and may raise ``SourceError``."""
+
+    def counts_memory(self) -> bool:
+        """Return whether any hierarchy has the memory controller."""
 
     def memory(self) -> MemoryUse:
         """Return use and limits of memory and swap, in bytes."""
@@ -95,19 +99,22 @@ class Hierarchies:
         """Return the hierarchies mounted on ``host``. Raises ``SourceError`` when there are none.
 
         A hierarchy mounted more than once (in a container's tree, say) is taken where most of it
-        is visible: at the mount with the shortest root, the earliest among equals.
+        is visible: at the mount with the shortest root, the earliest among equals. One that another
+        mount hides is passed over.
         """
         v1: dict[str, Place] = {}
         v2: Place | None = None
         mounts = host.mounts()
         for mount in sorted(mounts, key=lambda mount: len(mount.root)):
             point = host.path(mount.point.lstrip("/"))
-            place = Place(point, mount.root, files=host.files)
-            if mount.fstype == "cgroup2" and v2 is None:
-                v2 = place
-            elif mount.fstype == "cgroup":
+            if mount.fstype not in ("cgroup", "cgroup2") or not Path(point).is_dir():
+                continue
+            place = Place(point, mount.root, "", host.files, _is_namespaced(point))
+            if mount.fstype == "cgroup":
                 for option in mount.super_options:
                     v1.setdefault(option, place)
+            elif v2 is None:
+                v2 = place
         if v2 is None and not v1:
             raise SourceError(
                 errno.ENOENT,
@@ -115,7 +122,7 @@ class Hierarchies:
                 host.path("proc/self/mountinfo"),
             )
         controllers = read_bytes(v2.file("cgroup.controllers")).split() if v2 else []
-        return cls(v1, v2, frozenset(name.decode() for name in controllers))
+        return cls(v1, v2, frozenset(name.decode(errors="replace") for name in controllers))
 
     def place(self, controller: str, paths: Mapping[str, str]) -> tuple[Place, int] | None:
         """Return where a process with these cgroup ``paths`` is for a controller, and the version.
@@ -159,6 +166,17 @@ class Hierarchies:
         return best
 
 
+def _is_namespaced(top: str) -> bool:
+    """Return whether the top of a mount has what no root cgroup has: lxfs is in a container.
+
+    v2 has cgroup.events everywhere else; v1 has notify_on_release everywhere, release_agent in the
+    root alone.
+    """
+    names = ("cgroup.events", "notify_on_release", "release_agent")
+    events, notify, agent = (Path(top, name).exists() for name in names)
+    return events or (notify and not agent)
+
+
 class ContainerCgroup:
     """A container's cgroups, one place per controller, behind the ``Cgroup`` protocol."""
 
@@ -175,6 +193,10 @@ class ContainerCgroup:
             raise SourceError(errno.ENODEV, f"no cgroup hierarchy has the {controller} controller")
         return found
 
+    def counts_memory(self) -> bool:
+        """Return whether any hierarchy has the memory controller."""
+        return self._place("memory") is not None
+
     def memory(self) -> MemoryUse:
         """Return use and limits of memory and swap, in bytes."""
         place, version = self._need("memory")
@@ -182,7 +204,9 @@ class ContainerCgroup:
 
     def memory_events(self) -> Mapping[bytes, int]:
         """Return what has happened to its memory, as counts by the names of /proc/vmstat."""
-        place, version = self._need("memory")
+        if (found := self._place("memory")) is None:
+            return {}
+        place, version = found
         return cgroup1.memory_events(place) if version == 1 else cgroup2.memory_events(place)
 
     def huge_pages(self, size: int) -> HugePages:
@@ -190,7 +214,7 @@ class ContainerCgroup:
         if (found := self._place("hugetlb")) is None:
             return HugePages()
         place, version = found
-        name = _size_name(size)
+        name = size_name(size)
         return cgroup1.huge_pages(place, name) if version == 1 else cgroup2.huge_pages(place, name)
 
     def block_io(self) -> Mapping[Device, BlockIo]:
@@ -247,7 +271,9 @@ class ContainerCgroup:
 
     def memory_use_by_node(self) -> Mapping[str, Mapping[int, int]]:
         """Return use by kind and NUMA node, in bytes; nothing where that is not counted."""
-        place, version = self._need("memory")
+        if (found := self._place("memory")) is None:
+            return {}
+        place, version = found
         if version == 1:
             return cgroup1.memory_use_by_node(place)
         return cgroup2.memory_use_by_node(place)
@@ -261,7 +287,7 @@ class ContainerCgroup:
         return place.tree_of_integers("tasks" if version == 1 else "cgroup.threads")
 
 
-def _size_name(size: int) -> str:
+def size_name(size: int) -> str:
     """Return a size of huge pages as the hugetlb controller's files name it: 2MB, 1GB, 64KB."""
     for unit, letter in ((1 << 30, "G"), (1 << 20, "M")):
         if size >= unit:

@@ -123,5 +123,21 @@ class Files:
         self._recent = {path: kept for path, kept in list(self._recent.items()) if now < kept[0]}
 
 
+class Moment(Files):
+    """Reads each file once: whatever is made of it is made of the same bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(keep=False)
+        self._texts: dict[str, bytes] = {}
+
+    def read(self, path: str) -> bytes:
+        """Return what a file said when it was first asked for."""
+        if path not in self._texts:
+            self._texts[path] = read_bytes(path)
+        return self._texts[path]
+
+    recent = read
+
+
 PLAIN = Files(keep=False)
 """Keeps nothing: each read opens its path."""

@@ -6,6 +6,7 @@ files. Every failure is a ``SourceError`` with the path in it.
 Threading: use one ``Host`` from as many threads as you like; what it keeps is in ``files``.
 """
 
+import copy
 import errno
 import fcntl
 import os
@@ -16,7 +17,7 @@ from typing import TypeVar
 
 from lxfs import parse
 from lxfs.model import NSEC_PER_TICK, HostNode, SourceError
-from lxfs.sources.files import Files, read_bytes
+from lxfs.sources.files import Files, Moment, read_bytes
 
 # _IOR(0xb7, 7, int) of include/uapi/linux/nsfs.h: the init of a pid namespace, without a fork.
 _NS_GET_TGID_FROM_PIDNS = 0x8004B707
@@ -44,6 +45,12 @@ class Host:
     def __init__(self, root: str = "/") -> None:
         self._root = root.rstrip("/")
         self.files = Files(keep=not self._root)
+
+    def at_one_moment(self) -> "Host":
+        """Return the same host, of which each kept or recent file is read once and for all."""
+        host = copy.copy(self)
+        host.files = Moment()
+        return host
 
     def path(self, relative: str) -> str:
         """Return where ``relative`` (``proc/meminfo``) lies under the root."""

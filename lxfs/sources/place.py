@@ -33,13 +33,15 @@ _L = TypeVar("_L", int, Fraction)
 class Place:
     """A cgroup at ``path`` (absolute, within the hierarchy) under a mount at ``point``.
 
-    ``root`` is the cgroup that the mount shows at its top: ``/`` except in a cgroup namespace.
+    ``root`` is the cgroup that the mount shows at its top, as our own cgroup namespace calls it.
+    ``namespaced`` says that this namespace's ``/`` is not the root cgroup but one below it.
     """
 
     point: str
     root: str = "/"
     path: str = ""
     files: Files = field(default=PLAIN, compare=False, repr=False)
+    namespaced: bool = False
 
     @property
     def depth(self) -> int:
@@ -76,7 +78,7 @@ class Place:
         path = self.path
         while path and path != "/":
             path = path.rpartition("/")[0]
-            levels.append(Place(self.point, self.root, path, self.files))
+            levels.append(Place(self.point, self.root, path, self.files, self.namespaced))
         return tuple(levels)
 
     @cached_property
@@ -91,7 +93,7 @@ class Place:
     @property
     def is_top(self) -> bool:
         """Whether this is the root cgroup, whose counters are the machine's."""
-        return not self.path and self.root == "/"
+        return not self.path and self.root == "/" and not self.namespaced
 
     def read(self, name: str, shape: Callable[[bytes], _T]) -> _T:
         """Return what ``shape`` makes of one of the cgroup's files."""
@@ -119,6 +121,16 @@ class Place:
     def smallest(self, name: str, shape: Callable[[bytes], _L | None]) -> _L | None:
         """Return the smallest of these limits."""
         return min((limit for _, limit in self.limits(name, shape)), default=None)
+
+    def populated(self) -> bool:
+        """Return whether there is any process in this cgroup or below it.
+
+        cgroup v2 says so in cgroup.events; of v1 the lists have to be looked at.
+        """
+        events = self.read_if_any("cgroup.events", parse.flat_keyed)
+        if events is not None:
+            return events.get(b"populated", 0) != 0
+        return bool(self.tree_of_integers("tasks"))
 
     def tree_of_integers(self, name: str) -> list[int]:
         """Return the integers in one file of this cgroup and of its descendants.
@@ -158,7 +170,7 @@ def _integers(text: bytes) -> list[int]:
 
 @lru_cache(maxsize=1024)  # few cgroups are asked about again and again
 def _below(place: Place, path: str) -> Place:
-    if "/.." in path:
+    if ".." in path.split("/"):
         raise SourceError(errno.EXDEV, f"cgroup {path} is outside our cgroup namespace")
     root = place.root.rstrip("/")
     if path != root and not path.startswith(root + "/"):
@@ -166,4 +178,4 @@ def _below(place: Place, path: str) -> Place:
     inner = path[len(root) :].rstrip("/")
     if inner.count("/") > _MAX_ANCESTORS:
         raise SourceError(errno.ELOOP, f"cgroup {path[:80]}... is nested too deeply")
-    return Place(place.point, place.root, inner, place.files)
+    return Place(place.point, place.root, inner, place.files, place.namespaced)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from lxfs import parse
 from lxfs.model import Cpus
+from lxfs.origin import ONLINE, VISIBLE_V1, VISIBLE_V2, Origin
 
 View = Callable[[bytes, Cpus], bytes]
 """The host's bytes and the container's CPUs to what the container reads."""
@@ -43,6 +44,14 @@ def seen_list(host: bytes, cpus: Cpus) -> bytes:
     """Return the visible of the host's list. Raises ``ValueError`` when it is none."""
     kept = set(parse.cpulist(host)).intersection(cpus.visible)
     return f"{parse.format_cpulist(kept)}\n".encode()
+
+
+def seen_list_if_any(host: bytes, cpus: Cpus) -> bytes:
+    """Return the same of a list that may not have been made.
+
+    Without nohz_full= on its command line, a kernel that could have it says ``(null)`` there.
+    """
+    return host if host == b"(null)\n" else seen_list(host, cpus)
 
 
 def seen_mask(host: bytes, cpus: Cpus) -> bytes:
@@ -76,7 +85,7 @@ FILES: Mapping[str, View | None] = MappingProxyType(
         "offline": none,
         "enabled": seen_list,
         "isolated": seen_list,
-        "nohz_full": seen_list,
+        "nohz_full": seen_list_if_any,
         "kernel_max": SAME,
         "modalias": SAME,
         "uevent": SAME,
@@ -135,3 +144,26 @@ FILES: Mapping[str, View | None] = MappingProxyType(
 
 LINKS = frozenset({"cpu#/node#", "cpu#/subsystem", "cpu#/cpufreq"})
 """The served links by shape."""
+
+
+def _of_visible(formula: str) -> Origin:
+    return Origin(("*",), formula, v1=VISIBLE_V1, v2=VISIBLE_V2, host=(ONLINE,))
+
+
+_ORIGINS: Mapping[View | None, Origin] = {
+    visible: _of_visible(
+        "the visible CPUs: the lowest min(number allowed, quota rounded up) of those allowed"
+    ),
+    none: Origin(("*",), "nothing: a container has no CPUs that it does not see"),
+    on: Origin(("*",), "1: a CPU that is seen is online"),
+    seen_list: _of_visible("the visible of the host's list"),
+    seen_list_if_any: _of_visible("the visible of the host's list, if it has one"),
+    seen_mask: _of_visible("the visible of the host's mask, as wide as that"),
+    seen_numbers: _of_visible("the visible of the host's numbers"),
+    SAME: Origin(("*",), "the host's: a constant of the hardware, the kernel or its settings"),
+}
+
+ORIGINS: Mapping[str, tuple[Origin, ...]] = MappingProxyType(
+    {shape: (_ORIGINS[view],) for shape, view in FILES.items()}
+)
+"""Where each file comes from, by shape."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from lxfs.model import BlockIo
+from lxfs.origin import Origin, value
 from lxfs.parse import Device
 
 _SECTOR = 512
@@ -69,3 +70,25 @@ def _counts(io: BlockIo, columns: int) -> bytes:
     counts[4], counts[6] = io.wios, io.wbytes // _SECTOR
     counts[11], counts[13] = io.dios, io.dbytes // _SECTOR
     return b"".join(b" %d" % count for count in counts[:columns])
+
+
+COUNTED_V1 = tuple(
+    value(f"blkio.{name}_recursive")
+    for name in (
+        "throttle.io_service_bytes",
+        "throttle.io_serviced",
+        "bfq.io_service_bytes",
+        "bfq.io_serviced",
+    )
+)
+COUNTED_V2 = (value("io.stat"),)
+ORIGINS = (
+    Origin(
+        ("*",),
+        "a device of the host's list that was used: reads, sectors read, writes, sectors written,"
+        " discards, sectors discarded; the other columns are not counted per cgroup, and 0",
+        v1=COUNTED_V1,
+        v2=COUNTED_V2,
+        host=(value("/proc/diskstats"),),
+    ),
+)

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from lxfs import parse
 from lxfs.model import HugePages, MemoryUse
+from lxfs.origin import Origin, Reading, keys, smallest, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,3 +193,153 @@ def render(host: bytes, use: MemoryUse, huge: HugePages | None = None) -> bytes:
     return layout.template % tuple(
         [values.get(name, 0) // divisor for name, divisor in layout.columns]
     )
+
+
+_V1_LIMIT, _V2_LIMIT = smallest("memory.limit_in_bytes"), smallest("memory.max")
+_V1_USAGE, _V2_USAGE = value("memory.usage_in_bytes"), value("memory.current")
+_V1_LEFT = Reading("memory.limit_in_bytes", "headroom", ("memory.usage_in_bytes", "memory.stat"))
+_V2_LEFT = Reading("memory.max", "headroom", ("memory.current", "memory.stat"))
+_V1_HUGE, _V2_HUGE = smallest("hugetlb.SIZE.limit_in_bytes"), smallest("hugetlb.SIZE.max")
+_V1_UNCOUNTED = Reading("memory.stat", "zero", ("not counted by cgroup v1",))
+
+
+def _of_host(*names: str) -> tuple[Reading, ...]:
+    return (keys("/proc/meminfo", *names),)
+
+
+def _counted(line: str, v2: str, v1: str | None = None) -> Origin:
+    """Return the origin of a line that is one line of memory.stat, or the sum of several."""
+    v1_names = () if v1 is None else tuple(f"total_{name}" for name in v1.split())
+    return Origin(
+        (line,),
+        "the sum of both in kB" if " " in v2 else "as counted",
+        v1=(keys("memory.stat", *v1_names) if v1_names else _V1_UNCOUNTED,),
+        v2=(keys("memory.stat", *v2.split()),),
+    )
+
+
+def _zero(lines: str, reason: str) -> Origin:
+    return Origin(tuple(lines.split()), f"0: {reason}")
+
+
+ORIGINS = (
+    Origin(
+        ("MemTotal",),
+        "min(limit, the host's)",
+        v1=(_V1_LIMIT,),
+        v2=(_V2_LIMIT,),
+        host=_of_host("MemTotal"),
+    ),
+    Origin(
+        ("MemFree",),
+        "MemTotal less usage, not below 0, not above MemAvailable",
+        v1=(_V1_USAGE,),
+        v2=(_V2_USAGE,),
+    ),
+    Origin(
+        ("MemAvailable",),
+        "MemTotal less usage, and what can be reclaimed: active_file + inactive_file +"
+        " slab_reclaimable; at most MemTotal, what each limited ancestor has left (its limit less"
+        " its usage, and what it can reclaim), and the host's MemAvailable",
+        v1=(
+            _V1_USAGE,
+            keys("memory.stat", "total_active_file", "total_inactive_file"),
+            _V1_LEFT,
+        ),
+        v2=(
+            _V2_USAGE,
+            keys("memory.stat", "active_file", "inactive_file", "slab_reclaimable"),
+            _V2_LEFT,
+        ),
+        host=_of_host("MemAvailable"),
+    ),
+    _zero("Buffers", "a cgroup's page cache is all in Cached"),
+    _counted("Cached", "file", "cache"),
+    _counted("SwapCached", "swapcached", "swapcached"),
+    _counted("Active", "active_anon active_file", "active_anon active_file"),
+    _counted("Inactive", "inactive_anon inactive_file", "inactive_anon inactive_file"),
+    _counted("Active(anon)", "active_anon", "active_anon"),
+    _counted("Inactive(anon)", "inactive_anon", "inactive_anon"),
+    _counted("Active(file)", "active_file", "active_file"),
+    _counted("Inactive(file)", "inactive_file", "inactive_file"),
+    _counted("Unevictable", "unevictable", "unevictable"),
+    _zero("Mlocked", "not counted per cgroup; it is part of Unevictable"),
+    Origin(
+        ("SwapTotal",),
+        "min(limit, the host's); 0 where swap is not accounted. v1 limits memory and swap as one"
+        " sum: the limit is what that allows beyond memory, and with swappiness 0 what is swapped",
+        v1=(smallest("memory.memsw.limit_in_bytes"), _V1_LIMIT, value("memory.swappiness")),
+        v2=(smallest("memory.swap.max"),),
+        host=_of_host("SwapTotal"),
+    ),
+    Origin(
+        ("SwapFree",),
+        "SwapTotal less what is swapped (v1: the sum less memory's part), not below 0",
+        v1=(value("memory.memsw.usage_in_bytes"), _V1_USAGE),
+        v2=(value("memory.swap.current"),),
+    ),
+    _counted("Zswap", "zswap"),
+    _counted("Zswapped", "zswapped"),
+    _counted("Dirty", "file_dirty", "dirty"),
+    _counted("Writeback", "file_writeback", "writeback"),
+    _counted("AnonPages", "anon", "rss"),
+    _counted("Mapped", "file_mapped", "mapped_file"),
+    _counted("Shmem", "shmem", "shmem"),
+    _counted("KReclaimable", "slab_reclaimable"),
+    _counted("Slab", "slab_reclaimable slab_unreclaimable"),
+    _counted("SReclaimable", "slab_reclaimable"),
+    _counted("SUnreclaim", "slab_unreclaimable"),
+    _counted("KernelStack", "kernel_stack"),
+    _counted("PageTables", "pagetables"),
+    _counted("SecPageTables", "sec_pagetables"),
+    _zero("NFS_Unstable Bounce WritebackTmp", "not counted per cgroup"),
+    Origin(
+        ("CommitLimit",),
+        "SwapTotal + MemTotal times the host's own share: its CommitLimit less its SwapTotal, of"
+        " its MemTotal",
+        host=_of_host("CommitLimit", "SwapTotal", "MemTotal"),
+    ),
+    Origin(
+        ("Committed_AS",),
+        "AnonPages + Shmem + SwapTotal less SwapFree: what was touched of the promises, which"
+        " themselves are not counted per cgroup",
+    ),
+    *(
+        Origin((name,), "the host's: a property of the processor", host=_of_host(name))
+        for name in ("VmallocTotal", "Hugepagesize")
+    ),
+    _counted("VmallocUsed", "vmalloc"),
+    _zero("VmallocChunk", "the kernel's own answer since 4.4"),
+    _counted("Percpu", "percpu"),
+    _zero("HardwareCorrupted Balloon Unaccepted", "the machine's, and no container's"),
+    _counted("AnonHugePages", "anon_thp", "rss_huge"),
+    _counted("ShmemHugePages", "shmem_thp"),
+    _counted("FileHugePages", "file_thp"),
+    _zero("ShmemPmdMapped FilePmdMapped CmaTotal CmaFree", "not counted per cgroup"),
+    Origin(
+        ("HugePages_Total",),
+        "min(limit, the host's); while the host has none, nothing is read",
+        v1=(_V1_HUGE,),
+        v2=(_V2_HUGE,),
+        host=_of_host("HugePages_Total"),
+    ),
+    Origin(
+        ("HugePages_Free",),
+        "HugePages_Total less use, at most what the host has free and has promised to nobody else",
+        v1=(value("hugetlb.SIZE.usage_in_bytes"),),
+        v2=(value("hugetlb.SIZE.current"),),
+        host=_of_host("HugePages_Free", "HugePages_Rsvd"),
+    ),
+    Origin(
+        ("HugePages_Rsvd",),
+        "what is reserved and not taken yet, at most the host's and HugePages_Free",
+        v1=(value("hugetlb.SIZE.rsvd.usage_in_bytes"), value("hugetlb.SIZE.usage_in_bytes")),
+        v2=(value("hugetlb.SIZE.rsvd.current"), value("hugetlb.SIZE.current")),
+        host=_of_host("HugePages_Rsvd"),
+    ),
+    _zero("HugePages_Surp", "what of the pool is surplus is not known per cgroup"),
+    Origin(("Hugetlb",), "HugePages_Total times Hugepagesize"),
+    _zero("DirectMap*", "they add up to the host's memory"),
+    _zero("*", "no cgroup counts it, and the host's figure would tell of the neighbours"),
+)
+"""Line by line; what a kernel adds later is the last."""

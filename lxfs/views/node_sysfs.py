@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from lxfs import parse
 from lxfs.model import NodeMemory
+from lxfs.origin import ONLINE, VISIBLE_V1, VISIBLE_V2, Origin, Reading, value
 
 LINKS = frozenset({"node#/cpu#", "node#/subsystem"})
 """The served links by shape."""
@@ -166,3 +167,68 @@ def share(
         return kept
     rest = share(over, {node: most[node] - part for node, part in kept.items()})
     return {node: part + rest[node] for node, part in kept.items()}
+
+
+_MEMS_V1 = (Reading("cpuset.effective_mems", "nearest"),)
+_MEMS_V2 = (Reading("cpuset.mems.effective", "nearest"),)
+_USE_V1, _USE_V2 = (*_MEMS_V1, value("memory.numa_stat")), (*_MEMS_V2, value("memory.numa_stat"))
+
+
+def _all(formula: str, *, cpus: bool = False, memory: bool = False) -> tuple[Origin, ...]:
+    """Return the origin of every line of a file that names what a container sees."""
+    return (
+        Origin(
+            ("*",),
+            formula,
+            v1=VISIBLE_V1 * cpus + _MEMS_V1 * memory,
+            v2=VISIBLE_V2 * cpus + _MEMS_V2 * memory,
+            host=(ONLINE,) * cpus,
+        ),
+    )
+
+
+_NODES = _all(
+    "the visible nodes: those of the visible CPUs, and those that memory may be on",
+    cpus=True,
+    memory=True,
+)
+_SAME = _all("the host's")
+ORIGINS: Mapping[str, tuple[Origin, ...]] = MappingProxyType(
+    {
+        "online": _NODES,
+        "possible": _NODES,
+        "has_cpu": _all("the nodes of the visible CPUs", cpus=True),
+        "has_memory": _all("the nodes that memory may be on", memory=True),
+        "has_normal_memory": _all("those of the host's that memory may be on", memory=True),
+        "has_high_memory": _all("those of the host's that memory may be on", memory=True),
+        "has_generic_initiator": _all("the visible of the host's", cpus=True, memory=True),
+        "uevent": _SAME,
+        "node#/cpulist": _all("the visible of the node's CPUs", cpus=True),
+        "node#/cpumap": _all("the visible of the node's CPUs, as wide as the host's", cpus=True),
+        "node#/distance": _all("the host's, to the visible nodes", cpus=True, memory=True),
+        "node#/meminfo": (
+            Origin(
+                ("Node * MemTotal", "Node * HugePages_*"),
+                "its part of that line of /proc/meminfo, by the sizes of the nodes on the host",
+                v1=_MEMS_V1,
+                v2=_MEMS_V2,
+            ),
+            Origin(
+                ("Node * MemUsed", "Node * MemFree"),
+                "its part of what is used of /proc/meminfo's MemTotal, by what is on the node, at"
+                " most its MemTotal; and the rest of that",
+                v1=_USE_V1,
+                v2=_USE_V2,
+            ),
+            Origin(
+                ("*",),
+                "its part of that line of /proc/meminfo, by what is on the node",
+                v1=_USE_V1,
+                v2=_USE_V2,
+            ),
+        ),
+        "node#/numastat": _all("0: which node an allocation hit is not counted per cgroup"),
+        "node#/uevent": _SAME,
+    }
+)
+"""Where each file comes from, by shape."""

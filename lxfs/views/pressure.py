@@ -7,6 +7,8 @@ Threading: none.
 
 import re
 
+from lxfs.origin import Origin, value
+
 _TEXT = re.compile(
     rb"(?:(?:some|full) avg10=\d+\.\d\d avg60=\d+\.\d\d avg300=\d+\.\d\d total=\d+\n)+"
 )
@@ -20,3 +22,10 @@ def render(text: bytes) -> bytes:
     if _TEXT.fullmatch(text) is None:
         raise ValueError(f"expected lines of pressure, found {text[:60]!r}")
     return text
+
+
+def origins(resource: str) -> tuple[Origin, ...]:
+    """Return where the lines of the file of a resource come from."""
+    # Kept in the v2 tree alone, on a machine of v1 controllers, too.
+    file = (value(f"{resource}.pressure"),)
+    return (Origin(("some", "full"), "the cgroup's own in the v2 tree", v1=file, v2=file),)

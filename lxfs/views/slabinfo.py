@@ -6,6 +6,8 @@ Boundary: pure.
 Threading: none.
 """
 
+from lxfs.origin import Origin
+
 _TEXT = b"""\
 slabinfo - version: 2.1
 # name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> \
@@ -17,3 +19,6 @@ slabinfo - version: 2.1
 def render() -> bytes:
     """Return the version and the heading of no lines (``man 5 slabinfo``)."""
     return _TEXT
+
+
+ORIGINS = (Origin(("*",), "the heading alone: no cgroup counts the kernel's caches one by one"),)

@@ -6,6 +6,17 @@ Threading: none.
 """
 
 from lxfs.model import NSEC_PER_TICK, CpuCounters, CpuTicks, TaskCount
+from lxfs.origin import (
+    ONLINE,
+    START,
+    THREADS_V1,
+    THREADS_V2,
+    VISIBLE_V1,
+    VISIBLE_V2,
+    Origin,
+    keys,
+    value,
+)
 
 
 def render(host: bytes, counters: CpuCounters, tasks: TaskCount, forks: int) -> bytes:
@@ -46,3 +57,51 @@ def render(host: bytes, counters: CpuCounters, tasks: TaskCount, forks: int) -> 
 def _cpu(label: bytes, ticks: CpuTicks) -> bytes:
     columns = (ticks.user, ticks.nice, ticks.system, ticks.idle)
     return label + b"".join(b" %d" % (value // NSEC_PER_TICK) for value in columns) + b" 0" * 6
+
+
+USED_V1 = (keys("cpuacct.stat", "user", "system"),)
+USED_V2 = (keys("cpu.stat", "user_usec", "nice_usec", "system_usec"),)
+ORIGINS = (
+    Origin(
+        ("cpu",),
+        "user, nice, system: what the cgroup used since the container began (v1: nice is in user;"
+        " v2: user less nice). idle: wall-clock time times min(number allowed, quota) less what was"
+        " used. Never going back. The other columns are the host's, not counted per cgroup, and 0",
+        v1=(*USED_V1, *VISIBLE_V1),
+        v2=(*USED_V2, *VISIBLE_V2),
+        host=(START, ONLINE),
+    ),
+    Origin(
+        ("cpu[0-9]*",),
+        "its part of each column of cpu: v1 tells on which CPU it was used, v2 does not, which is"
+        " then shown evenly; idle where there is time left",
+        v1=(value("cpuacct.usage_all"),),
+    ),
+    Origin(
+        ("intr", "ctxt", "softirq"),
+        "0: the host's, not counted per cgroup",
+    ),
+    Origin(
+        ("btime",),
+        "the host's: ps(1) adds to it start times that count from the host's boot",
+        host=(keys("/proc/stat", "btime"),),
+    ),
+    Origin(
+        ("processes",),
+        "the highest pid seen in the container so far: a lower bound of what was ever forked",
+        v1=THREADS_V1,
+        v2=THREADS_V2,
+    ),
+    Origin(
+        ("procs_running",),
+        "threads in state R in /proc/TID/status, at least the reader",
+        v1=THREADS_V1,
+        v2=THREADS_V2,
+    ),
+    Origin(
+        ("procs_blocked",),
+        "threads in state D in /proc/TID/status",
+        v1=THREADS_V1,
+        v2=THREADS_V2,
+    ),
+)

@@ -9,6 +9,8 @@ from functools import lru_cache
 
 from lxfs import parse
 from lxfs.model import MemoryUse
+from lxfs.origin import Origin, origin_of
+from lxfs.views.meminfo import ORIGINS as MEMINFO
 from lxfs.views.meminfo import swap_sizes
 
 _HEADER = b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
@@ -33,3 +35,23 @@ def render(host_meminfo: bytes, use: MemoryUse) -> bytes:
     used_kb = total // 1024 - (total - used) // 1024
     line = f"none{' ' * 36}virtual\t\t{total // 1024}\t\t{used_kb}\t\t0\n"
     return _HEADER + line.encode()
+
+
+def _origins() -> tuple[Origin, ...]:
+    total, free = (origin_of(f"{name}:", MEMINFO) for name in ("SwapTotal", "SwapFree"))
+    assert total is not None  # noqa: S101 - every line of meminfo has an origin
+    assert free is not None  # noqa: S101
+    return (
+        Origin(("Filename",), "the header"),
+        Origin(
+            ("none",),
+            "all the swap that may be used, if any: Size is meminfo's SwapTotal, Used is that less"
+            " SwapFree",
+            v1=(*total.v1, *free.v1),
+            v2=(*total.v2, *free.v2),
+            host=total.host,
+        ),
+    )
+
+
+ORIGINS = _origins()

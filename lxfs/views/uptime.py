@@ -5,6 +5,9 @@ Boundary: pure.
 Threading: none.
 """
 
+from lxfs.origin import ONLINE, START, VISIBLE_V1, VISIBLE_V2, Origin
+from lxfs.views.stat import USED_V1, USED_V2
+
 _NSEC_PER_CENTISECOND = 10_000_000
 
 
@@ -21,3 +24,14 @@ def render(age: int, idle: int) -> bytes:
 def _seconds(nanoseconds: int) -> str:
     seconds, rest = divmod(nanoseconds // _NSEC_PER_CENTISECOND, 100)
     return f"{seconds}.{rest:02}"
+
+
+ORIGINS = (
+    Origin(
+        ("*",),
+        "now less the start of init, never negative; then stat's idle, of all CPUs together",
+        v1=(*USED_V1, *VISIBLE_V1),
+        v2=(*USED_V2, *VISIBLE_V2),
+        host=(START, ONLINE),
+    ),
+)

@@ -10,9 +10,12 @@ Threading: none.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lxfs.model import BlockIo, MemoryUse
+from lxfs.origin import Origin, Reading, keys, smallest, value
 from lxfs.views import meminfo
+from lxfs.views.diskstats import COUNTED_V1, COUNTED_V2
 
 # Counted by cgroup v2 in memory.stat, by v1 a few of them (mm/memcontrol.c); the rest stays 0.
 _EVENTS = frozenset(
@@ -40,6 +43,20 @@ class Sizes:
 
     page: int
     huge: int | None
+
+
+@lru_cache(maxsize=4)  # the same for every container: taken apart once per look at the host
+def _layout(host: bytes) -> tuple[tuple[bytes, ...], bytes]:
+    """Return the names of the host's lines, and what a file of such lines is made with."""
+    names = []
+    for line in host.splitlines():
+        name, space, number = line.partition(b" ")
+        if not (name and space and number.isdigit()):
+            raise ValueError(f"expected a name and a count, found {line[:40]!r}")
+        names.append(name)
+    if not names:
+        raise ValueError("the host's vmstat is empty")
+    return tuple(names), b"".join(name.replace(b"%", b"%%") + b" %d\n" for name in names)
 
 
 def _pages(host_meminfo: bytes, use: MemoryUse) -> dict[bytes, int]:
@@ -111,13 +128,72 @@ def render(
     this file, ``io`` is that of all devices. Raises ``ValueError`` for a host's file of another
     shape.
     """
+    names, template = _layout(host)
     values = _values(host_meminfo, use, events, io, sizes)
-    lines = []
-    for line in host.splitlines():
-        name, space, number = line.partition(b" ")
-        if not (name and space and number.isdigit()):
-            raise ValueError(f"expected a name and a count, found {line[:40]!r}")
-        lines.append(b"%b %d\n" % (name, values.get(name, 0)))
-    if not lines:
-        raise ValueError("the host's vmstat is empty")
-    return b"".join(lines)
+    return template % tuple([values.get(name, 0) for name in names])
+
+
+def _amount(lines: str, v2: str, v1: str | None, formula: str) -> Origin:
+    theirs = tuple(f"total_{name}" for name in (v1 or "").split())
+    uncounted = Reading("memory.stat", "zero", ("not counted by cgroup v1",))
+    return Origin(
+        tuple(lines.split()),
+        formula,
+        v1=(keys("memory.stat", *theirs) if theirs else uncounted,),
+        v2=(keys("memory.stat", *v2.split()),),
+    )
+
+
+def _origins() -> tuple[Origin, ...]:
+    pages, huge = "in pages", "in huge pages"
+    lists = ("inactive_anon", "active_anon", "inactive_file", "active_file", "unevictable")
+    return (
+        Origin(
+            ("nr_free_pages",),
+            "meminfo's MemFree, in pages",
+            v1=(value("memory.usage_in_bytes"), smallest("memory.limit_in_bytes")),
+            v2=(value("memory.current"), smallest("memory.max")),
+        ),
+        *(_amount(f"nr_{name} nr_zone_{name}", name, name, pages) for name in lists),
+        _amount(
+            "nr_zone_write_pending",
+            "file_dirty file_writeback",
+            "dirty writeback",
+            "the sum, in pages",
+        ),
+        _amount("nr_anon_pages", "anon", "rss", pages),
+        _amount("nr_mapped", "file_mapped", "mapped_file", pages),
+        _amount("nr_file_pages", "file swapcached", "cache swapcached", "the sum, in pages"),
+        _amount("nr_swapcached", "swapcached", "swapcached", pages),
+        _amount("nr_dirty", "file_dirty", "dirty", pages),
+        _amount("nr_writeback", "file_writeback", "writeback", pages),
+        _amount("nr_shmem", "shmem", "shmem", pages),
+        _amount("nr_slab_reclaimable", "slab_reclaimable", None, pages),
+        _amount("nr_slab_unreclaimable", "slab_unreclaimable", None, pages),
+        _amount("nr_page_table_pages", "pagetables", None, pages),
+        _amount("nr_sec_page_table_pages", "sec_pagetables", None, pages),
+        _amount("nr_kernel_stack", "kernel_stack", None, "in KiB"),
+        _amount("nr_anon_transparent_hugepages", "anon_thp", "rss_huge", huge),
+        _amount("nr_shmem_hugepages", "shmem_thp", None, huge),
+        _amount("nr_file_hugepages", "file_thp", None, huge),
+        Origin(
+            ("pgpgin", "pgpgout"),
+            "KiB of block I/O, as in diskstats, of all devices that are not made of others",
+            v1=COUNTED_V1,
+            v2=COUNTED_V2,
+        ),
+        Origin(
+            ("oom_kill",),
+            "as counted",
+            v1=(keys("memory.oom_control", "oom_kill"),),
+            v2=(keys("memory.events", "oom_kill"),),
+        ),
+        *(
+            _amount(name, name, name, "as counted; 0 where the kernel does not")
+            for name in sorted(event.decode() for event in _EVENTS - {b"oom_kill"})
+        ),
+        Origin(("*",), "0: no cgroup counts it, or it is the whole machine's"),
+    )
+
+
+ORIGINS = _origins()

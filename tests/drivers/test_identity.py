@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lxfs.sources.host import Host
 from tests.drivers.conftest import (
     LXFS,
     MIB,
@@ -98,10 +99,25 @@ def test_neighbours_share_a_namespace_and_not_their_limits(by_cgroup: Mount) -> 
         assert _totals(top / "pause", script) == [40, 32, 48, 40]
 
 
+def test_a_cgroups_name_leads_nobody_astray(mount: Mount) -> None:
+    """A container whose cgroup is called as a line of the neighbour's /proc/PID/cgroup has its own.
+
+    The names are the container's to choose, and a vertical tab ends a line for str.splitlines.
+    """
+    paths = Host().cgroup_paths(os.getpid())
+    hierarchy, prefix = ("7:memory:", "memory") if "memory" in paths else ("0::", "")
+    neighbour = f"{paths[prefix].rstrip('/')}/lxfs-identity-{os.getpid()}/other"
+    spoof = [f"mine/x\x0b{hierarchy}"]
+    for name in neighbour.strip("/").split("/"):
+        spoof.append(f"{spoof[-1]}/{name}")
+    with _cgroups({"other": 48, "mine": 32, **dict.fromkeys(spoof, 0)}) as top:
+        assert _totals(top / spoof[-1], HEAD.format(mount.directory)) == [32]
+
+
 def test_neighbours_have_loads_of_their_own(by_cgroup: Mount) -> None:
     """The threads of a loadavg are those of the reader's cgroup, not of all its pid namespace."""
     with _cgroups(POD) as top:
-        reader = f"echo 0 > {top}/a/cgroup.procs; exec cat {by_cgroup.directory}/proc/loadavg"
+        reader = f"echo 0 > {top}/a/inner/cgroup.procs; exec cat {by_cgroup.directory}/proc/loadavg"
         script = f"sleep 60 & sleep 60 & sh -c '{reader}'; kill $!"
         command = _as_init(top / "pause", "sh", "-c", script)
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
@@ -233,7 +249,7 @@ def _logged(directory: Path, *options: str) -> Iterator[tuple[Path, Path]]:
         subprocess.Popen([*LXFS, "mount", "-f", *options, str(directory)], stderr=errors) as served,
     ):
         try:
-            assert eventually(lambda: is_mounted(directory))
+            assert eventually(lambda: is_mounted(directory), 60)  # in an emulated machine, too
             yield directory, log
         finally:
             served.terminate()
@@ -288,6 +304,13 @@ _STORM = """
             seen.add(read(descriptor))
         return seen
 
+    resident = os.fork()
+    if resident == 0:
+        enter("a")
+        os.write(tell, b"-")
+        time.sleep(60)
+        os._exit(0)
+    os.read(told, 1)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         kept = opened("a")
         changing = [pool.submit(lambda: {read(kept) for _ in range(500)}) for _ in range(8)]
@@ -308,14 +331,16 @@ _STORM = """
             os.close(descriptor)
         print(*sorted(seen - {"24576"}))
         print(read(opened("pause")))
+    os.kill(resident, signal.SIGKILL)
+    os.waitpid(resident, 0)
 """
 
 
 def test_a_storm_of_reads_tears_nothing(tmp_path: Path) -> None:
     """While limits change and cgroups go, each read is whole and of its own container.
 
-    Told apart by cgroup: the limit before or after a change; ESRCH once a cgroup is gone, also
-    when there is another of its name; init's own limit as ever; and nothing in the log.
+    Told apart by cgroup: the limit before or after a change; ESRCH once a cgroup is deserted or
+    gone, also when there is another of its name; init's own limit as ever; and nothing in the log.
     """
     with (
         _logged(tmp_path / "view", "--identity", "cgroup") as (view, log),

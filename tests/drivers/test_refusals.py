@@ -87,11 +87,11 @@ def test_not_root() -> None:
     """Anybody but root is told so by each verb, before anything else is tried."""
     code = textwrap.dedent("""
         import locale, os, shutil, sys  # what is imported late may not be readable to nobody
-        from lxfs import cli, mounting, run
+        from lxfs import cli, explain, mounting, run
         os.setuid(65534)
         sys.exit(cli.main(sys.argv[1:]))
     """)
-    for arguments in (["mount", "/mnt"], ["umount", "/mnt"], ["run", "true"]):
+    for arguments in (["mount", "/mnt"], ["umount", "/mnt"], ["run", "true"], ["explain", "1"]):
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
         )

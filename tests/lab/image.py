@@ -1,8 +1,8 @@
 """The lab's image, built on the spot from programs of this machine.
 
 Role: one unified tarball of a few megabytes: busybox for the everyday commands, and the real
-procps, htop, nproc and getconf, because busybox's own free and uptime ask sysinfo(2), not /proc.
-The shells are dash and bash: busybox's shell would run its own applets whatever PATH says.
+procps, htop, sysstat, nproc and getconf, because busybox's own free and uptime ask sysinfo(2),
+not /proc. The shells are dash and bash: busybox's would run its own applets whatever PATH says.
 Boundary: reads programs and libraries, writes one file. Threading: one caller.
 """
 
@@ -15,7 +15,10 @@ from pathlib import Path
 from .errors import LabUnavailable
 from .tools import run, which
 
-TOOLS = ("free", "top", "ps", "uptime", "vmstat", "nproc", "getconf", "htop", "dash", "bash")
+TOOLS = (
+    *("free", "top", "ps", "uptime", "vmstat", "nproc", "getconf", "htop", "dash", "bash"),
+    *("mpstat", "iostat", "lscpu", "script"),
+)
 TERMINALS = (
     "dumb",
     "ansi",

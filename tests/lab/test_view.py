@@ -1,13 +1,19 @@
 """What the tools of a real container show through lxfs, under LXD and under Incus."""
 
+import json
 import os
 import re
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from . import referees
 from .fixtures import MakeInstance
 from .lab import Host, Lab
+from .tools import run
 
 LIMITS = {"limits.memory": "256MiB", "limits.cpu": "1"}
 MIB = 1024 * 1024
@@ -37,11 +43,11 @@ class Tool:
 
     def __init__(self, host: Host, name: str) -> None:
         self._host = host
-        self._name = name
+        self.name = name
 
     def __call__(self, *argv: str) -> str:
         """Run ARGV; return what it prints."""
-        return self._host.exec(self._name, argv).stdout
+        return self._host.exec(self.name, argv).stdout
 
 
 def test_free_shows_the_container(tool: Tool) -> None:
@@ -71,6 +77,16 @@ def test_processors_online(tool: Tool) -> None:
     assert len(re.findall(r"^processor\s*:", cpuinfo, re.MULTILINE)) == 1
 
 
+def test_one_cpu_is_configured(tool: Tool) -> None:
+    """LXC's hook binds the directory of CPUs: one is there, online, and the only one counted."""
+    assert tool("getconf", "_NPROCESSORS_CONF") == "1\n"
+    found = tool("sh", "-c", "ls -d /sys/devices/system/cpu/cpu[0-9]*").split()
+    online = tool("cat", "/sys/devices/system/cpu/online").strip()
+    assert found == [f"/sys/devices/system/cpu/cpu{online}"]
+    for name in ("possible", "present"):
+        assert tool("cat", f"/sys/devices/system/cpu/{name}").strip() == online
+
+
 def test_uptime_is_the_containers(tool: Tool) -> None:
     """`uptime` counts from the start of the container, not of the machine."""
     seconds = float(tool("dd", "if=/proc/uptime").split()[0])
@@ -87,6 +103,98 @@ def test_top_agrees(tool: Tool) -> None:
     tasks = re.search(r"Tasks:\s+(\d+) total", screen)
     assert tasks
     assert int(tasks[1]) < 10
+
+
+def test_every_tool_has_the_same_memory(tool: Tool) -> None:
+    """free, top, vmstat and htop all have the 256 MiB, and of it about as much free."""
+    totals = referees.memory_totals(tool)
+    assert totals == dict.fromkeys(totals, 256 * MIB)
+    free = referees.memory_free(tool).values()
+    assert max(free) - min(free) <= 4 * MIB
+
+
+def test_every_tool_has_the_same_processors(tool: Tool) -> None:
+    """getconf, lscpu, mpstat, iostat, top and htop have the one CPU, online and configured."""
+    counts = referees.processors(tool)
+    assert counts == dict.fromkeys(counts, 1)
+    assert referees.online(tool) == tool("cat", "/sys/devices/system/cpu/online").strip()
+
+
+def test_vmstat_has_the_disks_of_diskstats(tool: Tool) -> None:
+    """`vmstat -d` lists the devices that the container has used, and no other."""
+    lines = tool("cat", "/proc/diskstats").splitlines()
+    assert referees.disks(tool) == {line.split()[2] for line in lines}
+
+
+def test_psutil_agrees(host: Host, lab: Lab, tool: Tool) -> None:
+    """The referee psutil, entered into the container's pid namespace, has its figures."""
+    program = referees.PSUTIL.format(procfs=f"{lab.plan.view}/proc")
+    enter = ["nsenter", "--pid", "--target", str(host.init_pid(tool.name))]
+    found = json.loads(run([*enter, sys.executable, "-W", "ignore", "-c", program]).stdout)
+    assert (found["total"], found["cpus"], found["swap"]) == (256 * MIB, 1, 0)
+    assert 0 < found["used"] < found["available"] < found["total"]
+
+
+def cgroup(pid: int, controller: str) -> Path:
+    """Return the cgroup of a process, on v1 or v2."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, names, path = line.split(":", 2)
+        if controller in names.split(","):
+            return Path(f"/sys/fs/cgroup/{names}{path}")
+    return Path(f"/sys/fs/cgroup{path}")
+
+
+def used_seconds(pid: int) -> float:
+    """Return the CPU time of the cgroup of a process, as the kernel has it, in seconds."""
+    if (file := cgroup(pid, "cpuacct") / "cpuacct.usage").exists():
+        return int(file.read_text()) / 1e9
+    stat = (cgroup(pid, "cpu") / "cpu.stat").read_text().split()
+    return int(stat[stat.index("usage_usec") + 1]) / 1e6
+
+
+def prefer(pid: int) -> None:
+    """Give a container's cgroup the most weight, so that a busy machine does not hold it back."""
+    for name, most in (("cpu.shares", "262144"), ("cpu.weight", "10000")):
+        if (file := cgroup(pid, "cpu") / name).exists():
+            file.write_text(most)
+
+
+def test_half_of_the_quota_reads_as_half(
+    host: Host, tool: Tool, make_instance: MakeInstance
+) -> None:
+    """A busy loop in a container of two CPUs' quota is about 50 % busy to each tool, next door 0.
+
+    What exactly, the kernel's count of the same seconds says.
+    """
+    name = make_instance(host, {"limits.cpu.allowance": "200ms/100ms"})
+    burning = Tool(host, name)
+    burning("sh", "-c", "while :; do :; done >/dev/null 2>&1 </dev/null &")
+    pid = host.init_pid(name)
+    prefer(pid)
+    began, before = time.monotonic(), used_seconds(pid)
+    found = referees.busy(burning)
+    real = (used_seconds(pid) - before) / (time.monotonic() - began) / 2
+    assert 0.3 < real < 0.6
+    assert {tool: share for tool, share in found.items() if abs(share - real) > 0.1} == {}
+    assert max(referees.busy(tool).values()) < 0.1
+
+
+def test_pressure_and_faults_are_the_containers(tool: Tool) -> None:
+    """A young container has a part of the machine's pressure and page faults behind it."""
+    counts = dict(map(str.split, tool("cat", "/proc/vmstat").splitlines()))
+    host = dict(map(str.split, Path("/proc/vmstat").read_text().splitlines()))
+    assert counts.keys() == host.keys()
+    assert 0 < int(counts["pgfault"]) < int(host["pgfault"]) // 2
+    assert 0 < int(counts["nr_free_pages"]) * 4096 < 256 * MIB
+    stalled = tool("cat", "/proc/pressure/cpu").split()[4]
+    machine = Path("/proc/pressure/cpu").read_text().split()[4]
+    assert int(stalled.removeprefix("total=")) < int(machine.removeprefix("total=")) // 2
+
+
+def test_the_machines_disks_and_caches_are_not_shown(tool: Tool) -> None:
+    """A container sees no disk that it has not used, and as another user's root no slabinfo."""
+    assert "loop" not in tool("cat", "/proc/diskstats")
+    assert "Permission denied" in tool("sh", "-c", "cat /proc/slabinfo 2>&1 || :")
 
 
 @pytest.mark.parametrize("file", ["stat", "meminfo", "cpuinfo", "uptime", "loadavg", "swaps"])

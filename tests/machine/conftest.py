@@ -1,8 +1,8 @@
 """The machine as a fixture: booted when the first test asks, with each kernel one after the other.
 
-LXTUI_MACHINE=0 leaves the rung out; LXTUI_MACHINE=full runs all the mount tests in it, on each
-kernel; LXTUI_MACHINE_REQUIRED=1 makes its skips failures. LXTUI_MACHINE_SECONDS is how long the
-rung may take in all: what has not begun by then is not run, and says so.
+LXTUI_MACHINE=0 leaves the rung out; LXTUI_MACHINE=full runs all the mount tests in it, and each
+test on each kernel; LXTUI_MACHINE_REQUIRED=1 makes its skips failures. LXTUI_MACHINE_SECONDS is how
+long the rung may take in all: what has not begun by then is not run, and says so.
 """
 
 import os
@@ -19,15 +19,35 @@ COLD_SECONDS = 900  # of one test, with the making of the image
 RUNG_SECONDS = 600
 KERNELS = tuple(version for version, _ in Recipe().kernels)
 
+MARKER = "newest_kernel: of the machine's kernels only the newest, unless LXTUI_MACHINE=full"
+
 _began = pytest.StashKey[float]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of this rung."""
+    config.addinivalue_line("markers", MARKER)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark whatever uses the machine, and give it time: emulation is slow."""
+    spared = []
     for item in items:
         if "machine" in getattr(item, "fixturenames", ()):
             item.add_marker("machine")
             item.add_marker(pytest.mark.timeout(COLD_SECONDS))
+        if item.get_closest_marker("newest_kernel") and not _is_worth_it(item):
+            spared.append(item)
+    if spared:
+        config.hook.pytest_deselected(items=spared)
+        items[:] = [item for item in items if item not in spared]
+
+
+def _is_worth_it(item: pytest.Item) -> bool:
+    if os.environ.get("LXTUI_MACHINE") == "full":
+        return True
+    callspec = getattr(item, "callspec", None)
+    return callspec is None or callspec.params.get("machine") == KERNELS[0]
 
 
 def _skip(reason: str) -> None:

@@ -25,6 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Of the checkout: what lxfs and the tests that run inside consist of.
 TRAVELLERS = (
     "pyproject.toml",
+    "benchmarks",
     "lxfs",
     "tests/__init__.py",
     "tests/conftest.py",

@@ -134,7 +134,15 @@ def current() -> Recipe:
 
 def kernel_line(*, quiet: bool = True) -> str:
     """Return the kernel's command line: the root disk, the serial console, no waiting."""
-    words = ["root=/dev/vda", "rw", "console=ttyS0", "panic=-1", "mitigations=off", "audit=0"]
+    words = [
+        "root=/dev/vda",
+        "no_timer_check",
+        "rw",
+        "console=ttyS0",
+        "panic=-1",
+        "mitigations=off",
+        "audit=0",
+    ]
     return " ".join([*words, *(["quiet"] if quiet else [])])
 
 

@@ -181,6 +181,34 @@ def test_cgroup_paths_by_controller() -> None:
     }
 
 
+# What Python's str.splitlines takes for the end of a line, but for \n, which no name can have.
+LINE_ENDS = ("\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
+
+
+@pytest.mark.parametrize("end", LINE_ENDS)
+def test_a_cgroups_name_makes_no_line(end: str) -> None:
+    """A container that names a cgroup as a line of this file is in no other's cgroup for it."""
+    path = f"/lxc/mine/x{end}3:memory:/lxc/other{end}0::/"
+    text = f"3:memory:{path}\n0::{path}\n".encode()
+    assert parse.cgroup_paths(text) == {"memory": path, "": path}
+
+
+@pytest.mark.parametrize("end", LINE_ENDS)
+def test_a_directorys_name_makes_no_mount(end: str) -> None:
+    """A mount point named as a line of mountinfo is one mount, and its file one line."""
+    point = f"/mnt/x{end}36 35 98:0 / /cg rw - cgroup2 none rw"
+    escaped = point.replace(" ", "\\040")
+    line = f"36 35 98:0 / {escaped} rw - fuse user\\043s rw\n".encode()
+    assert parse.mountinfo(line) == [parse.Mount("/", point, "fuse", "user#s", ("rw",))]
+
+
+@pytest.mark.parametrize("name", [b"a\rState:", b"a\rNSpid:", b"a\rNSpid:\tx", b"a\rState:\tR"])
+def test_a_threads_name_makes_no_line(name: bytes) -> None:
+    """What a thread calls itself changes neither its state nor its ids, and breaks nothing."""
+    text = b"Name:\t%b\nState:\tS (sleeping)\nNSpid:\t900\t1\n" % name
+    assert parse.task_status(text) == parse.TaskStatus("S", (900, 1))
+
+
 def test_mountinfo_with_optional_fields_and_escapes() -> None:
     """Optional fields are skipped and octal escapes undone."""
     line = rb"36 35 98:0 /r /mnt\040x rw shared:1 master:2 - cgroup2 no\134ne rw,nsdelegate" b"\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lxfs import parse
 from lxfs.model import (
     BlockIo,
     CpuSpread,
@@ -314,6 +315,7 @@ def test_threads_of_descendants_are_counted(tmp_path: Path) -> None:
 def test_joined_controllers_are_found(tmp_path: Path) -> None:
     """A hierarchy of cpu and cpuacct together serves both."""
     host = fixture_host(HYBRID, tmp_path)
+    (tmp_path / "sys/fs/cgroup/cpu,cpuacct").mkdir()
     mountinfo = "1 0 0:1 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
     (tmp_path / "proc/self/mountinfo").write_text(mountinfo)
     found = Hierarchies.find(host)
@@ -340,7 +342,12 @@ def test_a_controller_that_nobody_has_limits_nothing_but_counts_nothing(tmp_path
         cgroup.memory()
 
 
-@pytest.mark.parametrize("path", ["/../other", "/elsewhere"])
+def test_a_name_may_begin_with_dots() -> None:
+    """A cgroup called ..data or ... is one of ours; .. alone is the parent, which is not."""
+    assert Place("/mnt").below("/lxc/..data/...").path == "/lxc/..data/..."
+
+
+@pytest.mark.parametrize("path", ["/../other", "/elsewhere", "/lxc/.."])
 def test_a_cgroup_outside_of_what_is_mounted(path: str) -> None:
     """A cgroup that our mount does not show is an error, not the root's numbers."""
     with pytest.raises(SourceError) as caught:
@@ -361,6 +368,55 @@ def test_the_top_of_a_hierarchy_limits_nothing() -> None:
     levels = [level.path for level in Place("/mnt").below("/a/b").limiting]
     assert levels == ["/a/b", "/a"]
     assert [level.path for level in Place("/mnt", "/lxc").below("/lxc/b").limiting] == ["/b", ""]
+
+
+def test_the_top_of_our_own_namespace_limits_v2(tmp_path: Path) -> None:
+    """In a container of v2, whose own cgroup is called /, its limit holds for all in it."""
+    host = fixture_host(V2, tmp_path)
+    top = tmp_path / "sys/fs/cgroup"
+    paths = {"": "/system.slice/lxc.payload.c1"}
+    (top / "memory.max").write_text(f"{64 * MIB}\n")
+    assert Hierarchies.find(host).cgroup(paths).memory().limit == 512 * MIB
+    shutil.copy(top / "system.slice/lxc.payload.c1/memory.stat", top)
+    (top / "memory.current").write_text("0\n")
+    (top / "cgroup.events").write_text("populated 1\nfrozen 0\n")
+    assert Hierarchies.find(host).cgroup(paths).memory().limit == 64 * MIB
+
+
+def test_the_top_of_our_own_namespace_limits_v1(tmp_path: Path) -> None:
+    """The same of v1, where the root cgroup alone has a release agent."""
+    host = fixture_host(HYBRID, tmp_path)
+    shutil.copytree(
+        tmp_path / V1_MEMORY, top := tmp_path / "sys/fs/cgroup/memory", dirs_exist_ok=True
+    )
+    (top / "memory.limit_in_bytes").write_text(f"{64 * MIB}\n")
+    (top / "notify_on_release").write_text("0\n")
+    assert Hierarchies.find(host).cgroup({"memory": "/"}).memory().limit == 64 * MIB
+    (top / "release_agent").write_text("\n")
+    assert Hierarchies.find(host).cgroup({"memory": "/"}).memory().limit is None
+
+
+def test_a_hierarchy_that_another_mount_hides(tmp_path: Path) -> None:
+    """What mountinfo lists but no path leads to is passed over."""
+    host = fixture_host(V2, tmp_path)
+    mountinfo = tmp_path / "proc/self/mountinfo"
+    hidden = (
+        "1 0 0:1 / /hidden rw - cgroup2 none rw\n2 0 0:2 / /hidden/cpu rw - cgroup none rw,cpu\n"
+    )
+    mountinfo.write_text(hidden + mountinfo.read_text())
+    found = Hierarchies.find(host)
+    assert found.v2 == Place(f"{tmp_path}/sys/fs/cgroup")
+    assert not found.v1
+
+
+@pytest.mark.parametrize("record", ["linux-6.12-v2", "linux-6.1-v2"])
+def test_the_memory_of_the_root_is_the_machines(tmp_path: Path, record: str) -> None:
+    """The root of v2 has no memory.current; a container in it is shown what v1's root would say."""
+    cgroup = _cgroup(V2.parent / record, tmp_path, "/")
+    stat = parse.flat_keyed((tmp_path / "sys/fs/cgroup/memory.stat").read_bytes())
+    use = cgroup.memory()
+    assert (use.usage, use.limit) == (stat[b"anon"] + stat[b"file"], None)
+    assert cgroup.memory_events()[b"pgfault"] == stat[b"pgfault"]
 
 
 def test_a_cgroup_that_is_gone_is_not_unlimited(tmp_path: Path) -> None:

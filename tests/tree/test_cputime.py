@@ -167,6 +167,16 @@ def test_no_cpu_has_more_than_the_wall_clock() -> None:
     assert counters.each[1][1].user == int(0.8 * SECOND) - 2 * TICK
 
 
+def test_time_that_a_quota_has_withheld_is_not_made_up_for() -> None:
+    """After an idle hour at half a CPU each, no CPU has more than the second that passed."""
+    clocks = CpuClocks()
+    cpus = Cpus((0, 1), Fraction(1))
+    before = clocks.advance(KEY, _look(3600, 0, cpus, spread=(0, 0, 0, 0)))
+    after = clocks.advance(KEY, _look(3601, 0.9, TWO, spread=(0.9, 0, 0, 0)))
+    for (_, then), (_, now) in zip(before.each, after.each, strict=True):
+        assert sum(_columns(now)) - sum(_columns(then)) <= SECOND + 2 * TICK
+
+
 def test_a_load_between_the_ticks_is_where_it_usually_is() -> None:
     """Use that no tick has sampled goes by the sums so far."""
     clocks = CpuClocks()
@@ -250,12 +260,12 @@ def test_a_look_that_comes_late_changes_nothing() -> None:
     assert clocks.advance(KEY, _look(13, 7)).total.user == 7 * SECOND
 
 
-def test_a_forgotten_container_begins_anew() -> None:
-    """Counters are dropped with the container."""
+def test_a_forgotten_container_that_comes_back_is_itself() -> None:
+    """A container that was given up and is asked about again is not its own successor."""
     clocks = CpuClocks()
     clocks.advance(KEY, _look(10, 4))
     clocks.forget(KEY)
-    assert clocks.advance(KEY, _look(10, 5)).total.user == SECOND
+    assert clocks.advance(KEY, _look(12, 5)).total.user == 5 * SECOND
 
 
 def test_a_cgroup_that_cannot_be_told_begins_nothing() -> None:

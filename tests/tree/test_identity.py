@@ -55,6 +55,22 @@ def test_the_hosts_own_processes_have_no_container(host: FixedHost) -> None:
     assert Identity(host).container(STRANGER) is None
 
 
+def test_many_new_containers_are_a_crowd_until_reaped(
+    host: FixedHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finding as many as may be new asks for a look at which are gone; known ones do not."""
+    monkeypatch.setattr(identity_module, "_MAX_NEW", 3)
+    identity = Identity(host)
+    for number in range(3):
+        assert not identity.is_crowded
+        _restart(tmp_path, 5000 + number, 900, 4026539000 + number)
+        for _ in range(3):
+            identity.container(5000 + number)
+    assert identity.is_crowded
+    identity.reap()
+    assert not identity.is_crowded
+
+
 @pytest.mark.parametrize("pid", [0, -1, 4711])
 def test_a_caller_that_cannot_be_placed_is_an_error(host: FixedHost, pid: int) -> None:
     """An unknown or vanished caller is an error, never the host."""

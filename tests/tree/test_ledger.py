@@ -128,6 +128,24 @@ def test_slots_are_used_again(descriptor: int, monkeypatch: pytest.MonkeyPatch) 
     assert Ledger(descriptor, BOOT, 2).found(1) == [b"0", b"3", b"4"]
 
 
+def test_the_gone_give_way_first(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes and ends containers in a loop takes no slot from one that is only silent."""
+    monkeypatch.setattr(module, "_SLOTS", 3)
+    ledger = Ledger(descriptor, BOOT, 2)
+    silent = ledger.entry(1, "silent")
+    silent.write(b"silent")
+    for number in range(10):
+        entry = ledger.entry(1, number)
+        entry.write(b"%d" % number)
+        entry.give_up()
+    assert silent.read() == b"silent"
+    assert entry.read() == b"9"
+    entry.write(b"back")  # alive after all
+    for number in (10, 11):
+        ledger.entry(1, number).write(b"%d" % number)
+    assert (silent.read(), entry.read()) == (None, b"back")
+
+
 def test_the_file_is_bounded(descriptor: int) -> None:
     """Thousands of containers leave a file of the size that a thousand have."""
     ledger = Ledger(descriptor, BOOT, 2)
@@ -159,6 +177,38 @@ def test_a_full_disk_is_said_once(
     assert entry.read() == Ledger(descriptor, BOOT, 2).entry(1, KEY).read() == b"before"
     entry.write(b"after")
     assert Ledger(descriptor, BOOT, 2).entry(1, KEY).read() == b"after"
+
+
+@pytest.mark.expected_logs("the state file fails")
+def test_a_disk_that_is_full_at_first(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header for which there was no room is written with the first record that finds some."""
+
+    def full(_descriptor: int, _text: bytes, _offset: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        ledger = Ledger(descriptor, BOOT, 2)
+        ledger.entry(1, KEY).write(b"lost")
+    ledger.entry(1, KEY).write(b"kept")
+    ledger.entry(2, KEY).write(b"kept, too")
+    again = Ledger(descriptor, BOOT, 2)
+    assert (again.found(1), again.found(2)) == ([b"kept"], [b"kept, too"])
+
+
+@pytest.mark.parametrize("text", [b"", b"lxfs", b"\0" * 5, b"\0" * 8192])
+def test_what_a_crash_leaves_is_no_others_file(tmp_path: Path, text: bytes) -> None:
+    """A file of which only the size, or the first letters, came to the disk keeps no mount away."""
+    path = tmp_path / "state"
+    path.write_bytes(text)
+    descriptor = open_file(str(path))
+    logging.disable()
+    try:
+        Ledger(descriptor, BOOT, 2).entry(1, KEY).write(b"new")
+        assert Ledger(descriptor, BOOT, 2).found(1) == [b"new"]
+    finally:
+        logging.disable(logging.NOTSET)
+        os.close(descriptor)
 
 
 @pytest.mark.expected_logs("the state file fails")

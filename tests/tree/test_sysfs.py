@@ -209,6 +209,8 @@ OPERATIONS: list[Callable[[Tree, str, int], object]] = [
         "cpuidle",
         "microcode/reload",
         "cpufreq/policy1",
+        "cpufreq/policy7",
+        "cpu999",
         "cpufreq/policy0/scaling_cur_freq",
         "cpu0/topology/nothing",
         "vulnerabilities/..",

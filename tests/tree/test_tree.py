@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lxfs import parse
 from lxfs.entries import File
 from lxfs.ledger import Ledger
 from lxfs.model import MemoryUse
@@ -475,6 +476,7 @@ def _beside(pod: Mounted, name: str) -> Path:
     """Make the cgroup, a copy of init's, put the reader into it and return it."""
     path = f"/system.slice/{name}"
     shutil.copytree(pod.root / C1, pod.root / f"sys/fs/cgroup{path}")
+    (pod.root / f"sys/fs/cgroup{path}/cgroup.events").write_text("populated 1\nfrozen 0\n")
     (pod.root / f"proc/{MEMBER}/cgroup").write_text(f"0::{path}\n")
     return pod.root / f"sys/fs/cgroup{path}"
 
@@ -504,6 +506,47 @@ def test_a_neighbour_that_is_gone_is_esrch(pod: Mounted) -> None:
     shutil.rmtree(one)
     with pytest.raises(ProcessLookupError):
         pod.tree.read(handle, 100, 0)
+
+
+def test_without_a_memory_controller_the_machine_is_everybodys(tmp_path: Path) -> None:
+    """Booted without the controller, a container sees the machine's sizes and nobody's use."""
+    mounted = Mounted(V2, tmp_path)
+    controllers = tmp_path / "sys/fs/cgroup/cgroup.controllers"
+    controllers.write_text(controllers.read_text().replace("memory", ""))
+    mounted.world = World.of(mounted.host)
+    mounted.tree = Tree(mounted.world)
+    shown = parse.meminfo(mounted.read("proc/meminfo").encode())
+    host = parse.meminfo(mounted.host.read("proc/meminfo"))
+    assert shown[b"MemTotal"] == host[b"MemTotal"]
+    assert shown[b"MemFree"] == shown[b"MemAvailable"] == host[b"MemAvailable"]
+    assert shown[b"SwapFree"] == host[b"SwapFree"]
+    assert {shown[name] for name in (b"Cached", b"AnonPages", b"Active", b"Slab")} == {0}
+    assert "nr_free_pages" in mounted.read("proc/vmstat")
+    assert mounted.read("proc/swaps").startswith("Filename")
+
+
+def test_a_cgroup_that_is_being_removed_shows_nothing(pod: Mounted) -> None:
+    """Limits whose files are gone while the directory is still there are not taken for no limit."""
+    one = _beside(pod, "a")
+    handle = pod.tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
+    (one / "memory.max").unlink()
+    (one / "cgroup.events").write_text("populated 0\nfrozen 0\n")
+    with pytest.raises(ProcessLookupError):
+        pod.tree.read(handle, 1 << 20, 0)
+
+
+def test_an_init_that_ends_while_its_figures_are_read_is_esrch(v2: Mounted) -> None:
+    """What was read of a cgroup that may have been removed meanwhile is not shown."""
+
+    def dies(now: Snapshot) -> bytes:
+        assert now.memory.limit
+        shutil.rmtree(v2.root / f"proc/{INIT}")
+        return b"figures of whatever was there"
+
+    tree = Tree(v2.world, (File("proc/meminfo", dies),))
+    handle = tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
+    with pytest.raises(ProcessLookupError):
+        tree.read(handle, 1 << 20, 0)
 
 
 def test_making_cgroups_gives_no_more_handles(

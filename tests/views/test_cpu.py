@@ -44,6 +44,32 @@ def test_cpuinfo_keeps_machine_lines() -> None:
     assert cpuinfo.render(host, _cpus(1)) == b"processor\t: 1\n\nHardware\t: Board\n"
 
 
+S390 = b"""\
+vendor_id       : IBM/S390
+# processors    : 3
+bogomips per cpu: 3033.00
+features\t: esan3 zarch
+processor 0: version = FF,  identification = 0123C8,  machine = 2964
+processor 1: version = FF,  identification = 0123C8,  machine = 2964
+processor 10: version = FF,  identification = 0123C8,  machine = 2964
+"""
+
+
+def test_cpuinfo_of_s390() -> None:
+    """There the CPUs are counted and listed in the first block, which old kernels end with."""
+    blocks = b"".join(b"\ncpu number      : %d\nversion         : FF\n" % n for n in (0, 1, 10))
+    for host in (S390, S390 + blocks):
+        assert cpuinfo.render(host, _cpus(0, 1, 10)) == host
+        shown = cpuinfo.render(host, _cpus(1, 10))
+        assert b"# processors    : 2\nbogomips" in shown
+        numbers = [line.split(b":")[0] for line in shown.splitlines() if line.startswith(b"proc")]
+        assert numbers == [b"processor 1", b"processor 10"]
+        assert shown.count(b"cpu number") == host.count(b"cpu number") * 2 // 3
+        assert b"cpu number      : 0\n" not in shown
+        with pytest.raises(ValueError, match="none of the CPUs"):
+            cpuinfo.render(host, _cpus(2))
+
+
 def test_cpuinfo_without_the_visible_cpus_is_an_error() -> None:
     """A file in which no visible CPU is found is not served."""
     with pytest.raises(ValueError, match="none of the CPUs"):
