@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test machine check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs bench docs clean
+.PHONY: help setup run test machine matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs bench docs clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ test: $(STAMP) ## Install what the tests need, run every rung that can run, end 
 machine: $(STAMP) ## Of the tests, only those in the emulated machine of cgroup v2
 	@sh packaging/test-packages.sh
 	@LXTUI_MACHINE_REQUIRED=1 $(BIN)/python -m pytest tests/machine
+
+matrix: $(STAMP) ## Break moves between real daemons at every step, and print what came of it (1 to 2 hours)
+	@sh packaging/test-packages.sh
+	@LXTUI_LAB_REQUIRED=1 LXTUI_MATRIX=$${LXTUI_MATRIX:-whole} $(BIN)/python -m pytest -q tests/migrate/test_matrix.py
 
 check: $(STAMP) ## Format, lint, types, import directions: what every commit passes
 	@$(BIN)/ruff format --check .

@@ -38,7 +38,7 @@ from lxtui.migrate.ends import claim, halt, insist, put_to_sleep, remove_marked,
 from lxtui.migrate.facts import MoveFacts
 from lxtui.migrate.journal import Header, Journal
 from lxtui.migrate.options import MoveOptions, Verify
-from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, differences, plan_move
+from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, changed, differences, plan_move
 from lxtui.migrate.profiles import make_profiles
 from lxtui.migrate.rollback import (
     COPYING,
@@ -185,7 +185,7 @@ class Mover:
             for self._at, step in enumerate(plan.steps):
                 if step.kind in ENDINGS:
                     break
-                if step.kind.value in journal.record.done:
+                if self._is_done(step.kind):
                     continue
                 self._check_stop()
                 self._say(step.text)
@@ -212,6 +212,13 @@ class Mover:
             copied=self._copied,
             passes=self._passes,
         )
+
+    def _is_done(self, kind: StepKind) -> bool:
+        """Whether a step need not be taken again; what was compared long ago may have changed."""
+        record = self._journal.record
+        if kind is StepKind.VERIFY and StepKind.START.value not in record.begun:
+            return False
+        return kind.value in record.done
 
     def _claim_source(self) -> None:
         plan = self._plan
@@ -384,6 +391,11 @@ class Mover:
             )
             if fault:
                 raise OperationError(fault)
+            if news := changed(self._plan, self._source.instance(self._plan.source)):
+                what = "; ".join(news)
+                raise OperationError(
+                    f"{self._plan.source} was changed by somebody else meanwhile ({what})"
+                )
 
     def _start_target(self) -> None:
         destination = self._plan.destination
@@ -413,11 +425,8 @@ class Mover:
         left = take_back(journal, self._source, self._target, self._say)
         state = "runs" if plan.was_running else "is"
         well = f"{plan.source} {state} where it was, nothing is left on {plan.destination.host}"
-        after = (
-            f"{'; '.join(left)}: mend this, then 'lxtui undo {plan.token}'"
-            if left
-            else (well if claimed else "nothing was changed")
-        )
+        hint = f": mend this, then 'lxtui undo {plan.token}'" if journal.record.unfinished else ""
+        after = f"{'; '.join(left)}{hint}" if left else (well if claimed else "nothing was changed")
         asked = isinstance(error, InterruptedByUserError | KeyboardInterrupt)
         kind = InterruptedByUserError if asked else LxtuiError
         said = str(error) or type(error).__name__

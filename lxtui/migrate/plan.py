@@ -218,6 +218,27 @@ def differences(plan: MovePlan, arrived: Instance) -> tuple[str, ...]:
     return tuple(one for one in found if one)
 
 
+def changed(plan: MovePlan, now: Instance) -> tuple[str, ...]:
+    """What of the source has become another since the plan was made; empty when nothing has."""
+    asleep = {MARK, AUTOSTART}
+    planned = {key: one for key, one in _fixed(plan.spec.config).items() if key not in asleep}
+    found = {key: one for key, one in _fixed(now.config).items() if key not in asleep}
+    names = sorted(one.name for one in now.snapshots)
+    same = plan.options.instance_only or names == sorted(plan.snapshots)
+    seen = [
+        _key_difference("configuration", planned, found),
+        _key_difference("devices", _unrooted(plan.spec.devices), _unrooted(now.devices)),
+        _difference("profiles", plan.spec.profiles, now.profiles),
+        "" if same else "snapshots",
+    ]
+    return tuple(one for one in seen if one)
+
+
+def _unrooted(devices: Devices) -> dict[str, dict[str, str]]:
+    """Without the root disk, which may get another pool on the way."""
+    return {name: one for name, one in _plain(devices).items() if one.get("path") != "/"}
+
+
 def _steps(facts: MoveFacts) -> tuple[Step, ...]:
     instance, destination, options = facts.instance, facts.destination, facts.options
     near_live = instance.running and options.mode is Mode.NEAR_LIVE and not options.copy

@@ -99,7 +99,8 @@ def undo(folder: Path, token: str, backends: Mapping[str, Backend], report: Repo
             )
         left = take_back(journal, source, target, lambda line: report(Progress(line)))
         if left:
-            raise LxtuiError(f"{header.source}: {'; '.join(left)}: mend this and undo again")
+            hint = ": mend this and undo again" if journal.record.unfinished else ""
+            raise LxtuiError(f"{header.source}: {'; '.join(left)}{hint}")
         state = "runs" if header.was_running else "is"
         return f"{header.source} {state} where it was, nothing is left on {header.destination.host}"
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lxtui.backend.base import Backend
-from lxtui.errors import HostUnreachableError, LxtuiError
+from lxtui.errors import HostUnreachableError, LxtuiError, NotFoundError
+from lxtui.migrate import MARK
 from lxtui.migrate.ends import (
     bring_back,
     end_operation,
@@ -24,6 +25,7 @@ from lxtui.migrate.ends import (
 from lxtui.migrate.journal import Journal
 from lxtui.migrate.plan import StepKind
 from lxtui.migrate.profiles import remove_profiles
+from lxtui.model import Ref
 
 Say = Callable[[str], None]
 COPYING = frozenset({StepKind.COPY, StepKind.REFRESH, StepKind.FINAL})
@@ -57,6 +59,9 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
             return False
         return True
 
+    if begun & COPYING and _is_gone(source, here):
+        undo(f"end the copy to {there}", target, lambda: end_copy(journal, source, target))
+        return (*left, *_leave(journal, target))
     if StepKind.START in begun and not undo(
         f"stop {there}", target, lambda: stop_marked(target, there, token)
     ):
@@ -82,6 +87,36 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
         with suppress(LxtuiError):  # it is all undone: a full disk must not make it a failure
             journal.finish("undone")
     return tuple(left)
+
+
+def _is_gone(backend: Backend, ref: Ref) -> bool:
+    """Whether its host says that there is no such instance; an error says nothing of the kind."""
+    try:
+        backend.instance(ref)
+    except NotFoundError:
+        return True
+    except LxtuiError:
+        return False
+    return False
+
+
+def _leave(journal: Journal, target: Backend) -> tuple[str, ...]:
+    """Leave the copy of a source that is gone: it may be all that there is of the instance."""
+    header = journal.record.header
+    here, there = header.source, header.destination
+    try:
+        if target.instance(there).config.get(MARK) == header.token:
+            insist(lambda: release(target, there, header.token, header.autostart))
+        complete = StepKind.VERIFY.value in journal.record.done
+        state = "complete" if complete else "perhaps not complete"
+        said = f"its copy {there}, which is {state}, is left as it is"
+    except NotFoundError:
+        said = f"there is no copy on {there.host}"
+    except LxtuiError as error:
+        return (f"{here} was deleted or renamed by somebody else, and {error}",)
+    with suppress(LxtuiError):
+        journal.finish("failed")
+    return (f"{here} was deleted or renamed by somebody else; {said}",)
 
 
 def end_copy(journal: Journal, source: Backend, target: Backend) -> None:

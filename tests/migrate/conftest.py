@@ -11,6 +11,19 @@ from lxtui import remotes
 from lxtui.backend.base import Backend
 from lxtui.backend.lxd import LxdBackend
 from tests.lab.lab import Lab
+from tests.migrate.matrix import Cell, table
+
+RESULTS = pytest.StashKey[dict[Cell, str]]()
+"""What came of each cell of the fault matrix."""
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the fault matrix, when there was one."""
+    if results := config.stash.get(RESULTS, {}):
+        terminalreporter.section("fault matrix")
+        terminalreporter.write_line(table(results))
 
 
 @pytest.fixture

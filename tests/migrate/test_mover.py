@@ -174,9 +174,10 @@ def test_the_source_is_deleted_last() -> None:
     calls = stage.calls
     started, deleted = calls.index("b:start"), calls.index("a:delete")
     assert started < deleted
-    # In between the target is seen to run, and then the source to lie still.
+    # In between the target is seen to run, and then the source to lie still, unchanged.
     assert [call for call in calls[started:deleted] if call.endswith(":instance")] == [
         "b:instance",
+        "a:instance",
         "a:instance",
     ]
 

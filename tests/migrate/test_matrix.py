@@ -1,0 +1,72 @@
+"""Moves between real daemons, broken at every step: nothing is lost, doubled or left behind.
+
+``make matrix`` runs all cells; a plain run a part that has each fault, route and mode.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.lab.lab import Lab
+from tests.lab.tools import run, which
+from tests.migrate.conftest import RESULTS
+from tests.migrate.matrix import ROUTES, Cell, cells, run_cell
+
+WHOLE = bool(os.environ.get("LXTUI_MATRIX"))
+PART = (
+    ("lxtui-killed", "copy+", 0, "cold", "undo"),
+    ("lxtui-killed", "start", 1, "cold", "resume"),
+    ("lxtui-killed", "final+", 2, "near-live", "resume"),
+    ("source-killed", "copy+", 1, "cold", "undo"),
+    ("target-killed", "final+", 0, "near-live", "resume"),
+    ("link-cut-3s", "refresh+", 1, "near-live", "resume"),
+    ("link-cut", "copy+", 0, "cold", "undo"),
+    ("link-slow", "claim", 2, "cold", "resume"),
+    ("pool-full", "copy+", 1, "cold", "undo"),
+    ("name-taken", "copy", 0, "cold", "undo"),
+    ("profile-gone", "copy", 1, "cold", "undo"),
+    ("untrusted", "verify", 0, "cold", "undo"),
+    ("source-started", "verify", 2, "cold", "undo"),
+    ("source-deleted", "start", 1, "cold", "undo"),
+    ("source-changed", "verify", 0, "near-live", "undo"),
+)
+
+
+def _chosen() -> list[Cell]:
+    if WHOLE:
+        wanted = os.environ["LXTUI_MATRIX"]
+        return [cell for cell in cells() if wanted in {"1", "whole"} or wanted in str(cell)]
+    return [
+        Cell(fault, moment, *ROUTES[route], mode, recovery)
+        for fault, moment, route, mode, recovery in PART
+    ]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("cell", _chosen(), ids=str)
+def test_a_broken_move_loses_nothing(
+    lab: Lab, cell: Cell, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """After resume or undo: on one host, equal, running, nothing left, never two at once."""
+    results = request.config.stash.setdefault(RESULTS, {})
+    if cell.fault == "link-slow" and not _can_shape(lab):
+        results[cell] = "skipped"
+        pytest.skip("tc(8) cannot make a link slow here")
+    if cell.fault == "pool-full" and not which("mkfs.ext4"):
+        results[cell] = "skipped"
+        pytest.skip("mkfs.ext4 is not installed")
+    results[cell] = "FAILED"
+    results[cell] = run_cell(lab, cell, tmp_path)
+
+
+def _can_shape(lab: Lab) -> bool:
+    if not which("tc"):
+        return False
+    link = lab.hosts[0].plan.veth
+    shape = ["tbf", "rate", "40mbit", "burst", "64kb", "latency", "400ms"]
+    done = run(["tc", "qdisc", "add", "dev", link, "root", *shape], check=False)
+    run(["tc", "qdisc", "del", "dev", link, "root"], check=False)
+    return done.returncode == 0
