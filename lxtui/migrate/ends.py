@@ -23,7 +23,8 @@ LINGER = 15.0
 """Seconds after a stop that came too late in which the instance may stop after all."""
 _PAUSE = 0.5
 _REMOVE_TRIES = 20
-_QUIET_SECONDS = 30.0
+QUIET_SECONDS = 30.0
+"""Seconds for which an operation that was given up may take to end."""
 
 
 def insist(action: Callable[[], None], *, patient: bool = True) -> None:
@@ -88,11 +89,11 @@ def bring_back(backend: Backend, ref: Ref, *, asked_to_stop: bool) -> None:
     backend.wait(backend.change_state(ref, StateAction.START))
 
 
-def end_operation(backend: Backend, number: str) -> None:
+def end_operation(backend: Backend, number: str, seconds: float = QUIET_SECONDS) -> None:
     """Give up an operation of ours, if it is not over, and wait until it is."""
     operation = Operation(number, backend.remote.name)
     backend.cancel(operation)
-    until = time.monotonic() + _QUIET_SECONDS
+    until = time.monotonic() + seconds
 
     def look(now: Operation) -> None:
         if not now.finished and time.monotonic() > until:
@@ -107,7 +108,7 @@ def quiesce(backend: Backend, ref: Ref, token: str) -> None:
 
     A copy that a lost lxtui has begun may make the instance only now.
     """
-    until = time.monotonic() + _QUIET_SECONDS
+    until = time.monotonic() + QUIET_SECONDS
     while busy := _operations_on(backend, ref):
         if time.monotonic() > until:
             raise OperationError(f"{ref} is busy: {busy[0].description}; wait until it is over")

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lxtui.backend.base import Backend
-from lxtui.errors import HostUnreachableError, LxtuiError, NotFoundError
+from lxtui.errors import HostUnreachableError, LxtuiError, NotFoundError, OperationError
 from lxtui.migrate import MARK
 from lxtui.migrate.ends import (
+    QUIET_SECONDS,
     bring_back,
     end_operation,
     insist,
@@ -28,6 +29,8 @@ from lxtui.migrate.profiles import remove_profiles
 from lxtui.model import Ref
 
 Say = Callable[[str], None]
+_SOON = 3.0
+"""Seconds for which the source's own operation is waited for before the source is started."""
 COPYING = frozenset({StepKind.COPY, StepKind.REFRESH, StepKind.FINAL})
 SOURCE_OPERATION, TARGET_OPERATION = "source operation", "target operation"
 """Notes in the journal: the daemons' own operations of the copy that was begun last."""
@@ -66,12 +69,20 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
         f"stop {there}", target, lambda: stop_marked(target, there, token)
     ):
         return (*left, f"{here} stays stopped, as {there} may run")
-    if begun & COPYING:
-        # A stopped source cannot start while it is read.
-        undo(f"end the copy of {here}", source, lambda: _end(journal, SOURCE_OPERATION, source))
     if StepKind.STOP in begun:
         asked = StepKind.STOP.value not in journal.record.done
-        undo(f"start {here}", source, lambda: bring_back(source, here, asked_to_stop=asked))
+
+        def start() -> None:
+            # What still reads it need not keep it from starting.
+            with suppress(LxtuiError):
+                _end(journal, SOURCE_OPERATION, source, _SOON)
+            try:
+                bring_back(source, here, asked_to_stop=asked)
+            except OperationError:
+                _end(journal, SOURCE_OPERATION, source)
+                bring_back(source, here, asked_to_stop=asked)
+
+        undo(f"start {here}", source, start)
     if begun & COPYING:
         undo(f"end the copy to {there}", target, lambda: end_copy(journal, source, target))
         undo(f"delete {there}", target, lambda: remove_marked(target, there, token))
@@ -127,6 +138,6 @@ def end_copy(journal: Journal, source: Backend, target: Backend) -> None:
     quiesce(target, header.destination, header.token)
 
 
-def _end(journal: Journal, note: str, backend: Backend) -> None:
+def _end(journal: Journal, note: str, backend: Backend, seconds: float = QUIET_SECONDS) -> None:
     if number := journal.record.notes.get(note):
-        end_operation(backend, number)
+        end_operation(backend, number, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event as Flag
@@ -11,13 +12,14 @@ import pytest
 from lxtui.backend.base import Backend
 from lxtui.commands import Move
 from lxtui.errors import LxtuiError
-from lxtui.migrate import MARK, MOVED, mover
+from lxtui.migrate import MARK, MOVED, copying, mover
 from lxtui.migrate.contents import Comparison, Doubt
 from lxtui.migrate.options import Mode, MoveOptions, Transport, Verify
 from lxtui.model import Progress, Ref
 from lxtui.perform import perform
 from tests.lab.fixtures import MakeInstance
 from tests.lab.lab import Host, Lab
+from tests.lab.tools import run
 
 ROUTES = [("lxd1", "lxd2"), ("lxd1", "incus1"), ("incus1", "lxd2")]
 WRITER = """
@@ -168,6 +170,37 @@ def test_a_change_within_the_second_of_a_snapshot_arrives(
     host.exec(name, ["sh", "-c", script])
     _move(backends, ref, target, MoveOptions(), tmp_path)
     assert lab.host(target).read_file(name, "/root/file") == b"newer"
+
+
+def test_a_copy_that_stands_still_is_taken_back(
+    lab: Lab,
+    backends: dict[str, Backend],
+    make_instance: MakeInstance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """When the two hosts lose each other without a word, the source soon runs again."""
+    monkeypatch.setattr(copying, "STALLED", 5.0)
+    lxd1, lxd2 = lab.host("lxd1"), lab.host("lxd2")
+    name = make_instance(lxd1)
+    lxd1.exec(name, ["dd", "if=/dev/urandom", "of=/root/data", "bs=1M", "count=300"])
+    route = ["blackhole", f"{lxd1.plan.address}/32"]
+    began: list[float] = []
+
+    def lose(progress: Progress) -> None:
+        if progress.text.startswith("copying") and not began:
+            began.append(time.monotonic())
+            run(["ip", "-n", lxd2.plan.netns, "route", "add", *route])
+
+    ref = Ref("lxd1", "default", name)
+    try:
+        with pytest.raises(LxtuiError, match="stands still"):
+            _move(backends, ref, "lxd2", MoveOptions(), tmp_path, lose)
+    finally:
+        run(["ip", "-n", lxd2.plan.netns, "route", "del", *route], check=False)
+    assert time.monotonic() - began[0] < 90
+    assert lxd1.status(name) == "Running"
+    assert lxd2.status(name) is None
 
 
 @pytest.mark.parametrize(("source", "target"), ROUTES)
