@@ -193,6 +193,7 @@ class Mover:
                 self._do[step.kind]()
                 journal.end(step.kind)
             self._check_stop()
+            self._check_target()
             self._check_source()
         except BaseException as error:  # noqa: BLE001 whatever it was, the way back is the same
             self._roll_back(error)
@@ -382,6 +383,15 @@ class Mover:
                 + "; ".join(found)
             )
 
+    def _check_target(self) -> None:
+        """Fail if the copy is not there as it should be: the source goes next."""
+        plan = self._plan
+        arrived = self._target.instance(plan.destination)
+        runs = plan.was_running and not plan.options.copy
+        if arrived.config.get(MARK) != plan.token or arrived.running is not runs:
+            state = arrived.status.lower()
+            raise OperationError(f"{plan.destination} is {state}, or is not this move's any more")
+
     def _check_source(self) -> None:
         """Fail if the source does not lie as still as it did when it was copied."""
         noted = self._journal.record.notes.get(LAST_USED)
@@ -400,6 +410,7 @@ class Mover:
     def _start_target(self) -> None:
         destination = self._plan.destination
         if not self._target.instance(destination).running:
+            self._check_source()
             self._target.wait(self._target.change_state(destination, StateAction.START))
         deadline = time.monotonic() + _RUNS_SECONDS
         while not self._target.instance(destination).running:

@@ -22,7 +22,7 @@ from lxtui.migrate.ends import source_fault
 from lxtui.migrate.journal import Journal, Record, records
 from lxtui.migrate.mover import LAST_USED, Mover, MoveReport, Report, gather
 from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, plan_move
-from lxtui.migrate.rollback import take_back
+from lxtui.migrate.rollback import BEING_UNDONE, take_back
 from lxtui.model import Instance, Progress, StateAction, UnfinishedMove
 
 
@@ -45,6 +45,8 @@ def advice(record: Record) -> str:
         return "at work now"
     if ended(record):
         return f"{header.destination} has taken over; resume clears up after it"
+    if BEING_UNDONE in record.notes:
+        return f"{header.source} is being put back; undo goes on"
     if StepKind.START.value in record.begun:
         return f"{header.destination} may run; resume finishes, undo puts back"
     if StepKind.STOP.value in record.begun:
@@ -76,6 +78,9 @@ def resume(
             raise LxtuiError(f"the move {journal.record.header.token} is {journal.record.outcome}")
         if ended(journal.record):
             return _finish(journal, source, target, report)
+        if BEING_UNDONE in journal.record.notes:
+            number = journal.record.header.token
+            raise LxtuiError(f"the move {number} is being put back: 'lxtui undo {number}' goes on")
         plan = _plan_again(journal.record, source, target)
         if plan.blockers:
             raise LxtuiError(
@@ -152,8 +157,9 @@ def _finish(journal: Journal, source: Backend, target: Backend, report: Report) 
     """Clear up after a copy that has taken over, if it is there and the source lies still."""
     header = journal.record.header
     arrived = target.instance(header.destination)
-    if arrived.config.get(MARK) not in {header.token, None}:
-        raise LxtuiError(f"{header.destination} is being moved by somebody else")
+    last = StepKind.FINISH.value in journal.record.begun  # which takes the mark off
+    if arrived.config.get(MARK) != header.token and not (last and MARK not in arrived.config):
+        raise LxtuiError(f"{header.destination} is not the copy that this move has made")
     _check_source(journal.record, source)
     if header.was_running and not header.options.copy and arrived.stopped:
         target.wait(target.change_state(header.destination, StateAction.START))

@@ -35,6 +35,9 @@ COPYING = frozenset({StepKind.COPY, StepKind.REFRESH, StepKind.FINAL})
 SOURCE_OPERATION, TARGET_OPERATION = "source operation", "target operation"
 """Notes in the journal: the daemons' own operations of the copy that was begun last."""
 
+BEING_UNDONE = "being undone"
+"""Note in the journal: steps that it calls done may have been undone; there is no way on."""
+
 
 def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> tuple[str, ...]:
     """Undo in reverse order; returns what could not be undone, empty when all is as it was.
@@ -49,6 +52,8 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
     here, there, token = header.source, header.destination, header.token
     left: list[str] = []
     silent: set[str] = set()
+    with suppress(LxtuiError):  # where it cannot be written, a resumed move looks at the target
+        journal.note(BEING_UNDONE, "yes")
 
     def undo(what: str, backend: Backend, action: Callable[[], None]) -> bool:
         say(f"rolling back: {what}")

@@ -177,6 +177,7 @@ def test_the_source_is_deleted_last() -> None:
     # In between the target is seen to run, and then the source to lie still, unchanged.
     assert [call for call in calls[started:deleted] if call.endswith(":instance")] == [
         "b:instance",
+        "b:instance",
         "a:instance",
         "a:instance",
     ]

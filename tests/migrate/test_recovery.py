@@ -17,7 +17,7 @@ import pytest
 
 from lxtui.backend.demo import DemoBackend, DemoFleet
 from lxtui.errors import ConflictError, LxtuiError
-from lxtui.migrate import MARK, MOVED, ends, mover
+from lxtui.migrate import MARK, MOVED, ends, mover, rollback
 from lxtui.migrate.journal import Journal
 from lxtui.migrate.mover import Mover, begin, prepare
 from lxtui.migrate.options import Mode, MoveOptions
@@ -133,6 +133,10 @@ def _die(*_: object) -> None:
     raise Killed
 
 
+def _fail(_: Mover) -> None:
+    raise LxtuiError("not this time")
+
+
 def _moments(folder: Path, options: MoveOptions, *, running: bool) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ends, "_PAUSE", 0.0)
@@ -220,6 +224,42 @@ def test_whenever_it_dies_undo_puts_back(
         assert "special" not in scene.fleet.daemons["b"].profiles, at
         assert unfinished(scene.folder) == ([], [])
     assert undone > 10
+
+
+@pytest.mark.parametrize(("options", "running"), CASES)
+def test_a_move_that_dies_while_it_is_put_back_is_only_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: MoveOptions, running: bool
+) -> None:
+    """Killed at any moment of its roll-back, it cannot be resumed; undo leaves all as it was."""
+    state = "Running" if running else "Stopped"
+    monkeypatch.setattr(Mover, "_check_target", _fail)
+    for at in range(1000):
+        scene = Scene(tmp_path / str(at), options, running=running)
+        bomb = Bomb(at)
+        a, b = scene.backends().values()
+
+        def armed(*arguments: Any, bomb: Bomb = bomb, ends: tuple[Any, ...] = (a, b)) -> Any:
+            for backend in ends:
+                for name in CHANGING:
+                    setattr(backend, name, bomb.around(getattr(backend, name)))
+            return rollback.take_back(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(mover, "take_back", armed)
+            plan = prepare(a, b, SOURCE, scene.options)
+            with closing(begin(plan, scene.folder)) as journal:
+                try:
+                    Mover(plan, a, b, lambda _: None, Flag(), journal).run()
+                except LxtuiError:
+                    break
+                except Killed:
+                    pass
+        with pytest.raises(LxtuiError, match="is being put back"):
+            resume(scene.folder, plan.token, scene.backends(), lambda _: None, Flag())
+        undo(scene.folder, plan.token, scene.backends(), lambda _: None)
+        assert scene.where() == {SOURCE: state}, at
+        assert scene.config(SOURCE) == CONFIG, at
+    assert at > 5
 
 
 @pytest.mark.parametrize(("options", "running"), CASES)
