@@ -236,7 +236,9 @@ def test_a_wish_can_be_taken_back() -> None:
 
     async def script(pilot: Pilot[None]) -> None:
         _select(stage, "oslo", "web1")
-        await pilot.press("m", "n", "n")
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(stage.app.screen, MoveDialog))
+        await pilot.press("n", "n")
         wishes = stage.app.screen.query_one("#wishes", Static)
         assert "☑" not in str(wishes.render())
         plan = stage.app.screen.query_one("#plan", Static)
