@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test machine matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs bench docs clean
+.PHONY: help setup run test machine matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs bench bench-moves docs clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ compare-lxcfs: $(STAMP) ## Compare every field with the installed LXCFS, as root
 
 bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; prints ratios
 	@$(BIN)/python -m benchmarks.lxfs_reads
+
+bench-moves: $(STAMP) ## Time moves beside lxc move, in a lab of real daemons, as root; writes docs/benchmarks.md
+	@$(BIN)/python -m benchmarks.moves --write
 
 docs: $(STAMP) ## Make the tables of docs/lxfs.md anew from what the views state
 	@$(BIN)/python -m tests.docs
