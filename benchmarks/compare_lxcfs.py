@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks.compare_reasons import UNEXPLAINED, why
 from benchmarks.peers import in_container, side_by_side
@@ -229,15 +230,13 @@ def compare(
 def measure() -> tuple[list[Difference], str]:
     """Run the container beside both, and return what differs and what it was measured on."""
     version = 1 if "memory" in Hierarchies.find(Host()).v1 else 2
-    with side_by_side() as mounts:
+    # Not /tmp, which may be a tmpfs: there is disk I/O to be counted.
+    disk = "/var/tmp"  # noqa: S108 - a private directory is made in it
+    with side_by_side() as mounts, TemporaryDirectory(dir=disk, prefix="lxfs-compare-") as folder:
         if "lxcfs" not in mounts:
             sys.exit("lxcfs is not installed: nothing to compare with")
-        scratch = Path(f"/var/tmp/lxfs-compare-{os.getpid()}")  # noqa: S108 - removed below
-        try:
-            names = json.dumps({name: str(path) for name, path in mounts.items()})
-            said = in_container(LIMITS, _LOAD, names, str(scratch))
-        finally:
-            scratch.unlink(missing_ok=True)
+        names = json.dumps({name: str(path) for name, path in mounts.items()})
+        said = in_container(LIMITS, _LOAD, names, f"{folder}/file")
     seen, before, after, used = json.loads(said)
     host = {path: Path("/", path).read_text(errors="replace") for path in SHAPES}
     peer = subprocess.run(["lxcfs", "--version"], capture_output=True, text=True, check=False)

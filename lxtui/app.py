@@ -22,9 +22,9 @@ from textual.screen import Screen
 from lxtui.clock import Clock, utc_now
 from lxtui.config import Settings
 from lxtui.fleet import Fleet
-from lxtui.migrate.mover import prepare
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.plan import MovePlan
+from lxtui.migrate.prepare import prepare
 from lxtui.model import JobState, Ref
 from lxtui.screens.dialogs import ConfirmDialog
 from lxtui.screens.main import MainScreen, Wiring

@@ -21,7 +21,7 @@ from lxtui.backend.base import Backend
 from lxtui.commands import Command, Move, ResumeMove, UndoMove
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.migrate.journal import Journal, default_folder
-from lxtui.migrate.mover import prepare
+from lxtui.migrate.prepare import prepare
 from lxtui.migrate.recovery import unfinished
 from lxtui.model import Ref, parse_ref
 from lxtui.move_arguments import add_evacuate, add_move, move_options

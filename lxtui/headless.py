@@ -291,16 +291,19 @@ def stop_on_signals() -> Iterator[Flag]:
     """A flag that Ctrl-C, SIGTERM and a closed terminal set: the command then stops where it can
     put everything back.
 
-    A second one ends the program where it stands: a move's journal says how far it was.
+    A second Ctrl-C ends the program where it stands: a move's journal says how far it was. Not a
+    second signal of another kind: a terminal that closes may send two.
     """
     stop = Flag()
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
+            if number != signal.SIGINT:
+                return
             _complain("left as it is: 'lxtui moves' shows what is where and how to go on")
             os._exit(1)
         stop.set()
-        _complain("stopping; a move puts everything back first (again: leave it as it is)")
+        _complain("stopping; a move puts everything back first (Ctrl-C again: leave it as it is)")
 
     before = {number: signal.signal(number, handle) for number in _STOPPING}
     try:

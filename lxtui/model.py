@@ -2,7 +2,8 @@
 
 Role: what backends produce, the screen shows and the mover reasons about. No pylxd object and no
 raw JSON gets past this module. Boundary: imports nothing of ours but errors. Threading: every
-value is immutable, so any thread may hold any of them.
+value is immutable, so any thread may hold any of them. Longer than 400 lines because it is the one
+vocabulary of the package: a list of values, each without behaviour to speak of.
 
 Units: bytes, nanoseconds of CPU time (as the REST API counts them), aware UTC datetimes.
 ``None`` means "not known" or "no limit"; it is never written as -1 or 0.

@@ -29,8 +29,9 @@ from lxtui.commands import (
 )
 from lxtui.errors import ConflictError, InterruptedByUserError, NotFoundError, OperationError
 from lxtui.migrate.journal import default_folder
-from lxtui.migrate.mover import Mover, MoveReport, begin, prepare
+from lxtui.migrate.mover import Mover, MoveReport
 from lxtui.migrate.options import MoveOptions
+from lxtui.migrate.prepare import begin, prepare
 from lxtui.migrate.recovery import resume, undo
 from lxtui.model import Instance, Operation, Progress
 from lxtui.names import snapshot_name_trouble

@@ -1,6 +1,6 @@
 """What is known about both ends before a move, and what follows from it.
 
-Role: the input of preflight and plan, gathered by mover.gather in one pass; findings are its
+Role: the input of preflight and plan, gathered by prepare.gather in one pass; findings are its
 output. Boundary: pure. Threading: values.
 """
 

@@ -29,6 +29,8 @@ from lxtui.model import Ref
 
 VERSION = 1
 _SUFFIX, _NEW = ".jsonl", ".new"
+_HALF_SECONDS = 3600.0
+"""Age at which a journal that never began is what a crash has left."""
 _KEPT = 100
 """Ended moves whose files are kept."""
 
@@ -278,9 +280,10 @@ def _make(folder: Path) -> None:
 def _prune(folder: Path) -> None:
     """Forget the oldest of the moves that ended, and those that never began."""
     for half in folder.glob(f"*{_NEW}"):
-        with half.open("rb") as file:
-            if not _locked(file.fileno()):
-                half.unlink(missing_ok=True)
+        # Not another's that is being made at this moment, and will be renamed in the next.
+        with suppress(OSError):
+            if time.time() - half.stat().st_mtime > _HALF_SECONDS:
+                half.unlink()
     ended = [one for one in records(folder) if isinstance(one, Record) and not one.unfinished]
     for record in ended[:-_KEPT]:
         (folder / f"{record.header.token}{_SUFFIX}").unlink(missing_ok=True)

@@ -10,24 +10,18 @@ from any thread, and the move then rolls back at the next safe point.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from threading import Event as Flag
 from typing import NoReturn
 
 from lxtui import format as text
 from lxtui.backend.base import Backend
-from lxtui.clock import utc_now
-from lxtui.commands import CLI
 from lxtui.errors import (
     InterruptedByUserError,
     LxtuiError,
-    NotFoundError,
-    NotTrustedError,
     OperationError,
 )
 from lxtui.migrate import MARK
@@ -35,10 +29,9 @@ from lxtui.migrate.contents import SECOND, UNSETTLED, Comparison, Doubt, Window,
 from lxtui.migrate.copying import Pass
 from lxtui.migrate.ending import conclude
 from lxtui.migrate.ends import claim, halt, insist, put_to_sleep, remove_marked, source_fault
-from lxtui.migrate.facts import MoveFacts
-from lxtui.migrate.journal import Header, Journal
-from lxtui.migrate.options import MoveOptions, Verify
-from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, changed, differences, plan_move
+from lxtui.migrate.journal import Journal
+from lxtui.migrate.options import Verify
+from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, changed, differences
 from lxtui.migrate.profiles import make_profiles
 from lxtui.migrate.rollback import (
     COPYING,
@@ -48,7 +41,7 @@ from lxtui.migrate.rollback import (
     take_back,
 )
 from lxtui.migrate.transfer import transfer
-from lxtui.model import Operation, Placement, Progress, Ref, StateAction
+from lxtui.model import Operation, Progress, Ref, StateAction
 
 Report = Callable[[Progress], None]
 
@@ -83,59 +76,6 @@ class MoveReport:
     """Bytes, as the daemons counted them, over all passes; None when they gave no count."""
     passes: int = 0
     """Refreshes made while the source ran."""
-
-
-def gather(
-    source: Backend, target: Backend, ref: Ref, options: MoveOptions | None = None
-) -> MoveFacts:
-    """The facts about both ends, as they are now."""
-    options = options or MoveOptions()
-    instance, here, there = source.instance(ref), source.connect(), target.connect()
-    project = options.project or ref.project
-    try:
-        placement = target.placement(project)
-    except (NotFoundError, OperationError) as error:
-        if project == "default":
-            raise
-        make = f"{CLI[there.kind]} project create {there.name}:{project}"
-        raise LxtuiError(
-            f"{there.name} has no project {project!r} ({error}); create it: '{make}'"
-        ) from error
-    return MoveFacts(instance, here, there, placement, options, _origin(source, ref.project))
-
-
-def _origin(source: Backend, project: str) -> Placement:
-    """What the instance has around it; nothing where a restricted certificate may not ask."""
-    try:
-        return source.placement(project)
-    except (NotTrustedError, NotFoundError, OperationError):
-        return Placement()
-
-
-def prepare(
-    source: Backend, target: Backend, ref: Ref, options: MoveOptions | None = None
-) -> MovePlan:
-    """The plan of moving *ref*; look at its blockers before you run it."""
-    return plan_move(gather(source, target, ref, options), secrets.token_hex(8))
-
-
-def begin(plan: MovePlan, folder: Path) -> Journal:
-    """The journal of a move that is about to begin; LxtuiError when the plan has blockers."""
-    if plan.blockers:
-        raise LxtuiError(
-            f"{plan.source} cannot be moved to {plan.destination.host}: "
-            + "; also ".join(map(str, plan.blockers))
-        )
-    header = Header(
-        token=plan.token,
-        source=plan.source,
-        destination=plan.destination,
-        options=plan.options,
-        was_running=plan.was_running,
-        autostart=plan.autostart,
-        began_at=utc_now(),
-    )
-    return Journal.create(folder, header)
 
 
 class Mover:

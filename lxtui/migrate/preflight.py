@@ -1,6 +1,6 @@
 """Everything that could make a move fail, found before anything is touched.
 
-Role: facts about both hosts → findings. Boundary: pure; the facts are gathered by mover.gather.
+Role: facts about both hosts → findings. Boundary: pure; the facts are gathered by prepare.gather.
 Threading: functions. What concerns devices is in device_checks, what concerns the target's project
 in project_checks.
 

@@ -13,9 +13,10 @@ from lxtui.backend.demo import DEVICES, DemoFleet
 from lxtui.errors import LxtuiError
 from lxtui.migrate import MARK, ends
 from lxtui.migrate.journal import Journal
-from lxtui.migrate.mover import Mover, begin, prepare
+from lxtui.migrate.mover import Mover
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.plan import StepKind
+from lxtui.migrate.prepare import begin, prepare
 from lxtui.migrate.profiles import make_profiles
 from lxtui.migrate.recovery import resume, undo
 from lxtui.model import Instance, Kind, Profile, Ref

@@ -7,8 +7,11 @@ test_matrix.py.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
@@ -19,8 +22,9 @@ from lxtui.backend.demo import DemoBackend, DemoFleet
 from lxtui.errors import ConflictError, LxtuiError
 from lxtui.migrate import MARK, MOVED, ends, mover, rollback
 from lxtui.migrate.journal import Journal
-from lxtui.migrate.mover import Mover, begin, prepare
+from lxtui.migrate.mover import Mover
 from lxtui.migrate.options import Mode, MoveOptions
+from lxtui.migrate.prepare import begin, prepare
 from lxtui.migrate.recovery import ended, resume, undo, unfinished
 from lxtui.model import Instance, Kind, Profile, Ref, Snapshot, StateAction
 
@@ -306,3 +310,30 @@ def test_a_move_at_work_is_left_alone(tmp_path: Path) -> None:
         assert records[0].busy
         with pytest.raises(ConflictError, match="another lxtui works on"):
             resume(scene.folder, plan.token, scene.backends(), lambda _: None, Flag())
+
+
+def test_journals_begun_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """Many moves may begin at the same moment, as in an evacuation: each has its journal."""
+    scene = Scene(tmp_path, MoveOptions(), running=True)
+    a, b = scene.backends().values()
+    plan = prepare(a, b, SOURCE)
+
+    def begin_one(number: int) -> None:
+        with closing(begin(replace(plan, token=f"{number:016x}"), scene.folder)):
+            pass
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(begin_one, range(96)))
+    assert len(unfinished(scene.folder)[0]) == 96
+
+
+def test_a_journal_that_never_began_is_swept(tmp_path: Path) -> None:
+    """What a crash left before the first line goes when it is old, and not before."""
+    scene = Scene(tmp_path, MoveOptions(), running=True)
+    a, b = scene.backends().values()
+    old, young = tmp_path / "old.new", tmp_path / "young.new"
+    old.touch()
+    young.touch()
+    os.utime(old, (0, 0))
+    begin(prepare(a, b, SOURCE), scene.folder).close()
+    assert (old.exists(), young.exists()) == (False, True)
