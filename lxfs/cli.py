@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
-from lxfs import limits
+from lxfs import __version__, limits
 from lxfs.errors import UsageError, UserError
 
 _T = TypeVar("_T")
@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="lxfs", description="/proc and /sys as each container should see them.")
+    parser.add_argument("--version", action="version", version=f"lxfs {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     mount = verbs.add_parser("mount", help="serve the view on a directory")
