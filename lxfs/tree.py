@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from lxfs.entries import Directory, File, Link
@@ -41,18 +42,24 @@ class Attributes:
     links: int
 
 
-class _Handle:
+class Handle:
     """An open file: whose it is, and the text that its reads are served from.
 
-    The text is let go at its end, where most readers stop; ``end`` is then where that was.
+    The text is let go at its end, where most readers stop; ``end`` is where that is, or was.
+    ``file`` is ``None`` until it is looked up, for a file that was opened in another process.
+    ``lock`` is held over a read; who holds it finds ``text`` and ``end`` as the last read left
+    them.
     """
 
-    def __init__(self, file: File, container: Container | None) -> None:
+    __slots__ = ("container", "end", "file", "lock", "owner", "path", "text")
+
+    def __init__(self, path: str, file: File | None, container: Container | None) -> None:
+        self.path = path
         self.file = file
         self.container = container
         # Whom it counts for: cgroups are a container's to make, its pid namespace is not.
         self.owner = None if container is None else (container.namespace, container.starttime)
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.text: bytes | None = None
         self.end: int | None = None
 
@@ -83,7 +90,7 @@ class Tree:
             **paths,
         }
         self._lock = threading.Lock()
-        self._handles: dict[int, _Handle] = {}
+        self._handles: dict[int, Handle] = {}
         self._open: Counter[tuple[int, int] | None] = Counter()
         self._next = 1
         self._kept = 0
@@ -99,7 +106,7 @@ class Tree:
         """
         if (fixed := self._fixed.get(path)) is not None:
             return fixed
-        return self._ask(path, pid, Mirror.find)
+        return self._ask(path, partial(self._container, path, pid), Mirror.find)
 
     def listing(self, path: str, pid: int = 0) -> Mapping[str, int]:
         """Return what a caller sees in a directory, sorted: names, with the type bits of modes.
@@ -110,19 +117,19 @@ class Tree:
             return fixed
         if isinstance(self._fixed.get(path), File):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-        return self._ask(path, pid, Mirror.names)
+        return self._ask(path, partial(self._container, path, pid), Mirror.names)
 
     def _ask(
         self,
         path: str,
-        pid: int,
+        whose: Callable[[], Container | None],
         question: Callable[[Mirror, Host, str, Snapshot | None], _T],
     ) -> _T:
         """Return what the mirror that a path belongs to answers a caller."""
         top = next((top for top in self._mirrors if f"{path}/".startswith(f"{top}/")), None)
         if top is None:
             raise _no_such(path)
-        container = self._container(path, pid)
+        container = whose()
         now = None if container is None else Snapshot(self._world, container)
         try:
             return question(self._mirrors[top], self._world.host, path[len(top) + 1 :], now)
@@ -164,6 +171,30 @@ class Tree:
             return 1
 
     def open(self, path: str, flags: int, pid: int, uid: int | None = None) -> int:
+        """Return the number of a handle that ``opened`` made. Raises as it does."""
+        handle = self.opened(path, flags, pid, uid)
+        with self._lock:
+            number = self._next
+            self._next += 1
+            self._handles[number] = handle
+        return number
+
+    def read(self, number: int, size: int, offset: int) -> bytes:
+        """Return what ``part`` does of the handle of a number. Raises EBADF, and as it does."""
+        with self._lock:
+            handle = self._handles.get(number)
+        if handle is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self.part(handle, size, offset)
+
+    def release(self, number: int) -> None:
+        """Forget the handle of a number."""
+        with self._lock:
+            handle = self._handles.pop(number, None)
+        if handle is not None:
+            self.closed(handle)
+
+    def opened(self, path: str, flags: int, pid: int, uid: int | None = None) -> Handle:
         """Return a handle for a caller, whose container is settled here and now.
 
         A descriptor handed to another container goes on showing the opener's numbers, as a
@@ -178,60 +209,74 @@ class Tree:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         if flags & os.O_ACCMODE != os.O_RDONLY or not may_read(file, uid):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-        handle = _Handle(file, self._container(path, pid))
+        handle = Handle(path, file, self._container(path, pid))
         with self._lock:
             if handle.owner is not None and self._open[handle.owner] >= _MAX_HANDLES:
                 raise OSError(errno.ENFILE, os.strerror(errno.ENFILE), path)
             self._open[handle.owner] += 1
-            number = self._next
-            self._next += 1
-            self._handles[number] = handle
             waited = time.monotonic() - self._reaped
             due = waited >= _REAP_SECONDS or self._world.identity.is_crowded
             if due:
                 self._reaped = time.monotonic()
         if due:
             self._world.reap()
-        return number
+        return handle
 
-    def read(self, number: int, size: int, offset: int) -> bytes:
+    def adopted(
+        self, path: str, container: Container | None, end: int | None, text: bytes | None
+    ) -> Handle:
+        """Return the handle that another process had made for a container, as its reads left it.
+
+        Its ``path`` was settled there, and is not asked about again until it is read.
+        """
+        file = self._fixed.get(path)
+        handle = Handle(path, file if isinstance(file, File) else None, container)
+        with self._lock:
+            self._open[handle.owner] += 1
+        if text is not None:
+            self._keep(handle, text)
+        handle.end = end
+        return handle
+
+    def part(self, handle: Handle, size: int, offset: int) -> bytes:
         """Return up to ``size`` bytes at ``offset``; at offset 0 the file is rendered anew.
 
-        Later offsets come from the same text: a file read through is one snapshot. Raises EBADF,
-        and EIO or ESRCH when the container's numbers cannot be had.
+        Later offsets come from the same text: a file read through is one snapshot. Raises EIO or
+        ESRCH when the container's numbers cannot be had.
         """
-        with self._lock:
-            handle = self._handles.get(number)
-        if handle is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         with handle.lock:
             text = handle.text
             if offset == 0 or text is None:
                 if offset and handle.end is not None and offset >= handle.end:
                     return b""
-                text = self._render(handle.file, handle.container)
+                text = self._render(self._file(handle), handle.container)
                 self._keep(handle, text)
+                handle.end = len(text)
             part = text[offset : offset + size]
             if not part:
                 self._keep(handle, None)
-                handle.end = len(text)
             return part
 
-    def _keep(self, handle: _Handle, text: bytes | None) -> None:
+    def _file(self, handle: Handle) -> File:
+        if handle.file is None:
+            found = self._ask(handle.path, lambda: handle.container, Mirror.find)
+            if not isinstance(found, File):
+                raise _no_such(handle.path)
+            handle.file = found
+        return handle.file
+
+    def _keep(self, handle: Handle, text: bytes | None) -> None:
         """Keep a handle's text for its next reads, if there is room for it, or let it go."""
         with self._lock:
             self._kept -= len(handle.text or b"")
             if text is not None and self._kept + len(text) > _MAX_KEPT:
                 text = None
-            handle.text, handle.end = text, None
+            handle.text = text
             self._kept += len(text or b"")
 
-    def release(self, number: int) -> None:
-        """Forget a handle."""
+    def closed(self, handle: Handle) -> None:
+        """Forget a handle, which is not to be used again."""
         with self._lock:
-            handle = self._handles.pop(number, None)
-            if handle is None:
-                return
             self._kept -= len(handle.text or b"")
             handle.text = None
             self._open[handle.owner] -= 1
