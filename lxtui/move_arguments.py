@@ -36,6 +36,10 @@ def add_evacuate(sub: argparse.ArgumentParser) -> None:
 
 def move_options(options: argparse.Namespace, name: str = "") -> MoveOptions:
     """What was asked for; UsageError when it contradicts itself. *name*: another one there."""
+    if options.profile and options.no_profiles:
+        raise UsageError("--profile and --no-profiles contradict each other")
+    if bad := [one for one in options.config if "=" not in one or one.startswith("=")]:
+        raise UsageError(f"--config {bad[0]}: write it as KEY=VALUE")
     if options.copy and options.keep_source:
         raise UsageError("--copy leaves the source as it is: --keep-source means nothing with it")
     return MoveOptions(
@@ -51,6 +55,8 @@ def move_options(options: argparse.Namespace, name: str = "") -> MoveOptions:
         project=options.target_project,
         pool=options.pool,
         check=options.check,
+        config=tuple(options.config),
+        profiles=() if options.no_profiles else tuple(options.profile) or None,
     )
 
 
@@ -60,7 +66,8 @@ def _add_shared(sub: argparse.ArgumentParser) -> None:
         "--mode",
         choices=[mode.value for mode in Mode],
         default=Mode.COLD.value,
-        help="cold: away for the whole copy (default); near-live: away for the last changes",
+        help="cold: away for the whole copy (default); near-live: away for the last changes; "
+        "live: with its running state where that can be had, near-live and the reason otherwise",
     )
     sub.add_argument(
         "--transport",
@@ -85,6 +92,21 @@ def _add_shared(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--instance-only", action="store_true", help="leave the snapshots behind")
     sub.add_argument("--pool", default="", help="the storage pool of its root disk there")
+    sub.add_argument(
+        "--config",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="configuration that it gets there; KEY= leaves a key out; may be repeated",
+    )
+    sub.add_argument(
+        "--profile",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="its profiles there, in order (default: those that it has); may be repeated",
+    )
+    sub.add_argument("--no-profiles", action="store_true", help="no profiles there")
 
 
 def _count(written: str) -> int:

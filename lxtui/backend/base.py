@@ -156,6 +156,12 @@ class Backend(Protocol):
     def delete_profile(self, project: str, name: str) -> None:
         """Remove a profile; OperationError while it is used, NotFoundError when it is gone."""
 
+    def live_refusal(self, ref: Ref) -> str:
+        """Why this host would not begin to move a running instance with its running state.
+
+        Empty when it would; what it began by being asked is given up. Nothing is changed.
+        """
+
     def offer(self, ref: Ref, spec: InstanceSpec) -> MigrationOffer:
         """Open the instance for one pull by the daemon that makes *spec* of it."""
 

@@ -399,6 +399,12 @@ class DemoBackend:
         except KeyError:
             raise NotFoundError(f"{self._name}: Profile not found in {project}") from None
 
+    def live_refusal(self, ref: Ref) -> str:
+        """Refuse as a daemon without CRIU does."""
+        with self._fleet.lock:
+            self._find(ref)
+        return f"{self._name}: CRIU isn't installed on the source server"
+
     def offer(self, ref: Ref, spec: InstanceSpec) -> MigrationOffer:  # noqa: ARG002 see base
         """Open the instance for one pull."""
         with self._fleet.lock:

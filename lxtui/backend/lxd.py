@@ -340,6 +340,16 @@ class LxdBackend:
                 params={"project": project}, timeout=_TIMEOUT
             )
 
+    def live_refusal(self, ref: Ref) -> str:
+        """Why the daemon would not begin to move it live: both kinds look for CRIU when asked."""
+        body = {"name": ref.name, "migration": True, "live": True}
+        try:
+            path = f"instances/{_quoted(ref.name)}"
+            self.cancel(self._begin("post", path, _project(ref), body))
+        except OperationError as error:
+            return str(error)
+        return ""
+
     def offer(self, ref: Ref, spec: InstanceSpec) -> MigrationOffer:
         """Open the instance for one copy."""
         operation = self._migrate(ref, spec, {})

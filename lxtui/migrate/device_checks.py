@@ -18,6 +18,7 @@ from lxtui.migrate.facts import (
     target_devices,
     warning,
 )
+from lxtui.model import Kind
 
 _HOST_BOUND = frozenset(
     {"unix-char", "unix-block", "unix-hotplug", "usb", "gpu", "pci", "infiniband", "tpm", "proxy"}
@@ -55,6 +56,12 @@ def _device(facts: MoveFacts, name: str, device: Device) -> Iterator[Finding]:
     yield from _needs(facts, repr(name), device)
     if kind == "nic":
         yield from _address(facts, name, device)
+        if facts.beside and target.kind is Kind.INCUS and device.get("hwaddr"):
+            yield blocker(
+                f"the MAC address {device['hwaddr']} of device {name!r} can be on "
+                f"{target.name} only once",
+                "unset its hwaddr first, or move it into another project",
+            )
     elif kind == "disk" and not is_root(device) and device.get("source"):
         yield from _disk(facts, name, device)
     elif kind == "pci" and target.pci is not None and device.get("address") not in target.pci:

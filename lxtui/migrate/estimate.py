@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lxtui import format as text
 from lxtui.commands import CLI
 from lxtui.migrate.facts import MoveFacts
-from lxtui.migrate.options import Mode, Transport
+from lxtui.migrate.options import Transport
 
 ASSUMED_RATE = 40_000_000
 """Bytes a second where none was measured: rsync of many small files over a link of 1 Gbit/s. The
@@ -76,7 +76,7 @@ def estimate(facts: MoveFacts, rate: int | None = None) -> Estimate:
     else:
         cold = None if copying is None else copying + still
         near_live = None if copying is None else min(copying, _LAST_PASS_SECONDS) + still
-    gradual = options.mode is Mode.NEAR_LIVE and runs
+    gradual = options.gradual and runs
     return Estimate(
         size=instance.disk,
         seconds=None if copying is None else copying * (2 if gradual else 1) + still,
@@ -100,6 +100,9 @@ def commands(facts: MoveFacts) -> tuple[str, ...]:
     words = [f" {there.host.partition('@')[0]}:{there.name}"]
     words += [f"--storage {options.pool}"] if options.pool else []
     words += ["--instance-only"] if options.instance_only else []
+    words += [f"--config {one}" for one in options.config]
+    words += [f"--profile {one}" for one in options.profiles or ()]
+    words += ["--no-profiles"] if options.profiles == () else []
     words += [f"--target-project {there.project}"] if there.project != here.project else []
     words += [f"--mode {options.transport}"] if options.transport is not Transport.AUTO else []
     copy = here.command(f"{cli} copy", " ".join(words))
@@ -117,7 +120,7 @@ def commands(facts: MoveFacts) -> tuple[str, ...]:
         if options.keep_source
         else here.command(f"{cli} delete")
     )
-    if options.mode is Mode.NEAR_LIVE and running:
+    if options.gradual and running:
         first = f"{copy} --stateless --allow-inconsistent"
         return (*made, first, *stop, f"{copy} --refresh", *start, last)
     return (*made, *stop, copy, *start, last)

@@ -62,6 +62,33 @@ class MoveFacts:
     """What the instance has around it where it is."""
     arriving: bool = False
     """Whether this very move has made the instance at the target already, before a crash."""
+    live_refusal: str | None = None
+    """Why the source's daemon would not begin to move it with its running state; empty when it
+    would, None when it was not asked."""
+
+    @property
+    def config(self) -> Mapping[str, str]:
+        """Its own configuration at the target, if the target takes it all."""
+        merged = {**self.instance.config, **self.options.changes}
+        return {key: value for key, value in merged.items() if value is not None}
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Its profiles at the target."""
+        asked = self.options.profiles
+        return self.instance.profiles if asked is None else asked
+
+    @property
+    def one_server(self) -> bool:
+        """Whether both ends are one server or cluster, perhaps under two names."""
+        here, there = self.source, self.target
+        same_key = bool(here.certificate) and here.certificate == there.certificate
+        return here.name == there.name or same_key
+
+    @property
+    def beside(self) -> bool:
+        """Whether copy and original will be in one project of one server for a while."""
+        return self.one_server and self.destination.project == self.instance.ref.project
 
     @property
     def destination(self) -> Ref:
@@ -77,8 +104,8 @@ class MoveFacts:
 
     @property
     def missing_profiles(self) -> tuple[str, ...]:
-        """Those of the instance's profiles that the target does not have."""
-        return tuple(one for one in self.instance.profiles if one not in self.placement.profiles)
+        """Those of its profiles that the target does not have."""
+        return tuple(one for one in self.profiles if one not in self.placement.profiles)
 
     @property
     def new_profiles(self) -> Mapping[str, Profile]:
@@ -123,10 +150,10 @@ def target_config(facts: MoveFacts) -> Mapping[str, str]:
     """The configuration that counts there: that of the target's profiles, then its own."""
     there = {**facts.placement.profiles, **facts.new_profiles}
     merged: dict[str, str] = {}
-    for name in facts.instance.profiles:
+    for name in facts.profiles:
         if name in there:
             merged |= there[name].config
-    return merged | dict(facts.instance.config)
+    return merged | dict(facts.config)
 
 
 def is_root(device: Mapping[str, str]) -> bool:
@@ -137,7 +164,7 @@ def is_root(device: Mapping[str, str]) -> bool:
 def _merged(facts: MoveFacts, own: Devices) -> Devices:
     there = {**facts.placement.profiles, **facts.new_profiles}
     merged: dict[str, Mapping[str, str]] = {}
-    for name in facts.instance.profiles:
+    for name in facts.profiles:
         if name in there:
             merged |= there[name].devices
     return merged | dict(own)

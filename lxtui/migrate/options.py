@@ -19,6 +19,8 @@ class Mode(StrEnum):
     """Stop, copy, start: away for the whole copy."""
     NEAR_LIVE = "near-live"
     """Copy while it runs, refresh until little is left, stop, refresh once more, start."""
+    LIVE = "live"
+    """With its running state, where the hosts can; near-live, and the reason, where they cannot."""
 
 
 class Transport(StrEnum):
@@ -64,6 +66,21 @@ class MoveOptions:
     """Of the root disk at the target."""
     check: str = ""
     """A shell command that must succeed inside the started target."""
+    config: tuple[str, ...] = ()
+    """``key=value``: configuration that it gets at the target; without a value the key goes."""
+    profiles: tuple[str, ...] | None = None
+    """Its profiles at the target."""
+
+    @property
+    def gradual(self) -> bool:
+        """Whether a running instance is copied while it runs."""
+        return self.mode in {Mode.NEAR_LIVE, Mode.LIVE} and not self.copy
+
+    @property
+    def changes(self) -> Mapping[str, str | None]:
+        """The configuration asked for; None removes the key."""
+        pairs = (one.partition("=") for one in self.config)
+        return {key: value or None for key, _, value in pairs}
 
     def as_json(self) -> dict[str, Any]:
         """The options as JSON can hold them."""
@@ -79,6 +96,8 @@ class MoveOptions:
             "mode": Mode,
             "transport": Transport,
             "verify": Verify,
+            "config": tuple,
+            "profiles": lambda names: None if names is None else tuple(names),
         }
         values: dict[str, Any] = {
             name: kinds[name](value) if name in kinds else value for name, value in document.items()

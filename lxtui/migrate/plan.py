@@ -16,7 +16,7 @@ from lxtui.commands import STOP_SECONDS
 from lxtui.migrate import AUTOSTART, MARK
 from lxtui.migrate.estimate import Estimate, commands, estimate
 from lxtui.migrate.facts import Finding, Level, MoveFacts, own_devices, target_devices
-from lxtui.migrate.options import Mode, MoveOptions, Transport, Verify
+from lxtui.migrate.options import MoveOptions, Transport, Verify
 from lxtui.migrate.preflight import check
 from lxtui.model import Devices, Instance, InstanceSpec, Profile, Ref
 
@@ -97,6 +97,8 @@ class MovePlan:
     """The source's own ``boot.autostart``, which the target gets when all is over."""
     token: str
     options: MoveOptions
+    original: Instance
+    """The source as it was when the plan was made."""
     route: Route
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...]
@@ -124,7 +126,7 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
             architecture=instance.architecture,
             ephemeral=instance.ephemeral,
             description=instance.description,
-            profiles=instance.profiles,
+            profiles=facts.profiles,
             # Its autostart sleeps until the move is over: a restarted daemon must not double it.
             config=MappingProxyType({**_carried(facts), MARK: token, AUTOSTART: "false"}),
             devices=own_devices(facts),
@@ -137,6 +139,7 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
         autostart=instance.config.get(AUTOSTART),
         token=token,
         options=options,
+        original=instance,
         route=route(facts),
         steps=_steps(facts),
         findings=check(facts),
@@ -148,7 +151,9 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
 
 def _carried(facts: MoveFacts) -> dict[str, str]:
     """A move keeps what identifies the instance; a copy must not share it with the original."""
-    config = portable(facts.instance.config)
+    config = portable(facts.config)
+    if facts.beside:  # Incus allows a MAC address once
+        config = {key: value for key, value in config.items() if not key.endswith(".hwaddr")}
     if not facts.options.copy:
         return config
     return {key: value for key, value in config.items() if not key.startswith("volatile.")} | {
@@ -220,28 +225,26 @@ def differences(plan: MovePlan, arrived: Instance) -> tuple[str, ...]:
 
 def changed(plan: MovePlan, now: Instance) -> tuple[str, ...]:
     """What of the source has become another since the plan was made; empty when nothing has."""
-    asleep = {MARK, AUTOSTART}
-    planned = {key: one for key, one in _fixed(plan.spec.config).items() if key not in asleep}
-    found = {key: one for key, one in _fixed(now.config).items() if key not in asleep}
+    then = plan.original
     names = sorted(one.name for one in now.snapshots)
     same = plan.options.instance_only or names == sorted(plan.snapshots)
     seen = [
-        _key_difference("configuration", planned, found),
-        _key_difference("devices", _unrooted(plan.spec.devices), _unrooted(now.devices)),
-        _difference("profiles", plan.spec.profiles, now.profiles),
+        _key_difference("configuration", _awake(then.config), _awake(now.config)),
+        _key_difference("devices", _plain(then.devices), _plain(now.devices)),
+        _difference("profiles", then.profiles, now.profiles),
         "" if same else "snapshots",
     ]
     return tuple(one for one in seen if one)
 
 
-def _unrooted(devices: Devices) -> dict[str, dict[str, str]]:
-    """Without the root disk, which may get another pool on the way."""
-    return {name: one for name, one in _plain(devices).items() if one.get("path") != "/"}
+def _awake(config: Mapping[str, str]) -> dict[str, str]:
+    """Without what a move itself changes in its source."""
+    return {key: one for key, one in _fixed(config).items() if key not in {MARK, AUTOSTART}}
 
 
 def _steps(facts: MoveFacts) -> tuple[Step, ...]:
     instance, destination, options = facts.instance, facts.destination, facts.options
-    near_live = instance.running and options.mode is Mode.NEAR_LIVE and not options.copy
+    near_live = instance.running and options.gradual
     claim = Step(
         StepKind.CLAIM,
         f"{instance.ref} is marked as being moved: no other lxtui touches it",

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping
 
 from lxtui import format as text
 from lxtui.commands import CLI
-from lxtui.migrate import MARK
+from lxtui.migrate import AUTOSTART, MARK, MOVED
 from lxtui.migrate.device_checks import check_devices
 from lxtui.migrate.facts import Finding, Level, MoveFacts, blocker, ok, target_config, warning
-from lxtui.migrate.options import Mode, Transport
+from lxtui.migrate.live_checks import check_live
+from lxtui.migrate.options import Transport
 from lxtui.migrate.profile_diff import difference
 from lxtui.migrate.project_checks import check_project
 from lxtui.model import Kind
@@ -49,6 +50,8 @@ def check(facts: MoveFacts) -> tuple[Finding, ...]:
         *_belongings(facts),
         *_connection(facts),
         *_extensions(facts),
+        *check_live(facts),
+        *_wishes(facts),
         *_keys(facts),
         *_meanings(facts),
         *_name(facts),
@@ -131,13 +134,24 @@ def _belongings(facts: MoveFacts) -> Iterator[Finding]:
 
 def _connection(facts: MoveFacts) -> Iterator[Finding]:
     source, target = facts.source, facts.target
-    if source.name == target.name:
-        yield blocker(f"{facts.instance.ref} is on {target.name} already", "choose another host")
-    elif source.certificate and source.certificate == target.certificate:
-        yield blocker(
-            f"{source.name} and {target.name} are the same server, or of one cluster: they show "
-            f"one certificate",
-            "choose another host",
+    if facts.one_server:
+        here, there = facts.instance.ref, facts.destination
+        alias = source.name != target.name
+        names = f"{source.name} and {target.name} are the same server, or of one cluster"
+        known = f" ({names}: they show one certificate)" if alias else ""
+        if (here.project, here.name) == (there.project, there.name):
+            yield blocker(
+                f"{here} is on {target.name} already{known}",
+                f"choose another host, another project there (--target-project), or another name "
+                f"({target.name}:NAME): it cannot be beside itself, in another pool neither",
+            )
+        else:
+            yield ok(f"{here} is copied within one server{known}")
+    if facts.beside and not facts.options.copy:
+        yield warning(
+            f"{facts.destination} gets other MAC addresses, as both are on {target.name} for a "
+            f"while",
+            "leases and rules that go by them must be renewed",
         )
     if target.architectures and facts.instance.architecture not in target.architectures:
         yield blocker(
@@ -154,7 +168,7 @@ def _extensions(facts: MoveFacts) -> Iterator[Finding]:
     needed: list[tuple[str, str, str]] = []
     if options.transport in {Transport.PUSH, Transport.RELAY}:
         needed.append(("container_push", f"--transport {options.transport}", "--transport pull"))
-    if options.mode is Mode.NEAR_LIVE and facts.instance.running and not options.copy:
+    if options.gradual and facts.instance.running:
         needed.append(("container_incremental_copy", "--mode near-live", "--mode cold"))
     if facts.destination.project != "default":
         needed.append(("projects", f"project {facts.destination.project}", "its default project"))
@@ -168,12 +182,22 @@ def _extensions(facts: MoveFacts) -> Iterator[Finding]:
             )
 
 
+def _wishes(facts: MoveFacts) -> Iterator[Finding]:
+    """Configuration that was asked for, and that a move needs for itself."""
+    for key in facts.options.changes:
+        if key in {MARK, MOVED, AUTOSTART} or key.startswith("volatile."):
+            yield blocker(
+                f"{key} cannot be set by a move, which uses it itself",
+                "set it when the move is over",
+            )
+
+
 def _keys(facts: MoveFacts) -> Iterator[Finding]:
     """Configuration that the target would refuse: of the instance, its snapshots, new profiles."""
     instance, cli = facts.instance, CLI[facts.source.kind]
-    for key, why in _refused(facts, instance.config):
+    for key, why in _refused(facts, facts.config):
         unset = f"'{instance.ref.command(f'{cli} config unset', f' {key}')}'"
-        yield blocker(why, f"unset it first: {unset}")
+        yield blocker(why, f"leave it out with --config {key}=, or unset it first: {unset}")
     snapshots = () if facts.options.instance_only else instance.snapshots
     for snapshot in snapshots:
         for _, why in _refused(facts, snapshot.config):
@@ -226,7 +250,12 @@ def _meanings(facts: MoveFacts) -> Iterator[Finding]:
 
 def _name(facts: MoveFacts) -> Iterator[Finding]:
     destination, target = facts.destination, facts.target
-    if facts.arriving or target.name == facts.source.name:
+    here = facts.instance.ref
+    itself = facts.one_server and (here.project, here.name) == (
+        destination.project,
+        destination.name,
+    )
+    if facts.arriving or itself:
         return
     if destination.name in facts.placement.instance_names:
         yield blocker(
@@ -239,7 +268,7 @@ def _name(facts: MoveFacts) -> Iterator[Finding]:
 def _profiles(facts: MoveFacts) -> Iterator[Finding]:
     target, cli = facts.target, CLI[facts.target.kind]
     same = []
-    for name in facts.instance.profiles:
+    for name in facts.profiles:
         there, here = facts.placement.profiles.get(name), facts.origin.profiles.get(name)
         if there is None:
             if name in facts.new_profiles:

@@ -7,6 +7,7 @@ mean is known by preflight and plan. Threading: functions; they block their call
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 from lxtui.backend.base import Backend
@@ -15,6 +16,7 @@ from lxtui.commands import CLI
 from lxtui.errors import LxtuiError, NotFoundError, NotTrustedError, OperationError
 from lxtui.migrate.facts import MoveFacts
 from lxtui.migrate.journal import Header, Journal
+from lxtui.migrate.live_checks import possible
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.plan import MovePlan, plan_move
 from lxtui.model import Placement, Ref
@@ -36,7 +38,8 @@ def gather(
         raise LxtuiError(
             f"{there.name} has no project {project!r} ({error}); create it: '{make}'"
         ) from error
-    return MoveFacts(instance, here, there, placement, options, _origin(source, ref.project))
+    facts = MoveFacts(instance, here, there, placement, options, _origin(source, ref.project))
+    return replace(facts, live_refusal=source.live_refusal(ref)) if possible(facts) else facts
 
 
 def _origin(source: Backend, project: str) -> Placement:

@@ -45,13 +45,15 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
     The source is started again as soon as the target cannot run, before the partial copy is
     removed: the instance is missed, the copy is not. When the target cannot be stopped the source
     stays stopped: two that run are worse than one that waits for a person. A host that has not
-    answered for long enough once is not waited for again.
+    answered for long enough once is not waited for again. Where the source cannot start beside its
+    copy, on one server, it is started when that is gone.
     """
     header = journal.record.header
     begun = {StepKind(one) for one in journal.record.begun}
     here, there, token = header.source, header.destination, header.token
     left: list[str] = []
     silent: set[str] = set()
+    waits = False
     with suppress(LxtuiError):  # where it cannot be written, a resumed move looks at the target
         journal.note(BEING_UNDONE, "yes")
 
@@ -87,10 +89,13 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
                 _end(journal, SOURCE_OPERATION, source)
                 bring_back(source, here, asked_to_stop=asked)
 
-        undo(f"start {here}", source, start)
+        waits = not undo(f"start {here}", source, start)
     if begun & COPYING:
         undo(f"end the copy to {there}", target, lambda: end_copy(journal, source, target))
         undo(f"delete {there}", target, lambda: remove_marked(target, there, token))
+    if waits:
+        del left[0]
+        undo(f"start {here}", source, start)
     if StepKind.PROFILES in begun:
         undo("remove the copied profiles", target, lambda: remove_profiles(journal, target))
     if StepKind.CLAIM in begun:

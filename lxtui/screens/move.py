@@ -42,6 +42,7 @@ class MoveDialog(ModalScreen[None]):
         ("escape", "close", "Close"),
         ("c", "cancel_move", "Cancel the move"),
         ("n", "wish('near-live')", "Near-live"),
+        ("l", "wish('live')", "Live"),
         ("k", "wish('keep')", "Keep the source"),
         ("p", "wish('profiles')", "Copy missing profiles"),
     ]
@@ -107,8 +108,9 @@ class MoveDialog(ModalScreen[None]):
             return
         now = self._options
         match what:
-            case "near-live":
-                other = Mode.COLD if now.mode is Mode.NEAR_LIVE else Mode.NEAR_LIVE
+            case "near-live" | "live":
+                wished = Mode(what)
+                other = Mode.COLD if now.mode is wished else wished
                 self._options = replace(now, mode=other)
             case "keep":
                 self._options = replace(now, keep_source=not now.keep_source)
@@ -206,8 +208,9 @@ def _wishes(options: MoveOptions) -> Content:
     """The toggles with their keys."""
     wishes = (
         ("n", "near-live", options.mode is Mode.NEAR_LIVE),
+        ("l", "live", options.mode is Mode.LIVE),
         ("k", "keep the source", options.keep_source),
-        ("p", "copy missing profiles", options.copy_profiles),
+        ("p", "copy profiles", options.copy_profiles),
     )
     parts: list[Content] = []
     for key, label, wished in wishes:

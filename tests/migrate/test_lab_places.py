@@ -1,0 +1,164 @@
+"""Moves within one server, and with another configuration, between real daemons."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event as Flag
+
+import pytest
+
+from lxtui.backend.base import Backend
+from lxtui.commands import Move
+from lxtui.errors import LxtuiError
+from lxtui.migrate import MARK
+from lxtui.migrate.facts import Level
+from lxtui.migrate.options import Mode, MoveOptions, Verify
+from lxtui.migrate.plan import StepKind
+from lxtui.migrate.prepare import prepare
+from lxtui.model import Ref
+from lxtui.perform import perform
+from tests.lab.fixtures import MakeInstance
+from tests.lab.lab import Host, Lab
+
+PROJECT = {"features.images": "false", "features.profiles": "false"}
+
+
+def _move(backends: dict[str, Backend], ref: Ref, options: MoveOptions, folder: Path) -> None:
+    perform(Move(ref, ref.host, options), backends, lambda _: None, Flag(), folder)
+
+
+@pytest.fixture(params=["lxd1", "incus1"])
+def host(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Host]:
+    """A host with a second pool and a second project."""
+    chosen = lab.host(request.param)
+    cli = "lxc" if chosen.plan.kind == "lxd" else "incus"
+    pool = {"name": "second", "driver": "dir", "config": {}}
+    chosen.api.call("POST", "/1.0/storage-pools", pool)
+    chosen.api.call("POST", "/1.0/projects", {"name": "other", "config": PROJECT})
+    try:
+        yield chosen
+    finally:
+        for name in chosen.api.get("/1.0/instances?recursion=1&project=other"):
+            lab.cli(
+                cli, "delete", "-f", "--project=other", f"{chosen.name}:{name['name']}", check=False
+            )
+        chosen.api.call("DELETE", "/1.0/projects/other")
+        chosen.api.call("DELETE", "/1.0/storage-pools/second")
+
+
+@pytest.mark.parametrize("mode", [Mode.COLD, Mode.NEAR_LIVE])
+def test_a_move_within_one_server(
+    host: Host,
+    backends: dict[str, Backend],
+    make_instance: MakeInstance,
+    tmp_path: Path,
+    mode: Mode,
+) -> None:
+    """To another project and pool of its own host, under its own name, with all its files."""
+    name = make_instance(host)
+    host.write_file(name, "/root/file", b"content")
+    ref = Ref(host.name, "default", name)
+    backends[host.name].wait(backends[host.name].create_snapshot(ref, "before"))
+    options = MoveOptions(mode=mode, project="other", pool="second", verify=Verify.CHECKSUM)
+    _move(backends, ref, options, tmp_path)
+    arrived = backends[host.name].instance(ref._replace(project="other"))
+    assert arrived.running
+    assert arrived.expanded_devices["root"]["pool"] == "second"
+    assert [one.name for one in arrived.snapshots] == ["before"]
+    assert MARK not in arrived.config
+    assert host.status(name) is None
+
+
+def test_another_pool_needs_another_name(
+    host: Host, backends: dict[str, Backend], make_instance: MakeInstance, tmp_path: Path
+) -> None:
+    """Within one project the pool changes along with the name; a failure puts all back."""
+    name = make_instance(host)
+    ref = Ref(host.name, "default", name)
+    with pytest.raises(LxtuiError, match=f"{ref} is on {host.name} already.*{host.name}:NAME"):
+        _move(backends, ref, MoveOptions(pool="second"), tmp_path)
+    other = MoveOptions(pool="second", name=f"{name}-b")
+    try:
+        with pytest.raises(LxtuiError, match=r"ended with status 1.*runs where it was"):
+            _move(
+                backends, ref, MoveOptions(pool="second", name=other.name, check="false"), tmp_path
+            )
+        assert host.status(name) == "Running"
+        assert host.status(other.name) is None
+        _move(backends, ref, other, tmp_path)
+        arrived = backends[host.name].instance(ref._replace(name=other.name))
+        assert arrived.running
+        assert arrived.expanded_devices["root"]["pool"] == "second"
+        assert host.status(name) is None
+    finally:
+        host.delete(other.name)
+
+
+@pytest.mark.parametrize("target", ["lxd2", "incus1"])
+def test_another_configuration_and_other_profiles(
+    lab: Lab,
+    backends: dict[str, Backend],
+    make_instance: MakeInstance,
+    tmp_path: Path,
+    target: str,
+) -> None:
+    """At the target it has the configuration and the profiles that were asked for, and runs."""
+    there = lab.host(target)
+    name = make_instance(
+        lab.host("lxd1"), {"limits.memory": "64MiB", "user.old": "1", "user.kept": "1"}
+    )
+    there.api.call("POST", "/1.0/profiles", {"name": "more", "config": {"user.from": "more"}})
+    options = MoveOptions(
+        config=("limits.memory=96MiB", "user.old=", "user.new=a=b"), profiles=("default", "more")
+    )
+    try:
+        perform(
+            Move(Ref("lxd1", "default", name), target, options),
+            backends,
+            lambda _: None,
+            Flag(),
+            tmp_path,
+        )
+        arrived = backends[target].instance(Ref(target, "default", name))
+        wanted = {"limits.memory": "96MiB", "user.new": "a=b", "user.kept": "1"}
+        assert {key: arrived.config[key] for key in wanted} == wanted
+        assert "user.old" not in arrived.config
+        assert arrived.expanded_config["user.from"] == "more"
+        assert arrived.running
+    finally:
+        there.delete(name)
+        there.api.call("DELETE", "/1.0/profiles/more")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "reason"),
+    [
+        ("lxd1", "lxd2", "lxd1: .*CRIU isn't installed on the source server"),
+        ("lxd1", "incus1", "lxd1 runs lxd, incus1 incus"),
+        ("incus1", "lxd1", "migration.stateful is not set on it.*incus config set incus1:"),
+    ],
+)
+def test_a_live_move_says_why_it_is_near_live(
+    lab: Lab,
+    backends: dict[str, Backend],
+    make_instance: MakeInstance,
+    source: str,
+    target: str,
+    reason: str,
+) -> None:
+    """Where running state cannot go along, the daemon's own reason is said, and nothing touched."""
+    name = make_instance(lab.host(source))
+    ref = Ref(source, "default", name)
+    pid, before = lab.host(source).init_pid(name), backends[source].instance(ref)
+    plan = prepare(backends[source], backends[target], ref, MoveOptions(mode=Mode.LIVE))
+    said = " ".join(str(one) for one in plan.findings if one.level is Level.WARNING)
+    assert "cannot be moved live, near-live is planned instead" in said
+    assert re.search(reason, said), said
+    assert StepKind.REFRESH in [step.kind for step in plan.steps]
+    assert lab.host(source).init_pid(name) == pid
+    assert backends[source].instance(ref).config == before.config
+    assert not [
+        one for one in backends[source].operations() if name in one.resources and not one.finished
+    ]
