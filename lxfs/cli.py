@@ -7,7 +7,7 @@ Threading: none.
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn, TypeVar
 
 from lxfs import __version__, limits
@@ -63,6 +63,17 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--json", action="store_true", help="the same for machines")
     explain.set_defaults(call=_explain)
 
+    attach = verbs.add_parser("attach", help="put the view into containers that run")
+    _add_containers(attach, "heal those whose view has died; with names: shell patterns")
+    attach.add_argument(
+        "--replace", action="store_true", help="take off LXCFS or another lxfs that answers"
+    )
+    attach.set_defaults(call=_attach)
+
+    detach = verbs.add_parser("detach", help="take the view out of containers that run")
+    _add_containers(detach, "all that have it; with names: shell patterns")
+    detach.set_defaults(call=_detach)
+
     run = verbs.add_parser(
         "run",
         help="run a command under limits, with the view of them",
@@ -94,6 +105,16 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         choices=("pidns", "cgroup"),
         default="pidns",
         help="what makes a container: its pid namespace (default), or in it a cgroup of its own",
+    )
+
+
+def _add_containers(parser: argparse.ArgumentParser, everyone: str) -> None:
+    parser.add_argument(
+        "containers", metavar="PID|CONTAINER", nargs="*", help="as web1 or incus:web1 (lxfs status)"
+    )
+    parser.add_argument("--all", action="store_true", help=everyone)
+    parser.add_argument(
+        "--from", dest="directory", metavar="DIR", help="the lxfs mount, if there are several"
     )
 
 
@@ -148,6 +169,36 @@ def _explain(arguments: argparse.Namespace) -> int:
     )
     print(said, end="")
     return 0
+
+
+def _attach(arguments: argparse.Namespace) -> int:
+    from lxfs.attach import attach  # noqa: PLC0415 - --help needs none of it
+
+    return _said(
+        attach(
+            arguments.containers,
+            everyone=arguments.all,
+            replace=arguments.replace,
+            directory=arguments.directory,
+        )
+    )
+
+
+def _detach(arguments: argparse.Namespace) -> int:
+    from lxfs.attach import detach  # noqa: PLC0415 - --help needs none of it
+
+    return _said(
+        detach(arguments.containers, everyone=arguments.all, directory=arguments.directory)
+    )
+
+
+def _said(lines: Iterable[tuple[str, bool]]) -> int:
+    """Print lines as they come; return 1 if one of them is about a failure."""
+    status = 0
+    for line, well in lines:
+        print(line, file=sys.stdout if well else sys.stderr, flush=True)
+        status = status if well else 1
+    return status
 
 
 def _run(arguments: argparse.Namespace) -> int:

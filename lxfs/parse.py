@@ -312,13 +312,24 @@ def cgroup_paths(text: bytes) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One line of mountinfo (``man 5 proc``)."""
+    """One line of mountinfo (``man 5 proc``).
+
+    ``device`` names the superblock (``major:minor``), ``peers`` the group of mounts that share
+    what is mounted below them (``None``: it is not shared).
+    """
 
     root: str
     point: str
     fstype: str
     source: str
     super_options: tuple[str, ...]
+    id: int = 0
+    parent: int = 0
+    device: str = "0:0"
+    peers: int | None = None
+
+
+_SHARED = "shared:"
 
 
 def mountinfo(text: bytes) -> list[Mount]:
@@ -337,6 +348,12 @@ def mountinfo(text: bytes) -> list[Mount]:
                 fstype=right[0],
                 source=_unescape(right[1]),
                 super_options=tuple(right[2].split(",")),
+                id=int(left[0]),
+                parent=int(left[1]),
+                device=left[2],
+                peers=next(
+                    (int(tag[len(_SHARED) :]) for tag in left[6:] if tag.startswith(_SHARED)), None
+                ),
             )
         )
     return mounts

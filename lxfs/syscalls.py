@@ -1,8 +1,8 @@
-"""System calls that Python 3.11 has no words for: mount, umount2, unshare, prctl.
+"""System calls that Python 3.11 has no words for: mounts, namespaces, prctl.
 
 Role: the thinnest layer over libc; failures are ``OSError`` with the call's errno.
 Boundary: no policy, no paths of our own.
-Threading: unshare and prctl act on the calling thread, as ``man 2`` says of them.
+Threading: unshare, setns and prctl act on the calling thread, as ``man 2`` says of them.
 """
 
 import ctypes
@@ -11,9 +11,16 @@ import os
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
+MOVE_MOUNT_BENEATH = 0x200
+RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 0x02, 0x04, 0x08
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
+
+# include/uapi/asm-generic/unistd.h; later than the tables of each architecture diverged.
+_OPEN_TREE, _MOVE_MOUNT, _OPENAT2, _MOUNT_SETATTR = 428, 429, 437, 442
+_OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH, _MOVE_MOUNT_T_EMPTY_PATH = 1, 4, 0x40
+_AT_SYMLINK_NOFOLLOW, _AT_EMPTY_PATH = 0x100, 0x1000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -52,3 +59,69 @@ def die_with_parent(number: int) -> None:
 def set_name(name: str) -> None:
     """Set the name that ps(1) shows, at most 15 bytes."""
     _checked(_libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0))
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+class _MountAttr(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns"))
+
+
+def _size(structure: ctypes.Structure) -> ctypes.c_size_t:
+    return ctypes.c_size_t(ctypes.sizeof(structure))
+
+
+def _call(number: int, path: str, *arguments: object) -> int:
+    result = int(_libc.syscall(ctypes.c_long(number), *arguments))
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), path)
+    return result
+
+
+def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
+    """Open a path below a directory's descriptor, refusing what ``resolve`` says (Linux 5.6)."""
+    how = _OpenHow(flags | os.O_CLOEXEC, 0, resolve)
+    text = os.fsencode(path)
+    return _call(_OPENAT2, path, directory, text, ctypes.byref(how), _size(how))
+
+
+def clone_mount(directory: int, path: str) -> int:
+    """Return a descriptor of a new, unattached mount of what is at a path (Linux 5.2).
+
+    ``""`` is the directory itself. It is private, whatever it was cloned from (Linux 5.12).
+    """
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_SYMLINK_NOFOLLOW | _AT_EMPTY_PATH
+    found = _call(_OPEN_TREE, path, directory, os.fsencode(path), ctypes.c_uint(flags))
+    attributes = _MountAttr(0, 0, MS_PRIVATE, 0)
+    try:
+        _call(
+            _MOUNT_SETATTR,
+            path,
+            found,
+            b"",
+            ctypes.c_uint(_AT_EMPTY_PATH),
+            ctypes.byref(attributes),
+            _size(attributes),
+        )
+    except OSError:
+        os.close(found)
+        raise
+    return found
+
+
+def attach_mount(mount: int, target: int, path: str, flags: int = 0) -> None:
+    """Attach what ``clone_mount`` returned to an open path; both are descriptors (Linux 5.2).
+
+    It comes on top of what is mounted there, or with ``MOVE_MOUNT_BENEATH`` below the uppermost
+    of that (Linux 6.5). ``path`` is for the message.
+    """
+    flags |= _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_EMPTY_PATH
+    _call(_MOVE_MOUNT, path, mount, b"", target, b"", ctypes.c_uint(flags))
+
+
+def setns(namespace: int, kind: int) -> None:
+    """Enter a namespace by its descriptor; ``kind`` is a CLONE_ constant."""
+    _checked(_libc.setns(namespace, kind))

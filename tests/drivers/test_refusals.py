@@ -87,11 +87,12 @@ def test_not_root() -> None:
     """Anybody but root is told so by each verb, before anything else is tried."""
     code = textwrap.dedent("""
         import locale, os, shutil, sys  # what is imported late may not be readable to nobody
-        from lxfs import cli, explain, mounting, run
+        from lxfs import attach, cli, explain, mounting, run
         os.setuid(65534)
         sys.exit(cli.main(sys.argv[1:]))
     """)
-    for arguments in (["mount", "/mnt"], ["umount", "/mnt"], ["run", "true"], ["explain", "1"]):
+    verbs = (["mount", "/mnt"], ["umount", "/mnt"], ["run", "true"], ["explain", "1"])
+    for arguments in (*verbs, ["attach", "1"], ["detach", "1"]):
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
         )

@@ -199,7 +199,9 @@ def test_a_directorys_name_makes_no_mount(end: str) -> None:
     point = f"/mnt/x{end}36 35 98:0 / /cg rw - cgroup2 none rw"
     escaped = point.replace(" ", "\\040")
     line = f"36 35 98:0 / {escaped} rw - fuse user\\043s rw\n".encode()
-    assert parse.mountinfo(line) == [parse.Mount("/", point, "fuse", "user#s", ("rw",))]
+    assert parse.mountinfo(line) == [
+        parse.Mount("/", point, "fuse", "user#s", ("rw",), 36, 35, "98:0")
+    ]
 
 
 @pytest.mark.parametrize("name", [b"a\rState:", b"a\rNSpid:", b"a\rNSpid:\tx", b"a\rState:\tR"])
@@ -210,10 +212,10 @@ def test_a_threads_name_makes_no_line(name: bytes) -> None:
 
 
 def test_mountinfo_with_optional_fields_and_escapes() -> None:
-    """Optional fields are skipped and octal escapes undone."""
+    """Of the optional fields the peer group is taken, the others skipped, and escapes undone."""
     line = rb"36 35 98:0 /r /mnt\040x rw shared:1 master:2 - cgroup2 no\134ne rw,nsdelegate" b"\n"
     assert parse.mountinfo(line) == [
-        parse.Mount("/r", "/mnt x", "cgroup2", "no\\ne", ("rw", "nsdelegate"))
+        parse.Mount("/r", "/mnt x", "cgroup2", "no\\ne", ("rw", "nsdelegate"), 36, 35, "98:0", 1)
     ]
 
 
