@@ -17,6 +17,11 @@ def add_move(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("answer", metavar="HOST[:NAME]", help="where to; another name if given")
     _add_shared(sub)
     sub.add_argument("--copy", action="store_true", help="leave the source as it is")
+    sub.add_argument(
+        "--refresh",
+        action="store_true",
+        help="bring a copy that lxtui made of it earlier up to date (implies --copy)",
+    )
     sub.add_argument("--target-project", default="", help="the project there")
 
 
@@ -31,7 +36,7 @@ def add_evacuate(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--keep-going", action="store_true", help="move whatever can be moved")
     sub.add_argument("--force", action="store_true", help="kill what does not stop")
     _add_shared(sub)
-    sub.set_defaults(copy=False, target_project="", instance="")
+    sub.set_defaults(copy=False, refresh=False, target_project="", instance="")
 
 
 def move_options(options: argparse.Namespace, name: str = "") -> MoveOptions:
@@ -40,14 +45,16 @@ def move_options(options: argparse.Namespace, name: str = "") -> MoveOptions:
         raise UsageError("--profile and --no-profiles contradict each other")
     if bad := [one for one in options.config if "=" not in one or one.startswith("=")]:
         raise UsageError(f"--config {bad[0]}: write it as KEY=VALUE")
-    if options.copy and options.keep_source:
+    copy = options.copy or options.refresh
+    if copy and options.keep_source:
         raise UsageError("--copy leaves the source as it is: --keep-source means nothing with it")
     return MoveOptions(
         mode=Mode(options.mode),
         transport=Transport(options.transport),
         verify=Verify(options.verify),
         force=options.force,
-        copy=options.copy,
+        copy=copy,
+        refresh=options.refresh,
         keep_source=options.keep_source,
         instance_only=options.instance_only,
         copy_profiles=options.copy_profiles,

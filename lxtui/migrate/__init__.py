@@ -7,5 +7,11 @@ lxtui away; on the target it says what is ours to remove when the move is undone
 MOVED = "user.lxtui.moved-to"
 """Configuration key of a source that was kept: where its copy has taken over."""
 
+COPY_OF = "user.lxtui.copy-of"
+"""Configuration key of a copy that lxtui has made: of which instance."""
+
+COPIED_AT = "user.lxtui.copied-at"
+"""Configuration key of a copy that is complete: when it was begun, by the source's clock."""
+
 AUTOSTART = "boot.autostart"
 """Sleeps (is ``false``) on both ends while a move runs, so that no restarted daemon doubles it."""

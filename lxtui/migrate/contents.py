@@ -9,6 +9,7 @@ for each end.
 from __future__ import annotations
 
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -153,6 +154,21 @@ class Comparison:
 
     def _differs(self, path: bytes, what: str) -> None:
         self._found.append(f"{text.path(path)} {what}")
+
+
+def compare(
+    source: Files, target: Files, check: Check, say: Callable[[str], None]
+) -> tuple[str, ...]:
+    """What differs between two instances that lie still; says once a second how far it is."""
+    said = time.monotonic()
+
+    def tell(files: int, size: int) -> None:
+        nonlocal said
+        if time.monotonic() - said >= 1:
+            said = time.monotonic()
+            say(f"comparing files: {files}, {text.size(size)}")
+
+    return Comparison(check, tell).run(source, target)
 
 
 def _listed(folder: bytes, files: Files) -> dict[bytes, FileEntry]:

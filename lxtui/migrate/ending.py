@@ -12,13 +12,15 @@ from contextlib import suppress
 
 from lxtui.backend.base import Backend
 from lxtui.errors import LxtuiError, NotFoundError
-from lxtui.migrate import AUTOSTART, MARK, MOVED
+from lxtui.migrate import AUTOSTART, COPIED_AT, MARK, MOVED
 from lxtui.migrate.ends import explain_leftover
 from lxtui.migrate.facts import kept_name
 from lxtui.migrate.journal import Header, Journal
 from lxtui.migrate.plan import StepKind
 from lxtui.migrate.profiles import settle_profiles
 
+BEGAN = "copy begun"
+"""Note in the journal: when the first pass of the copy began, by the source's clock."""
 Say = Callable[[str], None]
 
 
@@ -35,7 +37,10 @@ def conclude(journal: Journal, source: Backend, target: Backend, say: Say) -> No
                 (_keep if options.keep_source else _delete)(header, source)
                 journal.end(step)
         journal.begin(StepKind.FINISH)
-        target.set_config(header.destination, {MARK: None, AUTOSTART: header.autostart})
+        done: dict[str, str | None] = {MARK: None, AUTOSTART: header.autostart}
+        if options.copy:
+            done[COPIED_AT] = journal.record.notes.get(BEGAN) or None
+        target.set_config(header.destination, done)
         settle_profiles(journal, target)
         journal.end(StepKind.FINISH)
         journal.finish("moved")

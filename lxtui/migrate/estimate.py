@@ -105,6 +105,7 @@ def commands(facts: MoveFacts) -> tuple[str, ...]:
     words += ["--no-profiles"] if options.profiles == () else []
     words += [f"--target-project {there.project}"] if there.project != here.project else []
     words += [f"--mode {options.transport}"] if options.transport is not Transport.AUTO else []
+    words += ["--refresh"] if options.refresh else []
     copy = here.command(f"{cli} copy", " ".join(words))
     made = [
         f"{cli} profile copy {facts.source.name}:{name} {facts.target.name}:{name}"

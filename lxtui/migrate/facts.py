@@ -62,6 +62,8 @@ class MoveFacts:
     """What the instance has around it where it is."""
     arriving: bool = False
     """Whether this very move has made the instance at the target already, before a crash."""
+    replica: Instance | None = None
+    """The earlier copy at the target, when it is to be refreshed."""
     live_refusal: str | None = None
     """Why the source's daemon would not begin to move it with its running state; empty when it
     would, None when it was not asked."""
@@ -84,6 +86,11 @@ class MoveFacts:
         here, there = self.source, self.target
         same_key = bool(here.certificate) and here.certificate == there.certificate
         return here.name == there.name or same_key
+
+    @property
+    def counted(self) -> bool:
+        """Whether the target counts it already: its name, its space, its place in a project."""
+        return self.arriving or self.options.refresh
 
     @property
     def beside(self) -> bool:

@@ -25,18 +25,20 @@ from lxtui.errors import (
     OperationError,
 )
 from lxtui.migrate import MARK
-from lxtui.migrate.contents import SECOND, UNSETTLED, Comparison, Doubt, Window, doubt
+from lxtui.migrate.contents import SECOND, UNSETTLED, Doubt, Window, compare, doubt
 from lxtui.migrate.copying import Pass
-from lxtui.migrate.ending import conclude
+from lxtui.migrate.ending import BEGAN, conclude
 from lxtui.migrate.ends import claim, halt, insist, put_to_sleep, remove_marked, source_fault
 from lxtui.migrate.journal import Journal
 from lxtui.migrate.options import Verify
 from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, changed, differences
 from lxtui.migrate.profiles import make_profiles
+from lxtui.migrate.replica import claim_replica, since
 from lxtui.migrate.rollback import (
-    COPYING,
+    AT_WORK,
     SOURCE_OPERATION,
     TARGET_OPERATION,
+    as_it_was,
     end_copy,
     take_back,
 )
@@ -107,6 +109,8 @@ class Mover:
             StepKind.CLAIM: self._claim_source,
             StepKind.PROFILES: lambda: make_profiles(journal, target, plan.profiles),
             StepKind.COPY: self._copy,
+            StepKind.REPLICA: lambda: claim_replica(journal, target, plan),
+            StepKind.UPDATE: self._update,
             StepKind.REFRESH: self._refresh_until_little,
             StepKind.STOP: self._stop_source,
             StepKind.FINAL: self._refresh,
@@ -120,7 +124,7 @@ class Mover:
         plan, journal = self._plan, self._journal
         began = time.monotonic()
         try:
-            if {StepKind(one) for one in journal.record.begun} & COPYING:
+            if {StepKind(one) for one in journal.record.begun} & AT_WORK:
                 end_copy(journal, self._source, self._target)
             for self._at, step in enumerate(plan.steps):
                 if step.kind in ENDINGS:
@@ -195,6 +199,12 @@ class Mover:
         if self._doubt(self._around_snapshots()).files:
             self._pass(refresh=True)
 
+    def _update(self) -> None:
+        self._doubt([since(self._journal.record), *self._around_snapshots()])
+        self._pass(refresh=True)
+        if self._doubt(self._around_snapshots()).files:
+            self._pass(refresh=True)
+
     def _refresh(self) -> None:
         self._pass(refresh=True)
 
@@ -263,9 +273,11 @@ class Mover:
         def on_begin(operation: Operation, of_target: bool) -> None:
             name = TARGET_OPERATION if of_target else SOURCE_OPERATION
             self._journal.note(name, operation.id)
+            began = operation.created_at.isoformat() if operation.created_at else ""
             if runs and not of_target:
-                began = operation.created_at
-                self._journal.note(WHILE_RUNNING, began.isoformat() if began else "")
+                self._journal.note(WHILE_RUNNING, began)
+            if plan.options.copy and not of_target and BEGAN not in self._journal.record.notes:
+                self._journal.note(BEGAN, began)
 
         transfer(
             Pass(
@@ -301,22 +313,9 @@ class Mover:
         self._check_source()
 
     def _compare_files(self) -> None:
-        plan = self._plan
-
-        said = time.monotonic()
-
-        def tell(files: int, size: int) -> None:
-            nonlocal said
-            if time.monotonic() - said < 1:
-                return
-            said = time.monotonic()
-            self._say(f"comparing files: {files}, {text.size(size)}")
-
-        with (
-            self._source.files(plan.source) as here,
-            self._target.files(plan.destination) as there,
-        ):
-            found = Comparison(self._check_stop, tell).run(here, there)
+        plan, source, target = self._plan, self._source, self._target
+        with source.files(plan.source) as here, target.files(plan.destination) as there:
+            found = compare(here, there, self._check_stop, self._say)
         if found:
             raise OperationError(
                 f"the files of {plan.destination} are not those of {plan.source}: "
@@ -374,8 +373,7 @@ class Mover:
         plan, journal = self._plan, self._journal
         claimed = StepKind.CLAIM.value in journal.record.done or plan.options.copy
         left = take_back(journal, self._source, self._target, self._say)
-        state = "runs" if plan.was_running else "is"
-        well = f"{plan.source} {state} where it was, nothing is left on {plan.destination.host}"
+        well = f"{plan.source} {as_it_was(journal.record.header)}"
         hint = f": mend this, then 'lxtui undo {plan.token}'" if journal.record.unfinished else ""
         after = f"{'; '.join(left)}{hint}" if left else (well if claimed else "nothing was changed")
         asked = isinstance(error, InterruptedByUserError | KeyboardInterrupt)

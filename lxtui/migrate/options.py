@@ -54,6 +54,8 @@ class MoveOptions:
     """Stop by force what does not stop by itself."""
     copy: bool = False
     """Leave the source as it is, and its copy stopped."""
+    refresh: bool = False
+    """Bring an earlier copy up to date instead of making one; with ``copy`` only."""
     keep_source: bool = False
     """Keep the source, stopped and renamed, instead of deleting it."""
     instance_only: bool = False

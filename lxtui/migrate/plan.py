@@ -7,13 +7,13 @@ which order. Boundary: pure. Threading: functions of values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from lxtui.commands import STOP_SECONDS
-from lxtui.migrate import AUTOSTART, MARK
+from lxtui.migrate import AUTOSTART, COPIED_AT, COPY_OF, MARK, MOVED
 from lxtui.migrate.estimate import Estimate, commands, estimate
 from lxtui.migrate.facts import Finding, Level, MoveFacts, own_devices, target_devices
 from lxtui.migrate.options import MoveOptions, Transport, Verify
@@ -53,6 +53,10 @@ class StepKind(StrEnum):
     KEEP = "keep"
     """Instead of deleting it, give the source another name."""
     FINISH = "finish"
+    REPLICA = "replica"
+    """Mark an earlier copy as being refreshed."""
+    UPDATE = "update"
+    """Copy into it what has changed since."""
 
 
 ENDINGS = frozenset({StepKind.DELETE, StepKind.KEEP, StepKind.FINISH})
@@ -156,9 +160,12 @@ def _carried(facts: MoveFacts) -> dict[str, str]:
         config = {key: value for key, value in config.items() if not key.endswith(".hwaddr")}
     if not facts.options.copy:
         return config
-    return {key: value for key, value in config.items() if not key.startswith("volatile.")} | {
-        key: value for key, value in config.items() if key == "volatile.base_image"
-    }
+    own = {COPIED_AT, MOVED}
+    return {
+        key: value
+        for key, value in config.items()
+        if key == "volatile.base_image" or not (key.startswith("volatile.") or key in own)
+    } | {COPY_OF: str(facts.instance.ref)}
 
 
 def route(facts: MoveFacts) -> Route:
@@ -265,6 +272,10 @@ def _steps(facts: MoveFacts) -> tuple[Step, ...]:
         "removed again",
     )
     before = [profiles] if made else []
+    if options.refresh:
+        text = f"{destination}, an earlier copy, is marked, and configured as the source is now"
+        replica = Step(StepKind.REPLICA, text, "the mark is taken off")
+        return (*before, replica, replace(copy, kind=StepKind.UPDATE, undo=""), verify, finish)
     if options.copy:
         return (*before, copy, verify, finish)
     steps = [claim, *before]
@@ -296,18 +307,18 @@ def _steps(facts: MoveFacts) -> tuple[Step, ...]:
 def _copy_text(facts: MoveFacts) -> str:
     instance, source, target = facts.instance, facts.source, facts.target
     count = 0 if facts.options.instance_only else len(instance.snapshots)
+    what = f"what is new of {instance.ref.name}" if facts.options.refresh else instance.ref.name
     along = f" with {count} snapshot{'s' if count != 1 else ''}" if count else ""
     way = route(facts)
     match way.transport:
         case Transport.RELAY:
             text = (
-                f"{instance.ref.name}{along} is copied from {source.name} to {target.name} "
-                f"through this machine"
+                f"{what}{along} is copied from {source.name} to {target.name} through this machine"
             )
         case Transport.PUSH:
-            text = f"{source.name} pushes {instance.ref.name}{along} to {target.name}"
+            text = f"{source.name} pushes {what}{along} to {target.name}"
         case _:
-            text = f"{target.name} pulls {instance.ref.name}{along} from {source.name}"
+            text = f"{target.name} pulls {what}{along} from {source.name}"
     return f"{text}, because {way.reason}" if way.reason else text
 
 

@@ -21,6 +21,7 @@ from lxtui.migrate.live_checks import check_live
 from lxtui.migrate.options import Transport
 from lxtui.migrate.profile_diff import difference
 from lxtui.migrate.project_checks import check_project
+from lxtui.migrate.replica_checks import check_replica
 from lxtui.model import Kind
 
 _RENAMED = {
@@ -55,6 +56,7 @@ def check(facts: MoveFacts) -> tuple[Finding, ...]:
         *_keys(facts),
         *_meanings(facts),
         *_name(facts),
+        *(check_replica(facts) if facts.options.refresh else ()),
         *_profiles(facts),
         *check_devices(facts),
         *_space(facts),
@@ -255,13 +257,14 @@ def _name(facts: MoveFacts) -> Iterator[Finding]:
         destination.project,
         destination.name,
     )
-    if facts.arriving or itself:
+    if facts.arriving or facts.options.refresh or itself:
         return
     if destination.name in facts.placement.instance_names:
         yield blocker(
             f"{target.name} has an instance named {destination.name} already",
             f"rename or remove one of the two first, or give it another name there: "
-            f"{target.name}:NAME",
+            f"{target.name}:NAME"
+            + ("; an earlier copy of it: --refresh" if facts.options.copy else ""),
         )
 
 
@@ -291,7 +294,7 @@ def _profiles(facts: MoveFacts) -> Iterator[Finding]:
 
 def _space(facts: MoveFacts) -> Iterator[Finding]:
     """The measured use of its disk against what is free; a finding says what is not known."""
-    if facts.root_pool is None or facts.arriving:
+    if facts.root_pool is None or facts.counted:
         return
     name, pool = facts.root_pool
     where = f"pool {name} ({pool.driver}) of {facts.target.name}"

@@ -7,6 +7,7 @@ mean is known by preflight and plan. Threading: functions; they block their call
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,9 @@ def gather(
             f"{there.name} has no project {project!r} ({error}); create it: '{make}'"
         ) from error
     facts = MoveFacts(instance, here, there, placement, options, _origin(source, ref.project))
+    if options.refresh:
+        with suppress(NotFoundError):
+            facts = replace(facts, replica=target.instance(facts.destination))
     return replace(facts, live_refusal=source.live_refusal(ref)) if possible(facts) else facts
 
 

@@ -47,7 +47,7 @@ _LOWLEVEL = (
 
 def check_project(facts: MoveFacts) -> Iterator[Finding]:
     """The findings about the project's limits and restrictions."""
-    if not facts.arriving:  # it is counted already
+    if not facts.counted:
         yield from _limits(facts)
     if _true(facts.placement.project.get("restricted")):
         yield from _restrictions(facts)

@@ -23,7 +23,7 @@ from lxtui.migrate.journal import Journal, Record, records
 from lxtui.migrate.mover import LAST_USED, Mover, MoveReport, Report
 from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, plan_move
 from lxtui.migrate.prepare import gather
-from lxtui.migrate.rollback import BEING_UNDONE, take_back
+from lxtui.migrate.rollback import BEING_UNDONE, as_it_was, take_back
 from lxtui.model import Instance, Progress, StateAction, UnfinishedMove
 
 
@@ -107,8 +107,7 @@ def undo(folder: Path, token: str, backends: Mapping[str, Backend], report: Repo
         if left:
             hint = ": mend this and undo again" if journal.record.unfinished else ""
             raise LxtuiError(f"{header.source}: {'; '.join(left)}{hint}")
-        state = "runs" if header.was_running else "is"
-        return f"{header.source} {state} where it was, nothing is left on {header.destination.host}"
+        return f"{header.source} {as_it_was(header)}"
 
 
 def _both(record: Record, backends: Mapping[str, Backend]) -> tuple[Backend, Backend]:

@@ -23,7 +23,7 @@ from lxtui.migrate.ends import (
     remove_marked,
     stop_marked,
 )
-from lxtui.migrate.journal import Journal
+from lxtui.migrate.journal import Header, Journal
 from lxtui.migrate.plan import StepKind
 from lxtui.migrate.profiles import remove_profiles
 from lxtui.model import Ref
@@ -32,6 +32,9 @@ Say = Callable[[str], None]
 _SOON = 3.0
 """Seconds for which the source's own operation is waited for before the source is started."""
 COPYING = frozenset({StepKind.COPY, StepKind.REFRESH, StepKind.FINAL})
+"""Steps whose copy is ours to remove."""
+AT_WORK = COPYING | {StepKind.UPDATE}
+"""Steps in which the daemons copy."""
 SOURCE_OPERATION, TARGET_OPERATION = "source operation", "target operation"
 """Notes in the journal: the daemons' own operations of the copy that was begun last."""
 
@@ -93,6 +96,13 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
     if begun & COPYING:
         undo(f"end the copy to {there}", target, lambda: end_copy(journal, source, target))
         undo(f"delete {there}", target, lambda: remove_marked(target, there, token))
+    if StepKind.REPLICA in begun:
+        undo(f"end the copy to {there}", target, lambda: end_copy(journal, source, target))
+        undo(
+            f"take the mark off {there}",
+            target,
+            lambda: release(target, there, token, header.autostart),
+        )
     if waits:
         del left[0]
         undo(f"start {here}", source, start)
@@ -108,6 +118,14 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
         with suppress(LxtuiError):  # it is all undone: a full disk must not make it a failure
             journal.finish("undone")
     return tuple(left)
+
+
+def as_it_was(header: Header) -> str:
+    """How things are after a way back that has left nothing undone."""
+    if header.options.refresh:
+        return f"is as it was; {header.destination} may be half refreshed: refresh it again"
+    state = "runs" if header.was_running else "is"
+    return f"{state} where it was, nothing is left on {header.destination.host}"
 
 
 def _is_gone(backend: Backend, ref: Ref) -> bool:

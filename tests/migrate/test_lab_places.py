@@ -162,3 +162,46 @@ def test_a_live_move_says_why_it_is_near_live(
     assert not [
         one for one in backends[source].operations() if name in one.resources and not one.finished
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("lxd1", "lxd2"), ("lxd1", "incus1"), ("incus1", "lxd2")]
+)
+def test_a_copy_is_brought_up_to_date(
+    lab: Lab,
+    backends: dict[str, Backend],
+    make_instance: MakeInstance,
+    tmp_path: Path,
+    source: str,
+    target: str,
+) -> None:
+    """A refreshed copy has the files, the snapshots and the configuration of the source now."""
+    here, there = lab.host(source), lab.host(target)
+    name = make_instance(here)
+    ref, copy = Ref(source, "default", name), Ref(target, "default", name)
+
+    def carry_over(options: MoveOptions) -> None:
+        perform(Move(ref, target, options), backends, lambda _: None, Flag(), tmp_path)
+
+    here.write_file(name, "/root/file", b"older")
+    here.write_file(name, "/root/gone", b"")
+    backends[source].wait(backends[source].create_snapshot(ref, "first"))
+    carry_over(MoveOptions(copy=True))
+    # As if within the second in which it was copied: rsync takes it for unchanged.
+    script = "at=$(stat -c %Y /root/file); printf newer >/root/file; touch -d @$at /root/file"
+    here.exec(name, ["sh", "-c", script])
+    here.exec(name, ["rm", "/root/gone"])
+    backends[source].wait(backends[source].create_snapshot(ref, "second"))
+    backends[source].wait(backends[source].delete_snapshot(ref, "first"))
+    backends[source].set_config(ref, {"limits.memory": "70MiB"})
+    here.set_state(name, "stop", force=True)
+    carry_over(MoveOptions(copy=True, refresh=True, verify=Verify.CHECKSUM))
+    arrived = backends[target].instance(copy)
+    assert arrived.stopped
+    assert arrived.config["limits.memory"] == "70MiB"
+    assert [one.name for one in arrived.snapshots] == ["second"]
+    assert MARK not in arrived.config
+    there.set_state(name, "start")
+    assert there.read_file(name, "/root/file") == b"newer"
+    with pytest.raises(LxtuiError, match="stop it first"):
+        carry_over(MoveOptions(copy=True, refresh=True))

@@ -20,7 +20,7 @@ import pytest
 
 from lxtui.backend.demo import DemoBackend, DemoFleet
 from lxtui.errors import ConflictError, LxtuiError
-from lxtui.migrate import MARK, MOVED, ends, mover, rollback
+from lxtui.migrate import COPIED_AT, COPY_OF, MARK, MOVED, ends, mover, rollback
 from lxtui.migrate.journal import Journal
 from lxtui.migrate.mover import Mover
 from lxtui.migrate.options import Mode, MoveOptions
@@ -100,6 +100,11 @@ class Scene:
                 snapshots=(Snapshot("daily"),),
             )
         )
+        if options.refresh:
+            a, b = self.backends().values()
+            plan = prepare(a, b, SOURCE, MoveOptions(copy=True))
+            with closing(begin(plan, folder)) as journal:
+                Mover(plan, a, b, lambda _: None, Flag(), journal).run()
 
     def die(self, monkeypatch: pytest.MonkeyPatch, at: int) -> int:
         """Move, and die at moment *at*; returns how many moments there were."""
@@ -130,7 +135,8 @@ class Scene:
 
     def config(self, ref: Ref) -> dict[str, str]:
         """The configuration that an instance is left with."""
-        return dict(self.backends()[ref.host].instance(ref).config)
+        config = self.backends()[ref.host].instance(ref).config
+        return {key: one for key, one in config.items() if key not in {COPY_OF, COPIED_AT}}
 
 
 def _die(*_: object) -> None:
@@ -155,6 +161,7 @@ CASES = [
     pytest.param(MoveOptions(copy=True), True, id="copy"),
     pytest.param(MoveOptions(copy_profiles=True), True, id="profiles"),
 ]
+REFRESH = pytest.param(MoveOptions(copy=True, refresh=True), True, id="refresh")
 
 
 @pytest.fixture(autouse=True)
@@ -164,7 +171,7 @@ def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ends, name, 0.0)
 
 
-@pytest.mark.parametrize(("options", "running"), CASES)
+@pytest.mark.parametrize(("options", "running"), [*CASES, REFRESH])
 def test_whenever_it_dies_resume_finishes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: MoveOptions, running: bool
 ) -> None:
@@ -182,6 +189,7 @@ def test_whenever_it_dies_resume_finishes(
         assert not errors
         if not records:  # it died before anything was begun, or after everything was done
             assert scene.where() in (expected, {SOURCE: state}), at
+            assert all(MARK not in scene.config(ref) for ref in scene.where()), at
             continue
         resume(scene.folder, records[0].header.token, scene.backends(), lambda _: None, Flag())
         assert scene.where() == expected, at
@@ -197,7 +205,7 @@ def test_whenever_it_dies_resume_finishes(
             assert MARK not in kept
 
 
-@pytest.mark.parametrize(("options", "running"), CASES)
+@pytest.mark.parametrize(("options", "running"), [*CASES, REFRESH])
 def test_whenever_it_dies_undo_puts_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: MoveOptions, running: bool
 ) -> None:
@@ -222,8 +230,13 @@ def test_whenever_it_dies_undo_puts_back(
             continue
         said = undo(scene.folder, token, scene.backends(), lambda _: None)
         undone += 1
-        assert "where it was, nothing is left on b" in said
-        assert scene.where() == {SOURCE: state}, at
+        if options.refresh:
+            assert "may be half refreshed" in said
+            assert scene.where() == {SOURCE: state, TARGET: "Stopped"}, at
+            assert scene.config(TARGET) == CONFIG, at
+        else:
+            assert "where it was, nothing is left on b" in said
+            assert scene.where() == {SOURCE: state}, at
         assert scene.config(SOURCE) == CONFIG, at
         assert "special" not in scene.fleet.daemons["b"].profiles, at
         assert unfinished(scene.folder) == ([], [])
