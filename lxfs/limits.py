@@ -12,7 +12,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -29,7 +29,8 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _SMALLEST_MEMORY = 4 << 20
 _PERIOD = 100_000
 _SMALLEST_CPUS = Fraction(1, 100)
-_NAME = re.compile(r"lxfs-run-(\d+)-(\d+)-(\d+)")
+_ASIDE = "-aside"
+_NAME = re.compile(rf"lxfs-run-(\d+)-(\d+)-(\d+)(?:{_ASIDE})?")
 _REMOVE_SECONDS = 5.0
 
 
@@ -95,6 +96,11 @@ class Limits:
         if self.swap is not None and self.memory is None:
             raise UsageError("--swap needs --memory: the kernel limits the two together")
 
+    @property
+    def counted(self) -> set[str]:
+        """The controllers to have on: memory is wanted for its counters, asked for or not."""
+        return {*self.needed(), "memory"}
+
     def needed(self) -> dict[str, str]:
         """Return the controllers that must be there, each with the option that asks for it."""
         asked = {
@@ -109,15 +115,19 @@ class Limits:
 class Cell:
     """The cgroups of one run: made, entered by its init, removed."""
 
-    def __init__(self, directories: list[str]) -> None:
-        self._directories = directories
+    def __init__(self) -> None:
+        self._directories: list[str] = []
+        self._room: _Room | None = None
 
     @classmethod
-    def make(cls, limits: Limits, host: Host, hierarchies: Hierarchies) -> "Cell":
+    def make(
+        cls, limits: Limits, host: Host, hierarchies: Hierarchies, delegated: Place | None = None
+    ) -> "Cell":
         """Make the cgroups under this process's own, with the limits set.
 
-        Sweeps first what runs that were killed have left there. Raises ``UserError`` with nothing
-        left behind.
+        ``delegated`` is our own cgroup where it is ours to divide: the user's, with us alone in
+        it. Sweeps first what runs that were killed have left there. Raises ``UserError`` with
+        nothing left behind.
         """
         pid = os.getpid()
         paths = host.cgroup_paths(pid)
@@ -132,8 +142,10 @@ class Cell:
         namespace = host.pid_namespace("self")
         name = f"lxfs-run-{namespace}-{pid}-{host.starttime(pid)}"
         made: dict[str, tuple[Place, int]] = {}
-        cell = cls([])
+        cell = cls()
         try:
+            if delegated is not None:
+                cell._room = _Room(delegated, f"{name}{_ASIDE}", limits.counted)
             for controller, found in _parents(own, limits, hierarchies.unified(paths)).items():
                 parent, version = found
                 cell._sweep(parent, host, namespace)
@@ -177,6 +189,36 @@ class Cell:
         until = time.monotonic() + _REMOVE_SECONDS
         for directory in self._directories:
             _remove(directory, until)
+        if self._room is not None:
+            self._room.leave()
+
+
+class _Room:
+    """This process moved out of the way in its own cgroup, which can then hand controllers down."""
+
+    def __init__(self, place: Place, aside: str, controllers: Collection[str]) -> None:
+        """Move into a child of that name. Raises ``UserError`` with nothing left behind."""
+        self._place = place
+        self._aside = f"{place.point}{place.path}/{aside}"
+        try:
+            Path(self._aside).mkdir()
+            _write(f"{self._aside}/cgroup.procs", "0")
+            self._hand_down("+", controllers)
+        except OSError as error:
+            self.leave()
+            raise UserError(f"dividing the cgroup {place.path or '/'} failed: {error}") from error
+
+    def leave(self) -> None:
+        """Go back, if nothing but us is in the cgroup: else systemd removes all with its scope."""
+        control = self._place.file("cgroup.subtree_control")
+        with contextlib.suppress(OSError):
+            self._hand_down("-", _text(control).split())
+            _write(self._place.file("cgroup.procs"), "0")
+            Path(self._aside).rmdir()
+
+    def _hand_down(self, sign: str, controllers: Collection[str]) -> None:
+        words = " ".join(f"{sign}{name}" for name in sorted(controllers))
+        _write(self._place.file("cgroup.subtree_control"), words)
 
 
 def _check_cpuset(limits: Limits, own: tuple[Place, int] | None, host: Host) -> None:
@@ -208,8 +250,8 @@ def _parents(
             parents[""] = unified, 2
         return parents
     place = next(place for place, version in parents.values() if version == 2)  # noqa: PLR2004
-    # cpuacct is in every v2 cgroup; memory is wanted for its counters, asked for or not.
-    needed = (set(limits.needed()) | {"memory"}) & wanted
+    # cpuacct is in every v2 cgroup.
+    needed = limits.counted & wanted
     parent = _v2_parent(place, needed)
     if "io" in wanted:
         _count_io(parent)

@@ -41,15 +41,23 @@ def check_can_serve() -> None:
     """Raise ``UserError`` where no FUSE mount can be made at all."""
     if os.geteuid() != 0:
         raise UserError("lxfs must be root: it serves other users' processes; try sudo")
+    if obstacle := device_obstacle():
+        raise UserError(obstacle)
+    # Its import finds libfuse, or says what to install.
+    import lxfs.drivers.fusepy  # noqa: F401, PLC0415
+
+
+def device_obstacle() -> str | None:
+    """Return why this user cannot open the device of FUSE, and what to do; ``None`` if he can."""
     try:
         os.close(os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
-        raise UserError(
-            f"{_DEVICE} cannot be opened ({error.strerror}): load the module with"
-            " 'modprobe fuse', or give this container the device"
-        ) from error
-    # Its import finds libfuse, or says what to install.
-    import lxfs.drivers.fusepy  # noqa: F401, PLC0415
+        remedy = "load the module with 'modprobe fuse', or give this container the device"
+        if error.errno == errno.EACCES:
+            mode = stat.filemode(_DEVICE.stat().st_mode)
+            remedy = f"its mode is {mode}; 'chmod 666 {_DEVICE}' as root is what udev has it do"
+        return f"{_DEVICE} cannot be opened ({error.strerror}): {remedy}"
+    return None
 
 
 def check_mountpoint(directory: str, host: Host) -> str:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from lxfs import mounting, sandbox, syscalls
+from lxfs import mounting, sandbox, syscalls, unprivileged, userns
 from lxfs.errors import UserError
 from lxfs.limits import Cell, Limits
 from lxfs.sources.cgroups import Hierarchies
@@ -44,13 +44,17 @@ def run(command: Sequence[str], limits: Limits) -> int:
     127 means that the command was not found, 126 that it cannot be executed. Raises ``UserError``
     when the run could not be set up; nothing is left behind either way.
     """
-    mounting.check_can_serve()
+    host = Host()
+    delegated = None
+    if os.geteuid() == 0:
+        mounting.check_can_serve()
+    else:
+        delegated = unprivileged.cgroup(limits, host)
     if not Path(_VIEW).is_dir():
         raise UserError(f"{_VIEW} does not exist: mount sysfs on /sys and load the fuse module")
-    host = Host()
     with _signals() as wakeup:
         try:
-            cell = Cell.make(limits, host, Hierarchies.find(host))
+            cell = Cell.make(limits, host, Hierarchies.find(host), delegated)
         except OSError as error:
             raise UserError(f"making the cgroups failed: {error}") from error
         try:
@@ -112,7 +116,10 @@ class _Supervisor:
             self._clean_up()
 
     def _run(self) -> int:
-        syscalls.unshare(syscalls.CLONE_NEWNS)
+        if os.geteuid() == 0:
+            syscalls.unshare(syscalls.CLONE_NEWNS)
+        else:
+            userns.enter()
         syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
         self._start_view()
         syscalls.unshare(syscalls.CLONE_NEWPID)

@@ -103,8 +103,7 @@ def _protect() -> str | None:
 def _mount_view(plan: Plan) -> None:
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
-    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-    syscalls.mount("proc", "/proc", "proc", flags)
+    syscalls.mount("proc", "/proc", "proc", syscalls.PROC_FLAGS)
     for path in plan.paths:
         if Path(f"/{path}").exists():
             syscalls.mount(f"{plan.view}/{path}", f"/{path}", flags=syscalls.MS_BIND)

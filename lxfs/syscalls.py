@@ -9,6 +9,8 @@ import ctypes
 import os
 
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+PROC_FLAGS = MS_NOSUID | MS_NODEV | MS_NOEXEC
+"""What a /proc is mounted with everywhere; in a user namespace the kernel insists on them."""
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
 MOVE_MOUNT_BENEATH = 0x200

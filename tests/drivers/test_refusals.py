@@ -84,18 +84,33 @@ def test_no_libfuse(tmp_path: Path) -> None:
 
 
 def test_not_root() -> None:
-    """Anybody but root is told so by each verb, before anything else is tried."""
+    """Anybody but root is told so by each verb that needs it, before anything else is tried."""
+    verbs = (["mount", "/mnt"], ["umount", "/mnt"], ["explain", "1"])
+    for arguments in (*verbs, ["attach", "1"], ["detach", "1"]):
+        assert "must be root" in _refused_to_nobody(*arguments)
+
+
+def test_a_run_that_is_not_possible_without_root() -> None:
+    """A user is told all that a run lacks at once: here the device, or cgroups of his own."""
+    said = _refused_to_nobody("run", "true")
+    assert said.startswith("lxfs run: be root, or see to this: ")
+    assert ("/dev/fuse cannot be opened" in said) == (not Path("/dev/fuse").stat().st_mode & 0o002)
+    assert "cgroup" in said
+
+
+def _refused_to_nobody(*arguments: str) -> str:
+    """Return the one line that nobody is refused with."""
     code = textwrap.dedent("""
         import locale, os, shutil, sys  # what is imported late may not be readable to nobody
         from lxfs import attach, cli, explain, mounting, run
+        import encodings.ascii
         os.setuid(65534)
         sys.exit(cli.main(sys.argv[1:]))
     """)
-    verbs = (["mount", "/mnt"], ["umount", "/mnt"], ["run", "true"], ["explain", "1"])
-    for arguments in (*verbs, ["attach", "1"], ["detach", "1"]):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 1
-        assert "must be root" in done.stderr
-        assert done.stderr.count("\n") == 1
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr

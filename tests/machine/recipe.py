@@ -87,6 +87,8 @@ class Recipe:
         "systemd-sysv",
         "udev",
         "dbus",
+        "dbus-user-session",
+        "libpam-systemd",
         "kmod",
         "python3",
         "fuse3",
