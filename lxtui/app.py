@@ -113,7 +113,7 @@ class LxtuiApp(App[None]):
 
     def _plan_move(self, ref: Ref, target: str, options: MoveOptions) -> MovePlan:
         backends = self._fleet.backends
-        return prepare(backends[ref.host], backends[target], ref, options)
+        return prepare(backends[ref.host], backends[target], ref, options, self._fleet.folder)
 
     def _announce(self) -> None:
         self.post_message(FleetChanged())

@@ -229,17 +229,18 @@ def _command(
         print("lxtui: nothing was deleted", file=sys.stderr)
         return FAILED
     if isinstance(command, Move) and options.dry_run:
-        return _show_plan(command, backends, as_json=options.json)
+        return _show_plan(command, backends, options)
     with _journals(options) as folder:
         return headless.carry_out(
             options.verb, command, backends, as_json=options.json, moves=folder
         )
 
 
-def _show_plan(command: Move, backends: Mapping[str, Backend], *, as_json: bool) -> int:
+def _show_plan(command: Move, backends: Mapping[str, Backend], options: argparse.Namespace) -> int:
     source, target = backends[command.ref.host], backends[command.target]
-    plan = prepare(source, target, command.ref, command.options)
-    if as_json:
+    with _journals(options) as folder:
+        plan = prepare(source, target, command.ref, command.options, folder)
+    if options.json:
         headless.print_json(headless_moves.plan_json(plan))
     else:
         headless_moves.print_plan(plan)

@@ -72,7 +72,7 @@ class Fleet:
         moves: Path | None = None,
     ) -> None:
         self.backends = {backend.remote.name: backend for backend in backends}
-        self._folder = moves or default_folder(os.environ, Path.home())
+        self.folder = moves or default_folder(os.environ, Path.home())
         self._moves: tuple[UnfinishedMove, ...] = ()
         self._looked = (float("-inf"), 0)
         """When the journals were read, and how many jobs ran then."""
@@ -147,7 +147,7 @@ class Fleet:
             if running == before and now - since < _JOURNAL_SECONDS:
                 return
             self._looked = (now, running)
-        found, _ = unfinished(self._folder)
+        found, _ = unfinished(self.folder)
         self._moves = tuple(map(described, found))
 
 

@@ -51,6 +51,7 @@ def move_options(options: argparse.Namespace, name: str = "") -> MoveOptions:
     return MoveOptions(
         mode=Mode(options.mode),
         transport=Transport(options.transport),
+        limit=options.limit,
         verify=Verify(options.verify),
         force=options.force,
         copy=copy,
@@ -81,6 +82,13 @@ def _add_shared(sub: argparse.ArgumentParser) -> None:
         choices=[way.value for way in Transport],
         default=Transport.AUTO.value,
         help="which way the data go (default: what can connect)",
+    )
+    sub.add_argument(
+        "--limit",
+        metavar="MIB",
+        type=_count,
+        default=0,
+        help="MiB a second that pass at most; with --transport relay",
     )
     sub.add_argument(
         "--verify",

@@ -28,11 +28,13 @@ from lxtui.commands import (
     UndoMove,
 )
 from lxtui.errors import ConflictError, InterruptedByUserError, NotFoundError, OperationError
+from lxtui.migrate import rates
 from lxtui.migrate.journal import default_folder
-from lxtui.migrate.mover import Mover, MoveReport
+from lxtui.migrate.mover import Mover
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.prepare import begin, prepare
 from lxtui.migrate.recovery import resume, undo
+from lxtui.migrate.report import MoveReport
 from lxtui.model import Instance, Operation, Progress
 from lxtui.names import snapshot_name_trouble
 
@@ -121,9 +123,12 @@ def _move(
     source = _backend(backends, command.ref.host)
     target = _backend(backends, command.target)
     report(Progress("checking both hosts"))
-    plan = prepare(source, target, command.ref, command.options)
+    plan = prepare(source, target, command.ref, command.options, folder)
     with closing(begin(plan, folder)) as journal:
-        return _moved(Mover(plan, source, target, report, stop, journal).run(), command.options)
+        done = Mover(plan, source, target, report, stop, journal).run()
+    if done.measured is not None:
+        rates.record(folder, source.remote.name, target.remote.name, done.measured)
+    return _moved(done, command.options)
 
 
 def _moved(done: MoveReport, options: MoveOptions | None = None) -> Outcome:

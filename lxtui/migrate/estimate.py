@@ -15,6 +15,7 @@ from lxtui.migrate.options import Transport
 ASSUMED_RATE = 40_000_000
 """Bytes a second where none was measured: rsync of many small files over a link of 1 Gbit/s. The
 lab's daemons, which share a machine, copy 200 MB in less than a second."""
+MIB = 1024 * 1024
 _STOP_START_SECONDS = 5.0
 """A graceful stop and a start, as far as neither waits for something."""
 _LAST_PASS_SECONDS = 2.0
@@ -59,15 +60,17 @@ def _about(seconds: float) -> str:
     return f"{round(seconds)}s" if seconds < 60 else text.duration(seconds)  # noqa: PLR2004 a minute
 
 
-def estimate(facts: MoveFacts, rate: int | None = None) -> Estimate:
-    """Time and downtime at *rate*; at an assumed one when there is none.
+def estimate(facts: MoveFacts) -> Estimate:
+    """Time and downtime at the rate that was measured; at an assumed one when none was.
 
     Cold: away for the whole copy, a stop and a start. Near-live: the copy is made twice in the
     worst case (what changes meanwhile is not known), away for the last pass, a stop and a start.
     """
-    assumed = rate is None
-    speed = rate or ASSUMED_RATE
     instance, options = facts.instance, facts.options
+    assumed = facts.rate is None
+    speed = facts.rate or ASSUMED_RATE
+    if options.limit:
+        speed = min(speed, options.limit * MIB)
     copying = instance.disk / speed if instance.disk is not None else None
     runs = instance.running and not options.copy
     still = _STOP_START_SECONDS if runs else 0.0

@@ -62,6 +62,8 @@ class MoveFacts:
     """What the instance has around it where it is."""
     arriving: bool = False
     """Whether this very move has made the instance at the target already, before a crash."""
+    rate: int | None = None
+    """Bytes a second that earlier copies by this way have had; None: not measured."""
     replica: Instance | None = None
     """The earlier copy at the target, when it is to be refreshed."""
     live_refusal: str | None = None

@@ -190,15 +190,21 @@ def _lock(descriptor: int) -> None:
 
 def records(folder: Path) -> Iterator[Record | LxtuiError]:
     """Every journal, oldest first; an error stands for one that cannot be read."""
+    aged: list[tuple[float, Path]] = []
     try:
-        paths = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime)
+        paths = list(folder.glob(f"*{_SUFFIX}"))
     except OSError:
         return
     for path in paths:
+        with suppress(FileNotFoundError):  # another lxtui has pruned it meanwhile
+            aged.append((path.stat().st_mtime, path))
+    for _, path in sorted(aged):
         try:
             with path.open("rb") as file:
                 record = _parse(file.read(), path)
                 yield replace(record, busy=_locked(file.fileno()))
+        except FileNotFoundError:
+            continue
         except OSError as error:
             yield LxtuiError(f"{path}: {error.strerror}")
         except LxtuiError as error:

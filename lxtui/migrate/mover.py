@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event as Flag
 from typing import NoReturn
 
@@ -34,6 +34,7 @@ from lxtui.migrate.options import Verify
 from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, changed, differences
 from lxtui.migrate.profiles import make_profiles
 from lxtui.migrate.replica import claim_replica, since
+from lxtui.migrate.report import Measured, MoveReport
 from lxtui.migrate.rollback import (
     AT_WORK,
     SOURCE_OPERATION,
@@ -43,7 +44,7 @@ from lxtui.migrate.rollback import (
     take_back,
 )
 from lxtui.migrate.transfer import transfer
-from lxtui.model import Operation, Progress, Ref, StateAction
+from lxtui.model import Operation, Progress, StateAction
 
 Report = Callable[[Progress], None]
 
@@ -61,23 +62,6 @@ WHILE_RUNNING = "while running"
 """Note in the journal: when the last pass from a running source began, by the source's clock."""
 LAST_USED = "last used"
 """Note in the journal: when the source had last been started, as it lay still."""
-
-
-@dataclass(frozen=True, slots=True)
-class MoveReport:
-    """What a finished move did."""
-
-    source: Ref
-    destination: Ref
-    running: bool
-    seconds: float
-    downtime_seconds: float | None
-    """From the stop of the source to the start of the target; None if it did not run, or when the
-    move was resumed by another process."""
-    copied: int | None
-    """Bytes, as the daemons counted them, over all passes; None when they gave no count."""
-    passes: int = 0
-    """Refreshes made while the source ran."""
 
 
 class Mover:
@@ -104,6 +88,7 @@ class Mover:
         """Bytes of the passes before this one."""
         self._copied: int | None = None
         self._passes = 0
+        self._measured: Measured | None = None
         self._at = 0
         self._do: Mapping[StepKind, Callable[[], None]] = {
             StepKind.CLAIM: self._claim_source,
@@ -156,6 +141,7 @@ class Mover:
             downtime_seconds=downtime,
             copied=self._copied,
             passes=self._passes,
+            measured=self._measured,
         )
 
     def _is_done(self, kind: StepKind) -> bool:
@@ -279,7 +265,8 @@ class Mover:
             if plan.options.copy and not of_target and BEGAN not in self._journal.record.notes:
                 self._journal.note(BEGAN, began)
 
-        transfer(
+        began_at = time.monotonic()
+        transport = transfer(
             Pass(
                 source=self._source,
                 target=self._target,
@@ -292,6 +279,9 @@ class Mover:
             ),
             plan.route,
         )
+        if not refresh and self._copied is not None and not plan.route.limit:
+            seconds = time.monotonic() - began_at
+            self._measured = Measured(transport, self._copied - self._earlier, seconds)
 
     def _copying(self, operation: Operation) -> None:
         self._check_stop()

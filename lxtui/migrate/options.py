@@ -49,6 +49,8 @@ class MoveOptions:
 
     mode: Mode = Mode.COLD
     transport: Transport = Transport.AUTO
+    limit: int = 0
+    """MiB a second that may pass through this machine; 0: as fast as it goes."""
     verify: Verify = Verify.CONFIG
     force: bool = False
     """Stop by force what does not stop by itself."""

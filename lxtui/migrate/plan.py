@@ -14,7 +14,7 @@ from typing import Any
 
 from lxtui.commands import STOP_SECONDS
 from lxtui.migrate import AUTOSTART, COPIED_AT, COPY_OF, MARK, MOVED
-from lxtui.migrate.estimate import Estimate, commands, estimate
+from lxtui.migrate.estimate import MIB, Estimate, commands, estimate
 from lxtui.migrate.facts import Finding, Level, MoveFacts, own_devices, target_devices
 from lxtui.migrate.options import MoveOptions, Transport, Verify
 from lxtui.migrate.preflight import check
@@ -80,6 +80,8 @@ class Route:
     reason: str = ""
     dropped: frozenset[str] = frozenset()
     """Keys taken out of the snapshots' configuration on the way."""
+    limit: int = 0
+    """Bytes a second; 0: as fast as it goes."""
     chosen: bool = False
     """Whether the user chose it: then no other is tried."""
 
@@ -146,7 +148,7 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
         original=instance,
         route=route(facts),
         steps=_steps(facts),
-        findings=check(facts),
+        findings=check(facts, route(facts).transport),
         profiles=facts.new_profiles,
         estimate=estimate(facts),
         commands=commands(facts),
@@ -170,7 +172,7 @@ def _carried(facts: MoveFacts) -> dict[str, str]:
 
 def route(facts: MoveFacts) -> Route:
     """Pull where the hosts can do it among themselves; else through this machine."""
-    target, asked = facts.target, facts.options.transport
+    target, asked, limit = facts.target, facts.options.transport, facts.options.limit * MIB
     dropped = frozenset(
         key
         for key, extension in _NEEDED_EXTENSIONS.items()
@@ -181,17 +183,16 @@ def route(facts: MoveFacts) -> Route:
     if dropped:
         keys = ", ".join(sorted(dropped))
         reason = f"its snapshots hold {keys}, which {target.kind} {target.version} refuses"
-        return Route(Transport.RELAY, reason, dropped)
+        return Route(Transport.RELAY, reason, dropped, limit)
     if asked is not Transport.AUTO:
-        return Route(asked, "that was asked for", chosen=True)
+        return Route(asked, "that was asked for", limit=limit, chosen=True)
     if facts.source.addresses:
         return Route()
     silent = f"{facts.source.name} does not listen on the network"
     if target.addresses:
         return Route(Transport.PUSH, silent)
-    return Route(
-        Transport.RELAY, f"neither {facts.source.name} nor {target.name} listens on the network"
-    )
+    reason = f"neither {facts.source.name} nor {target.name} listens on the network"
+    return Route(Transport.RELAY, reason, limit=limit)
 
 
 def portable(config: Mapping[str, str]) -> dict[str, str]:
@@ -315,6 +316,8 @@ def _copy_text(facts: MoveFacts) -> str:
             text = (
                 f"{what}{along} is copied from {source.name} to {target.name} through this machine"
             )
+            if way.limit:
+                text += f", at most {facts.options.limit} MiB/s"
         case Transport.PUSH:
             text = f"{source.name} pushes {what}{along} to {target.name}"
         case _:

@@ -44,15 +44,18 @@ _MANY_SNAPSHOTS = 50
 _ORDER = (Level.BLOCKER, Level.WARNING, Level.OK)
 
 
-def check(facts: MoveFacts) -> tuple[Finding, ...]:
-    """All findings: blockers first, then warnings, then what is well."""
+def check(facts: MoveFacts, transport: Transport = Transport.AUTO) -> tuple[Finding, ...]:
+    """All findings: blockers first, then warnings, then what is well.
+
+    *transport* is the one that the plan has chosen; AUTO when it is not known yet.
+    """
     findings = [
         *_instance(facts),
         *_belongings(facts),
         *_connection(facts),
         *_extensions(facts),
         *check_live(facts),
-        *_wishes(facts),
+        *_wishes(facts, transport),
         *_keys(facts),
         *_meanings(facts),
         *_name(facts),
@@ -184,8 +187,14 @@ def _extensions(facts: MoveFacts) -> Iterator[Finding]:
             )
 
 
-def _wishes(facts: MoveFacts) -> Iterator[Finding]:
-    """Configuration that was asked for, and that a move needs for itself."""
+def _wishes(facts: MoveFacts, transport: Transport) -> Iterator[Finding]:
+    """What was asked for and cannot be had."""
+    if facts.options.limit and transport in {Transport.PULL, Transport.PUSH}:
+        yield blocker(
+            f"--limit holds for what passes through this machine, and {facts.source.name} and "
+            f"{facts.target.name} copy among themselves: neither LXD nor Incus has a limit there",
+            "add --transport relay",
+        )
     for key in facts.options.changes:
         if key in {MARK, MOVED, AUTOSTART} or key.startswith("volatile."):
             yield blocker(

@@ -15,11 +15,12 @@ from lxtui.backend.base import Backend
 from lxtui.clock import utc_now
 from lxtui.commands import CLI
 from lxtui.errors import LxtuiError, NotFoundError, NotTrustedError, OperationError
+from lxtui.migrate import rates
 from lxtui.migrate.facts import MoveFacts
 from lxtui.migrate.journal import Header, Journal
 from lxtui.migrate.live_checks import possible
 from lxtui.migrate.options import MoveOptions
-from lxtui.migrate.plan import MovePlan, plan_move
+from lxtui.migrate.plan import MovePlan, plan_move, route
 from lxtui.model import Placement, Ref
 
 
@@ -55,10 +56,22 @@ def _origin(source: Backend, project: str) -> Placement:
 
 
 def prepare(
-    source: Backend, target: Backend, ref: Ref, options: MoveOptions | None = None
+    source: Backend,
+    target: Backend,
+    ref: Ref,
+    options: MoveOptions | None = None,
+    moves: Path | None = None,
 ) -> MovePlan:
-    """The plan of moving *ref*; look at its blockers before you run it."""
-    return plan_move(gather(source, target, ref, options), secrets.token_hex(8))
+    """The plan of moving *ref*; look at its blockers before you run it.
+
+    *moves* is the folder of the journals, where the rates of earlier moves are.
+    """
+    facts = gather(source, target, ref, options)
+    if moves is not None:
+        way = route(facts).transport
+        rate = rates.typical(moves, source.remote.name, target.remote.name, way)
+        facts = replace(facts, rate=rate)
+    return plan_move(facts, secrets.token_hex(8))
 
 
 def begin(plan: MovePlan, folder: Path) -> Journal:

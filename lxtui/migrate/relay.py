@@ -18,6 +18,7 @@ from lxtui.backend.base import Channel, ChannelEndedError
 from lxtui.errors import LxtuiError
 from lxtui.migrate.copying import Pass, Watch
 from lxtui.migrate.header import without_snapshot_keys
+from lxtui.migrate.throttle import Throttle
 from lxtui.model import MigrationOffer
 
 Mend = Callable[[bytes], bytes]
@@ -27,13 +28,16 @@ _BEHIND = 1024 * 1024
 """Bytes that may wait for one side before nothing more is taken from the other."""
 
 
-def relay(what: Pass, dropped: frozenset[str] = frozenset()) -> None:
+def relay(what: Pass, dropped: frozenset[str] = frozenset(), limit: int = 0) -> None:
     """Make one pass through this machine, without the snapshots' configuration keys *dropped*.
+
+    At most *limit* bytes a second pass, over both directions; 0: as fast as it goes.
 
     When it raises, both operations have been asked to end; a partial target may be left, which
     the caller removes by its mark.
     """
     source, target = what.source, what.target
+    throttle = Throttle(limit)
     offer = source.offer(what.ref, what.spec)
     try:
         what.on_begin(offer.operation, False)
@@ -46,6 +50,7 @@ def relay(what: Pass, dropped: frozenset[str] = frozenset()) -> None:
                         stack.enter_context(source.channel(offer, name)),
                         stack.enter_context(target.channel(sink, name)),
                         _mender(dropped) if name == "control" and dropped else None,
+                        throttle,
                     )
                     for name in _channels(offer, sink)
                 ]
@@ -75,10 +80,13 @@ class _Joint:
     say is listened to all the same, or both would wait for each other, through us.
     """
 
-    def __init__(self, source: Channel, target: Channel, mend: Mend | None) -> None:
+    def __init__(
+        self, source: Channel, target: Channel, mend: Mend | None, throttle: Throttle
+    ) -> None:
         self._source = source
         self._target = target
         self._mend = mend
+        self._throttle = throttle
         self._over = Flag()
         self._thread = Thread(target=self._run, daemon=True)
         self.trouble: LxtuiError | None = None
@@ -110,6 +118,7 @@ class _Joint:
                 message = here.receive(0)
                 self.moved += len(message)
                 peer.put(self._mended(here, message))
+                self._over.wait(self._throttle.spend(len(message)))
         except TimeoutError:
             pass
         except ChannelEndedError as end:

@@ -20,15 +20,17 @@ from lxtui.migrate.relay import relay
 from lxtui.model import MigrationOffer
 
 
-def transfer(what: Pass, route: Route) -> None:
+def transfer(what: Pass, route: Route) -> Transport:
     """Make one pass by *route*; when the hosts cannot connect, through this machine.
+
+    Returns the transport by which it was made.
 
     When it raises, both operations have been asked to end; a partial target may be left, which
     the caller removes by its mark.
     """
     if route.transport is Transport.RELAY:
-        relay(what, route.dropped)
-        return
+        relay(what, route.dropped, route.limit)
+        return route.transport
     begin = push if route.transport is Transport.PUSH else pull
     try:
         begin(what)
@@ -40,6 +42,8 @@ def transfer(what: Pass, route: Route) -> None:
             f"through this machine"
         )
         relay(what)
+        return Transport.RELAY
+    return route.transport
 
 
 def pull(what: Pass) -> None:

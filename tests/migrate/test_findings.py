@@ -411,8 +411,9 @@ def test_downtime_is_estimated(options: dict[str, Any], status: str, downtime: f
 
 def test_a_measured_rate_is_no_assumption() -> None:
     """With a rate that somebody measured the seconds rest on it."""
-    guess = estimate(_facts(), rate=GIB)
+    guess = estimate(replace(_facts(), rate=GIB))
     assert (guess.seconds, guess.assumed) == (6.0, False)
+    assert "(measured)" in str(guess)
 
 
 def test_of_an_unknown_size_nothing_is_estimated() -> None:

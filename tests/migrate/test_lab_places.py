@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event as Flag
@@ -14,7 +15,7 @@ from lxtui.commands import Move
 from lxtui.errors import LxtuiError
 from lxtui.migrate import MARK
 from lxtui.migrate.facts import Level
-from lxtui.migrate.options import Mode, MoveOptions, Verify
+from lxtui.migrate.options import Mode, MoveOptions, Transport, Verify
 from lxtui.migrate.plan import StepKind
 from lxtui.migrate.prepare import prepare
 from lxtui.model import Ref
@@ -205,3 +206,17 @@ def test_a_copy_is_brought_up_to_date(
     assert there.read_file(name, "/root/file") == b"newer"
     with pytest.raises(LxtuiError, match="stop it first"):
         carry_over(MoveOptions(copy=True, refresh=True))
+
+
+def test_a_relay_can_be_held_back(
+    lab: Lab, backends: dict[str, Backend], make_instance: MakeInstance, tmp_path: Path
+) -> None:
+    """With a limit a copy takes at least the time that its bytes need, and arrives whole."""
+    name = make_instance(lab.host("lxd1"))
+    lab.host("lxd1").exec(name, ["dd", "if=/dev/urandom", "of=/root/data", "bs=1M", "count=16"])
+    ref = Ref("lxd1", "default", name)
+    options = MoveOptions(transport=Transport.RELAY, limit=8, verify=Verify.CHECKSUM)
+    began = time.monotonic()
+    perform(Move(ref, "incus1", options), backends, lambda _: None, Flag(), tmp_path)
+    assert time.monotonic() - began > 16 / 8
+    assert lab.host("incus1").status(name) == "Running"

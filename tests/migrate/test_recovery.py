@@ -350,3 +350,23 @@ def test_a_journal_that_never_began_is_swept(tmp_path: Path) -> None:
     os.utime(old, (0, 0))
     begin(prepare(a, b, SOURCE), scene.folder).close()
     assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_a_journal_that_vanishes_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another lxtui prunes ended moves the unfinished ones are still all listed."""
+    scene = Scene(tmp_path, MoveOptions(), running=True)
+    scene.die(monkeypatch, 10)
+    token = unfinished(tmp_path)[0][0].header.token
+    gone = tmp_path / "0000.jsonl"
+    real = Path.stat
+
+    def stat(path: Path, **how: Any) -> os.stat_result:
+        if path == gone:
+            raise FileNotFoundError(str(path))
+        return real(path, **how)
+
+    gone.touch()
+    monkeypatch.setattr(Path, "stat", stat)
+    assert [one.header.token for one in unfinished(tmp_path)[0]] == [token]

@@ -19,6 +19,7 @@ from lxtui.errors import OperationError
 from lxtui.migrate import copying
 from lxtui.migrate.copying import Watch
 from lxtui.migrate.relay import _Joint
+from lxtui.migrate.throttle import Throttle
 from lxtui.model import Operation
 
 
@@ -73,7 +74,7 @@ def test_two_daemons_that_both_talk_first_do_not_wait_for_each_other() -> None:
         threading.Thread(target=talk_then_listen, args=pair)
         for pair in (("source", source_daemon), ("target", target_daemon))
     ]
-    joint = _Joint(source, target, None)
+    joint = _Joint(source, target, None, Throttle(0))
     joint.__enter__()
     try:
         for thread in daemons:
@@ -95,7 +96,7 @@ def test_what_was_said_before_the_end_is_heard() -> None:
     (source, source_daemon), (target, target_daemon) = _channel("source"), _channel("target")
     source_daemon.sendall(_frames(b"success", 1))
     source_daemon.close()
-    joint = _Joint(source, target, None)
+    joint = _Joint(source, target, None, Throttle(0))
     joint.__enter__()
     target_daemon.settimeout(5)
     heard = b""
