@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test machine matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs bench bench-moves docs clean
+.PHONY: help setup run test machine test-deb deb man matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs bench bench-moves docs clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,16 @@ machine: $(STAMP) ## Of the tests, only those in the emulated machine of cgroup 
 	@sh packaging/test-packages.sh
 	@LXTUI_MACHINE_REQUIRED=1 $(BIN)/python -m pytest tests/machine
 
+deb: $(STAMP) ## Build the Debian package of lxfs into dist/
+	@sh packaging/build-deb.sh dist
+
+test-deb: $(STAMP) ## Install that package on clean roots of Debian 12 and 13, use it, purge it, as root
+	@sh packaging/test-packages.sh
+	@LXTUI_DEB=1 LXTUI_DEB_REQUIRED=1 $(BIN)/python -m pytest tests/packaging
+
+man: $(STAMP) ## Write the man pages and the completions of bash and zsh below build/share
+	@$(BIN)/python packaging/documents.py build/share
+
 matrix: $(STAMP) ## Break moves between real daemons at every step, and print what came of it (1 to 2 hours)
 	@sh packaging/test-packages.sh
 	@LXTUI_LAB_REQUIRED=1 LXTUI_MATRIX=$${LXTUI_MATRIX:-whole} $(BIN)/python -m pytest -q tests/migrate/test_matrix.py
@@ -36,7 +46,7 @@ check: $(STAMP) ## Format, lint, types, import directions: what every commit pas
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy tests
+	@$(BIN)/mypy tests packaging/documents.py
 	@$(BIN)/lint-imports --no-cache
 
 format: $(STAMP) ## Let ruff format and mend what it can
@@ -81,4 +91,4 @@ docs: $(STAMP) ## Make the tables of docs/lxfs.md anew from what the views state
 	@$(BIN)/python -m tests.docs
 
 clean: ## Remove what make made in this checkout (not the lab: make lab-down)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the lab (real LXD and Incus daemons), the machine (QEMU) and the tests need, as root
-# on Debian 12 or 13 or Ubuntu; elsewhere it says what is missing and leaves the rungs to skip. Exits
+# Installs what the lab (real LXD and Incus daemons), the machine (QEMU), the Debian package and the
+# tests need, as root on Debian 12 or 13 or Ubuntu; elsewhere it says what is missing and leaves the rungs to skip. Exits
 # 0 in both cases:
 # a machine without LXD can still run most rungs.
 #
@@ -15,6 +15,7 @@ TOOLS="acl attr busybox-static dnsmasq-base fuse3 htop hwloc-nox iproute2 lxcfs 
 procps rsync squashfs-tools sysstat tmux uidmap"
 LXD="lxd lxd-client"
 INCUS="incus-base incus-client"
+DEB="debhelper dh-python man-db zsh"
 MACHINE="debootstrap e2fsprogs qemu-system-x86"
 [ "${LXTUI_MACHINE:-1}" != 0 ] || MACHINE=
 # QEMU 7.2 without KVM corrupts the guest's flags register and panics its kernel; 10.0 does not.
@@ -51,9 +52,9 @@ fi
 
 case $id in
     # Ubuntu's lxd package fetches a snap, whose daemon starts itself and cannot be one of three.
-    ubuntu) wanted="$TOOLS $INCUS $MACHINE"
+    ubuntu) wanted="$TOOLS $INCUS $DEB $MACHINE"
         command -v lxd >/dev/null || say "Ubuntu has LXD only as a snap; the lab will do without LXD" ;;
-    *) wanted="$TOOLS $LXD $INCUS $MACHINE" ;;
+    *) wanted="$TOOLS $LXD $INCUS $DEB $MACHINE" ;;
 esac
 
 policy=/usr/sbin/policy-rc.d

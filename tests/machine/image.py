@@ -121,7 +121,7 @@ def _make(recipe: Recipe, work: Path) -> None:
     _run(
         ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "debootstrap"],
         [f"--cache-dir={packages}", "--variant=minbase"],
-        [f"--include={','.join(recipe.packages)}", recipe.suite, str(root), _mirror()],
+        [f"--include={','.join(recipe.packages)}", recipe.suite, str(root), mirror()],
     )
     for name, text in recipe.files.items():
         path = root / name
@@ -150,7 +150,7 @@ def _make(recipe: Recipe, work: Path) -> None:
     image = Image(done)
     for version, suite in recipe.kernels:
         with tempfile.TemporaryDirectory(prefix="kernel-", dir=work) as aside:
-            package = kernels.fetch(suite, _mirror(), packages, Path(aside), _run)
+            package = kernels.fetch(suite, mirror(), packages, Path(aside), _run)
             release, kernel = kernels.install(package, root, Path(aside, "unpacked"), _run)
             if not kernels.is_release_of(release, version):
                 raise MachineUnavailable(f"the kernel of {suite} is {release}, not {version}")
@@ -179,7 +179,7 @@ def checkout(target: Path) -> None:
         filesystem(Path(work), target, 256)
 
 
-def _mirror() -> str:
+def mirror() -> str:
     """Return the Debian mirror that this computer installs from."""
     shape = "$(ORIGIN) $(LABEL) $(SITE)"
     for line in _run(["apt-get", "indextargets", "--format", shape]).splitlines():
