@@ -22,6 +22,7 @@ from lxtui.migrate import MOVED
 from lxtui.migrate.facts import Level, MoveFacts
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.placement import Candidate, Load, Room, memory_left, memory_need, place
+from lxtui.migrate.plan import route
 from lxtui.migrate.preflight import check, space_needed
 from lxtui.model import Host, Instance, Placement, Progress, Ref
 from lxtui.perform import perform
@@ -184,7 +185,7 @@ def _consider(
     if placement is None:
         return Candidate(side.host.name, refusal=f"it has no project {project!r}"), ()
     facts = MoveFacts(instance, here, side.host, placement, options, origin)
-    findings, root = check(facts), facts.root_pool
+    findings, root = check(facts, route(facts).transport), facts.root_pool
     candidate = Candidate(
         side.host.name,
         root[0] if root is not None else "",

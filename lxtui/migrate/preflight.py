@@ -189,6 +189,13 @@ def _extensions(facts: MoveFacts) -> Iterator[Finding]:
 
 def _wishes(facts: MoveFacts, transport: Transport) -> Iterator[Finding]:
     """What was asked for and cannot be had."""
+    asked = facts.options.transport
+    if asked in {Transport.PULL, Transport.PUSH} and transport is Transport.RELAY:
+        yield blocker(
+            f"--transport {asked} cannot carry the snapshots of {facts.instance.ref}: they hold a "
+            f"key that {facts.target.name} refuses, and only a relay takes it out",
+            "leave --transport out, or the snapshots behind: --instance-only",
+        )
     if facts.options.limit and transport in {Transport.PULL, Transport.PUSH}:
         yield blocker(
             f"--limit holds for what passes through this machine, and {facts.source.name} and "

@@ -160,6 +160,18 @@ def test_snapshots_with_a_key_that_the_target_refuses_are_relayed(
     assert way.dropped == (frozenset({"volatile.uuid.generation"}) if relayed else frozenset())
 
 
+@pytest.mark.parametrize("asked", [Transport.PULL, Transport.PUSH])
+def test_a_transport_that_was_asked_for_is_not_replaced(asked: Transport) -> None:
+    """Where only a relay can carry the snapshots another transport is a blocker, not a relay."""
+    snapshot = Snapshot("s1", config={"volatile.uuid.generation": "x"})
+    facts = _with_instance(snapshots=(snapshot,))
+    facts = replace(facts, options=replace(facts.options, transport=asked))
+    (found,) = plan_move(facts, "token").blockers
+    assert "only a relay takes it out" in found.text
+    facts = replace(facts, options=replace(facts.options, instance_only=True))
+    assert plan_move(facts, "token").blockers == ()
+
+
 def test_all_obstacles_are_found_at_once() -> None:
     """Findings do not hide each other."""
     facts = _with_instance(profiles=("big",), architecture="aarch64")
