@@ -163,10 +163,17 @@ def _work(
 
 
 def _attach_one(
-    container: Running, view: View, answers: Answers, *, replace: bool, heal: bool
+    container: Running,
+    view: View,
+    answers: Answers,
+    *,
+    replace: bool,
+    heal: bool,
+    root: str = "/",
 ) -> Report | None:
     """Bring the view into one container; return ``None`` where there is nothing to heal."""
-    with graft.place(container.pid) as there:
+    with graft.place(container.pid, root) as there:
+        graft.check_is_apart(there)
         mounts = Mounts(there.mounts())
         known = answers.of(there, mounts)
         states = [known[spot.cover[-1].device] for spot in mounts.views()]
@@ -250,8 +257,21 @@ def attach(
         )
 
 
+def attach_root(container: Running, root: str, directory: str | None) -> str:
+    """Bring the view into a container that is just being made, whose root is yet elsewhere.
+
+    Returns the line about it; raises ``UserError``.
+    """
+    host = Host()
+    if host.pid_namespace(container.pid) == host.pid_namespace("self"):
+        return f"{container.label}: it has the host's pid namespace, and is shown the host"
+    with view(host, directory) as source:
+        return str(_attach_one(container, source, Answers(), replace=False, heal=False, root=root))
+
+
 def _detach_one(container: Running, answers: Answers, device: str | None) -> Report | None:
     with graft.place(container.pid) as there:
+        graft.check_is_apart(there)
         report = _work(
             container,
             there,

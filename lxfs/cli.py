@@ -12,6 +12,7 @@ from typing import NoReturn, TypeVar
 
 from lxfs import __version__, limits
 from lxfs.errors import UsageError, UserError
+from lxfs.text import plain
 
 _T = TypeVar("_T")
 
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = arguments.call(arguments)
     except UserError as error:
-        print(f"lxfs {arguments.verb}: {error}", file=sys.stderr)
+        print(plain(f"lxfs {arguments.verb}: {error}"), file=sys.stderr)
         return error.status
     return status
 
@@ -74,6 +75,32 @@ def _parser() -> argparse.ArgumentParser:
     _add_containers(detach, "all that have it; with names: shell patterns")
     detach.set_defaults(call=_detach)
 
+    status = verbs.add_parser("status", help="list the containers and what each has mounted")
+    status.add_argument("--json", action="store_true", help="the same for machines")
+    status.set_defaults(call=_status)
+
+    install = verbs.add_parser("install", help="set up the systemd unit and the hooks")
+    _add_root(install)
+    install.add_argument("--view", metavar="DIR", help="where to mount, as /var/lib/lxfs")
+    install.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=("systemd", "lxc", "oci"),
+        help="leave a part out",
+    )
+    install.set_defaults(call=_install)
+
+    uninstall = verbs.add_parser("uninstall", help="remove what install has set up")
+    _add_root(uninstall)
+    uninstall.set_defaults(call=_uninstall)
+
+    hook = verbs.add_parser(
+        "oci-hook", help="for runc, crun and podman: attach as a container starts"
+    )
+    hook.add_argument("--from", dest="directory", metavar="DIR", help="the lxfs mount")
+    hook.set_defaults(call=_oci_hook)
+
     run = verbs.add_parser(
         "run",
         help="run a command under limits, with the view of them",
@@ -106,6 +133,11 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         default="pidns",
         help="what makes a container: its pid namespace (default), or in it a cgroup of its own",
     )
+
+
+def _add_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--root", default="/", metavar="DIR", help="below DIR, as for a package")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
 
 def _add_containers(parser: argparse.ArgumentParser, everyone: str) -> None:
@@ -192,11 +224,50 @@ def _detach(arguments: argparse.Namespace) -> int:
     )
 
 
+def _status(arguments: argparse.Namespace) -> int:
+    from lxfs.status import run  # noqa: PLC0415 - --help needs none of it
+
+    print(run(as_json=arguments.json), end="")
+    return 0
+
+
+def _install(arguments: argparse.Namespace) -> int:
+    from lxfs.install import VIEW, install  # noqa: PLC0415 - --help needs none of it
+
+    return _told(
+        install(
+            arguments.root,
+            view=arguments.view or VIEW,
+            without=arguments.without,
+            dry=arguments.dry_run,
+        )
+    )
+
+
+def _uninstall(arguments: argparse.Namespace) -> int:
+    from lxfs.install import uninstall  # noqa: PLC0415 - --help needs none of it
+
+    return _told(uninstall(arguments.root, dry=arguments.dry_run))
+
+
+def _oci_hook(arguments: argparse.Namespace) -> int:
+    from lxfs.oci import run  # noqa: PLC0415 - --help needs none of it
+
+    for line in run(sys.stdin.read(), arguments.directory):
+        print(plain(line), file=sys.stderr)  # where runtimes look for what a hook says
+    return 0
+
+
+def _told(lines: Iterable[str]) -> int:
+    """Print lines as they come."""
+    return _said((line, True) for line in lines)
+
+
 def _said(lines: Iterable[tuple[str, bool]]) -> int:
     """Print lines as they come; return 1 if one of them is about a failure."""
     status = 0
     for line, well in lines:
-        print(line, file=sys.stdout if well else sys.stderr, flush=True)
+        print(plain(line), file=sys.stdout if well else sys.stderr, flush=True)
         status = status if well else 1
     return status
 

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from lxfs import parse
@@ -62,7 +63,7 @@ class Running:
     @property
     def label(self) -> str:
         """What is said of it on the command line, and understood there."""
-        return f"{self.kind}:{self.name}" if self.name else str(self.pid)
+        return f"{self.kind}:{self.name or self.pid}"
 
     def is_called(self, wanted: str, match: Callable[[str, str], bool] = str.__eq__) -> bool:
         """Return whether a name, ``kind:name`` or pid is this container's."""
@@ -122,6 +123,14 @@ def nspawn_name(cmdline: bytes) -> str | None:
         return name
     tree = given.get("d") or given.get("i")
     return PurePosixPath(tree).name.removesuffix(".raw") if tree else ""
+
+
+def conmon_name(cmdline: bytes) -> tuple[str, tuple[str, ...]] | None:
+    """Return name and ids from the command line of conmon, which podman puts above containers."""
+    words = [word.decode(errors="replace") for word in cmdline.rstrip(b"\0").split(b"\0")]
+    said = dict(pairwise(words))
+    name, number = said.get("-n"), said.get("-c", "")
+    return (name, (number, number[:_SHOWN_ID])) if name and re.fullmatch(_ID, number) else None
 
 
 class Containers:
@@ -215,11 +224,11 @@ class Containers:
             if said is not None:
                 return said
         if kind in _ENGINES:
-            names = self._engines_names().get(name)
-            return Running(first.pid, kind, names or name[:_SHOWN_ID], (name,))
+            given = self._engines_names().get(name, name[:_SHOWN_ID])
+            return Running(first.pid, kind, given, (name, name[:_SHOWN_ID]))
         if kind == "nspawn":
             name = unescaped(name)
-        return Running(first.pid, kind or "pid namespace", name)
+        return Running(first.pid, kind or "pidns", "" if kind == "lxfs run" else name)
 
     def _by_parent(self, process: _Process) -> Running | None:
         """Return what the supervisor says of it: LXC's monitor, or systemd-nspawn."""
@@ -236,6 +245,8 @@ class Containers:
             # Of a project other than the default: PROJECT_NAME.
             names = (name.split("_", 1)[1],) if "_" in name else ()
             return Running(process.pid, _MONITORS.get(program, "lxc"), name, names, home)
+        if program == "conmon" and (named := conmon_name(cmdline)) is not None:
+            return Running(process.pid, "podman", *named)
         if program == "systemd-nspawn" and (machine := nspawn_name(cmdline)) is not None:
             return Running(process.pid, "nspawn", machine or unescaped(process.label[1]))
         return None

@@ -27,6 +27,7 @@ from lxfs.sources.cgroups import CONTROLLERS, Hierarchies, size_name
 from lxfs.sources.host import Host
 from lxfs.sources.place import Place
 from lxfs.table import FILES, MIRRORS
+from lxfs.text import plain
 from lxfs.world import Snapshot, World
 
 _WIDTH = 100
@@ -117,7 +118,7 @@ class Explanation:
         if self.remembers:
             said.append("Without history, as for a first reader; a mount goes on from its last.")
         for group in self.groups:
-            said += ["", *map(_plain, group.lines)]
+            said += ["", *map(plain, group.lines)]
             said += _wrapped(group.formula, _INDENT)
             for source in group.sources:
                 said += _wrapped(_sentence(source), _INDENT)
@@ -139,18 +140,11 @@ def _sentence(source: Source) -> str:
 
 def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(
-        _plain(text),
+        plain(text),
         _WIDTH,
         initial_indent=indent,
         subsequent_indent=indent + _INDENT,
         break_on_hyphens=False,
-    )
-
-
-def _plain(text: str) -> str:
-    """Escape what a terminal would act on: containers name their cgroups as they please."""
-    return "".join(
-        char if char.isprintable() or char == "\t" else ascii(char)[1:-1] for char in text
     )
 
 

@@ -15,7 +15,7 @@ import os
 import select
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from lxfs import parse, probe, syscalls
@@ -29,12 +29,16 @@ SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A process's root and mount namespace, held open: they stay its own, whatever it does."""
+    """A process's root and mount namespace, held open: they stay its own, whatever it does.
+
+    ``below`` is the directory that is taken for its root, seen from its real one.
+    """
 
     pid: int
     root: int
     namespace: int
     process: int
+    below: str = ""
 
     def mounts(self) -> list[parse.Mount]:
         """Return the mounts that the process sees. Raises ``UserError`` when it is gone."""
@@ -45,7 +49,14 @@ class Place:
         # The number may be another's by now, but not while this one lives.
         if select.select([self.process], [], [], 0)[0]:
             raise _gone(self.pid)
-        return parse.mountinfo(text)
+        mounts = parse.mountinfo(text)
+        if not self.below:
+            return mounts
+        return [
+            replace(mount, point=mount.point.removeprefix(self.below) or "/")
+            for mount in mounts
+            if mount.point == self.below or mount.point.startswith(f"{self.below}/")
+        ]
 
 
 def _gone(pid: int) -> UserError:
@@ -53,8 +64,11 @@ def _gone(pid: int) -> UserError:
 
 
 @contextlib.contextmanager
-def place(pid: int) -> Iterator[Place]:
-    """Hold the mount namespace of a process. Raises ``UserError`` for one that is not apart."""
+def place(pid: int, below: str = "/") -> Iterator[Place]:
+    """Hold the mount namespace of a process. Raises ``UserError`` when it is gone.
+
+    ``below`` is an absolute path in it, without links, that is to be its root.
+    """
     with contextlib.ExitStack() as stack:
 
         def keep(descriptor: int) -> int:
@@ -65,23 +79,24 @@ def place(pid: int) -> Iterator[Place]:
             process = keep(os.pidfd_open(pid))
             root = keep(os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY))
             namespace = keep(os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY))
+            if below != "/":
+                flags = os.O_PATH | os.O_DIRECTORY
+                root = keep(probe.open_within(root, below.lstrip("/"), flags))
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ESRCH):
                 raise UserError(f"there is no process {pid}, or it is ending") from error
             raise UserError(f"process {pid} cannot be entered: {error.strerror}") from error
-        ours = os.stat("/proc/self/ns/mnt").st_ino  # noqa: PTH116 - a link of procfs
-        if os.fstat(namespace).st_ino == ours:
-            raise UserError(
-                f"process {pid} is in our own mount namespace: what is mounted for it is mounted"
-                " for the host"
-            )
-        found = Place(pid, root, namespace, process)
-        _check_is_apart(found)
-        yield found
+        yield Place(pid, root, namespace, process, below.rstrip("/"))
 
 
-def _check_is_apart(there: Place) -> None:
+def check_is_apart(there: Place) -> None:
     """Refuse a namespace in which a mount on /proc or /sys would appear on the host as well."""
+    own = os.stat("/proc/self/ns/mnt").st_ino  # noqa: PTH116 - a link of procfs
+    if os.fstat(there.namespace).st_ino == own:
+        raise UserError(
+            f"process {there.pid} is in our own mount namespace: what is mounted for it is mounted"
+            " for the host"
+        )
     ours = {mount.peers for mount in parse.mountinfo(read_bytes("/proc/self/mountinfo"))} - {None}
     mounts = Mounts(there.mounts())
     for path in ("proc/meminfo", "sys/devices/system/cpu"):

@@ -12,7 +12,7 @@
 set -eu
 
 TOOLS="acl attr busybox-static dnsmasq-base fuse3 htop hwloc-nox iproute2 lxcfs nftables numactl openssl
-procps rsync squashfs-tools sysstat tmux uidmap"
+procps rsync runc squashfs-tools sysstat tmux uidmap"
 LXD="lxd lxd-client"
 INCUS="incus-base incus-client"
 DEB="debhelper dh-python man-db zsh"

@@ -1,105 +1,22 @@
 """``lxfs attach`` and ``lxfs detach`` on processes with namespaces of their own."""
 
-import contextlib
 import os
 import re
 import signal
 import subprocess
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from lxfs import syscalls
 from lxfs.attach import attach
-from lxfs.limits import Cell, Limits
-from lxfs.sources.cgroups import Hierarchies
-from lxfs.sources.host import Host
 from lxfs.table import FILES
+from tests.drivers.boxes import LIMITS, Box, MakeBox, box, come_from
 from tests.drivers.conftest import LXFS, MIB, Mount, descendants, eventually, lxfs, mounted
 
-LIMITS = Limits(memory=256 * MIB)
+__all__ = ["box"]
 DEAD = "Transport endpoint is not connected"
-
-
-class Box:
-    """A process with pid and mount namespaces and a cgroup of its own."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-
-    def __call__(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in it, to its end."""
-        return subprocess.run(
-            ["nsenter", "--target", str(self.pid), "--pid", "--mount", "--", *command],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def total(self) -> int:
-        """Return MemTotal as it is shown in it, in bytes."""
-        done = self("cat", "/proc/meminfo")
-        assert done.returncode == 0, done.stderr
-        found = re.search(r"MemTotal: +(\d+) kB", done.stdout)
-        assert found
-        return int(found[1]) * 1024
-
-    def mounts(self) -> str:
-        """Return its mountinfo."""
-        return Path(f"/proc/{self.pid}/mountinfo").read_text()
-
-    def attach(self, *options: str) -> subprocess.CompletedProcess[str]:
-        """Attach to it, which has to go well."""
-        done = lxfs("attach", str(self.pid), *options)
-        assert (done.returncode, done.stderr) == (0, "")
-        return done
-
-
-class MakeBox(Protocol):
-    """Runs a process in namespaces of its own, after a shell has run ``setup`` in them."""
-
-    def __call__(
-        self, setup: str = ":", proc: str = "mount -t proc p /proc"
-    ) -> contextlib.AbstractContextManager[Box]:
-        """Start it; it ends with the block."""
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[MakeBox]:
-    """What makes processes with namespaces of their own in one cgroup of 256 MiB."""
-    host = Host()
-    cell = Cell.make(LIMITS, host, Hierarchies.find(host))
-
-    @contextlib.contextmanager
-    def make(setup: str = ":", proc: str = "mount -t proc p /proc") -> Iterator[Box]:
-        script = f"set -e\n{proc}\n{setup}\necho ready\nexec sleep infinity"
-        child = subprocess.Popen(
-            ["unshare", "--pid", "--fork", "--mount", "--kill-child", "sh", "-c", script],
-            preexec_fn=cell.enter,  # noqa: PLW1509 - this program has one thread
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert child.stdout
-        try:
-            assert child.stdout.readline() == "ready\n"
-            yield Box(descendants(child.pid)[0])
-        finally:
-            child.kill()  # and the kernel its children, by --kill-child
-            child.wait()
-            child.stdout.close()
-
-    try:
-        yield make
-    finally:
-        cell.remove()
-
-
-def _from(mount: Mount) -> tuple[str, str]:
-    return ("--from", str(mount.directory))
 
 
 def test_attach_and_detach_while_it_runs(mount: Mount, box: MakeBox) -> None:
@@ -107,7 +24,7 @@ def test_attach_and_detach_while_it_runs(mount: Mount, box: MakeBox) -> None:
     with box() as there:
         before, machine = there.mounts(), there.total()
         assert machine > LIMITS.memory  # type: ignore[operator]
-        done = there.attach(*_from(mount))
+        done = there.attach(*come_from(mount))
         assert "14 mounted" in done.stdout or "13 mounted" in done.stdout
         assert there.total() == 256 * MIB
         for file in FILES:
@@ -123,22 +40,22 @@ def test_attach_and_detach_while_it_runs(mount: Mount, box: MakeBox) -> None:
 def test_attaching_twice_mounts_once(mount: Mount, box: MakeBox) -> None:
     """Where the view is already, nothing is mounted again."""
     with box() as there:
-        there.attach(*_from(mount))
+        there.attach(*come_from(mount))
         before = there.mounts()
-        assert "nothing to do" in there.attach(*_from(mount)).stdout
+        assert "nothing to do" in there.attach(*come_from(mount)).stdout
         assert there.mounts() == before
 
 
 def test_a_dead_view_is_healed(mount: Mount, tmp_path: Path, box: MakeBox) -> None:
     """After kill -9 of its server reads fail; ``attach --all`` brings them back, and only those."""
     with mounted(tmp_path / "dying") as dying, box() as there, box() as well, box() as bare:
-        there.attach(*_from(dying))
-        well.attach(*_from(mount))
+        there.attach(*come_from(dying))
+        well.attach(*come_from(mount))
         os.kill(dying.pid, signal.SIGKILL)
         assert eventually(lambda: DEAD in there("cat", "/proc/meminfo").stderr)
         before = (well.mounts(), bare.mounts())
         pids = [str(one.pid) for one in (there, well, bare)]
-        done = lxfs("attach", "--all", *pids, *_from(mount))
+        done = lxfs("attach", "--all", *pids, *come_from(mount))
         assert (done.returncode, done.stderr) == (0, "")
         assert re.fullmatch(r"[^\n]* 1[34] mounted; 1[34] taken off\n", done.stdout)
         assert there.total() == 256 * MIB
@@ -162,7 +79,7 @@ def test_dead_views_in_layers_are_all_taken_off(mount: Mount, tmp_path: Path, bo
         for one in (first, second):
             os.kill(one.pid, signal.SIGKILL)
         assert eventually(lambda: DEAD in there("cat", "/proc/meminfo").stderr)
-        there.attach(*_from(mount))
+        there.attach(*come_from(mount))
         assert there.total() == 256 * MIB
         assert len(_views(there)) == 1
         assert there("cat", "/proc/pressure/cpu").returncode == 0
@@ -182,7 +99,7 @@ def test_detach_takes_off_the_dead_below(mount: Mount, tmp_path: Path, box: Make
         mounted(tmp_path / "dying") as dying,
         box(f"mount --bind {tmp_path}/dying/proc/stat /proc/stat") as there,
     ):
-        there.attach("--replace", *_from(mount))
+        there.attach("--replace", *come_from(mount))
         assert there.mounts().count(" /proc/stat ") == 1  # replaced, not covered
         os.kill(dying.pid, signal.SIGKILL)
         assert lxfs("detach", str(there.pid)).returncode == 0
@@ -192,22 +109,22 @@ def test_detach_takes_off_the_dead_below(mount: Mount, tmp_path: Path, box: Make
 def test_a_view_that_answers_is_left(mount: Mount, tmp_path: Path, box: MakeBox) -> None:
     """Another lxfs that answers is neither covered nor mixed with, until it is to be replaced."""
     with mounted(tmp_path / "other") as other, box() as there:
-        there.attach(*_from(other))
+        there.attach(*come_from(other))
         before = there.mounts()
-        done = lxfs("attach", str(there.pid), *_from(mount))
+        done = lxfs("attach", str(there.pid), *come_from(mount))
         assert done.returncode == 1
         assert "which answers; 'lxfs attach --replace' takes it off" in done.stderr
         assert there.mounts() == before
-        assert lxfs("detach", str(there.pid), *_from(mount)).stdout.endswith("nothing to do\n")
+        assert lxfs("detach", str(there.pid), *come_from(mount)).stdout.endswith("nothing to do\n")
         assert there.mounts() == before
-        there.attach("--replace", *_from(mount))
+        there.attach("--replace", *come_from(mount))
         assert there.total() == 256 * MIB
         assert there.mounts().count(" /proc/meminfo ") == 1
 
 
 def test_shared_mounts_are_refused(mount: Mount) -> None:
     """Where /proc is one mount with ours, shared, nothing is mounted: it would be on the host."""
-    inner = f"{' '.join(LXFS)} attach $(cat /proc/$!/task/$!/children) {' '.join(_from(mount))}"
+    inner = f"{' '.join(LXFS)} attach $(cat /proc/$!/task/$!/children) {' '.join(come_from(mount))}"
     script = f"""
         mount --make-rshared /
         unshare --pid --fork --kill-child --mount --propagation unchanged sleep infinity &
@@ -228,7 +145,7 @@ def test_a_process_without_a_mount_namespace_is_refused(mount: Mount) -> None:
     child = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sleep", "infinity"])
     try:
         assert eventually(lambda: bool(descendants(child.pid)))
-        done = lxfs("attach", str(descendants(child.pid)[0]), *_from(mount))
+        done = lxfs("attach", str(descendants(child.pid)[0]), *come_from(mount))
     finally:
         child.kill()
         child.wait()
@@ -245,7 +162,7 @@ def test_ourselves_and_nobody_are_refused(mount: Mount) -> None:
         ("4194305", "there is no process"),
         ("no-such-box", "no running container is called"),
     ):
-        done = lxfs("attach", wanted, *_from(mount))
+        done = lxfs("attach", wanted, *come_from(mount))
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
         assert why in done.stderr
     assert lxfs("attach").returncode == 2
@@ -270,7 +187,7 @@ def test_a_root_without_anything_of_ours(mount: Mount, tmp_path: Path, box: Make
     root = tmp_path / "root"
     setup = ROOT.format(root=root, more=f"mount -t proc p {root}/proc")
     with box(setup, proc=":") as there:
-        done = there.attach(*_from(mount))
+        done = there.attach(*come_from(mount))
         assert (
             "not there: /sys/devices/system/cpu" in done.stdout or "on root (tmpfs)" in done.stdout
         )
@@ -282,7 +199,7 @@ def test_no_code_of_the_containers_is_run(mount: Mount, box: MakeBox) -> None:
     library = sysconfig.get_path("stdlib")
     with box(f"mount -t tmpfs trap {library}") as there:
         assert there("sh", "-c", f"ls -A {library}").stdout == ""
-        there.attach(*_from(mount))
+        there.attach(*come_from(mount))
         assert there.total() == 256 * MIB
 
 
@@ -295,7 +212,7 @@ def test_a_link_for_proc_is_not_followed(
     more = f"rmdir {root}/proc; mount -t proc p {root}/real; ln -s {link} {root}/proc"
     with box(ROOT.format(root=root, more=more), proc=":") as there:
         before = there.mounts()
-        done = lxfs("attach", str(there.pid), *_from(mount))
+        done = lxfs("attach", str(there.pid), *come_from(mount))
         assert done.returncode == 1
         assert "nothing could be mounted: it is on root (tmpfs), not on proc" in done.stderr
         assert there.mounts() == before
@@ -304,7 +221,7 @@ def test_a_link_for_proc_is_not_followed(
 def test_what_is_mounted_on_a_file_stays(mount: Mount, box: MakeBox) -> None:
     """A file that the container has covered itself is left and named; the others get the view."""
     with box("mount -t tmpfs mine /sys/devices/system/cpu") as there:
-        done = there.attach(*_from(mount))
+        done = there.attach(*come_from(mount))
         assert "left, as mine (tmpfs) is on it: /sys/devices/system/cpu" in done.stdout
         assert there.total() == 256 * MIB
         assert there("ls", "/sys/devices/system/cpu").stdout == ""
@@ -313,10 +230,10 @@ def test_what_is_mounted_on_a_file_stays(mount: Mount, box: MakeBox) -> None:
 def test_a_proc_mounted_anew(mount: Mount, box: MakeBox) -> None:
     """A /proc that the container mounted over its first one is what gets the view."""
     with box() as there:
-        there.attach(*_from(mount))
+        there.attach(*come_from(mount))
         assert there("mount", "-t", "proc", "p", "/proc").returncode == 0
         assert there.total() > 256 * MIB
-        there.attach(*_from(mount))
+        there.attach(*come_from(mount))
         assert there.total() == 256 * MIB
 
 
@@ -326,29 +243,29 @@ def test_without_mounts_beneath_others(
     """Before Linux 6.5 the old view is taken off first, and ours comes all the same."""
     monkeypatch.setattr(syscalls, "MOVE_MOUNT_BENEATH", 1 << 31)  # which no kernel knows
     with mounted(tmp_path / "old") as old, box() as there:
-        there.attach(*_from(old))
+        there.attach(*come_from(old))
         lines = attach(
             [str(there.pid)], everyone=False, replace=True, directory=str(mount.directory)
         )
         assert [well for _, well in lines] == [True]
         assert there.total() == 256 * MIB
         assert there.mounts().count(" /proc/meminfo ") == 1
-        assert lxfs("detach", str(there.pid), *_from(mount)).returncode == 0
+        assert lxfs("detach", str(there.pid), *come_from(mount)).returncode == 0
         assert " /proc/meminfo " not in there.mounts()
 
 
 def test_a_server_that_hangs_holds_up_nobody(mount: Mount, tmp_path: Path, box: MakeBox) -> None:
     """Files of a stopped server are left, with that reason, within seconds."""
     with mounted(tmp_path / "stopped") as stopped, box() as there:
-        there.attach(*_from(stopped))
+        there.attach(*come_from(stopped))
         os.kill(stopped.pid, signal.SIGSTOP)
         try:
-            done = lxfs("attach", str(there.pid), *_from(mount))
+            done = lxfs("attach", str(there.pid), *come_from(mount))
             assert done.returncode == 1
             assert "which hangs" in done.stderr
-            done = lxfs("attach", str(there.pid), *_from(stopped))
+            done = lxfs("attach", str(there.pid), *come_from(stopped))
             assert "hangs" in done.stderr
-            there.attach("--replace", *_from(mount))
+            there.attach("--replace", *come_from(mount))
             assert there.total() == 256 * MIB
         finally:
             os.kill(stopped.pid, signal.SIGCONT)
@@ -360,7 +277,7 @@ def test_a_dead_source_is_said(tmp_path: Path, box: MakeBox) -> None:
     with mounted(tmp_path / "dead") as dead, box() as there:
         os.kill(dead.pid, signal.SIGKILL)
         assert eventually(lambda: _is_dead(dead))
-        done = lxfs("attach", str(there.pid), *_from(dead))
+        done = lxfs("attach", str(there.pid), *come_from(dead))
         assert done.returncode == 1
         assert "is dead: 'lxfs umount" in done.stderr
 

@@ -193,6 +193,23 @@ def test_podman_containers_of_a_pod(machine: Machine) -> None:
     assert machine.containers.named(other).pid == 30
 
 
+def test_podman_says_names_by_conmon(machine: Machine) -> None:
+    """Wherever podman keeps its containers, conmon above them knows the name."""
+    machine.process(
+        20, 1, 100, [20], "/", f"/usr/bin/conmon -c {ID} -r /usr/bin/runc -n web", "/usr/bin/conmon"
+    )
+    machine.process(21, 20, 200, [21, 1], f"/libpod_parent/libpod-{ID}")
+    for name in ("web", "podman:web", ID, ID[:12]):
+        assert machine.containers.named(name).label == "podman:web"
+
+
+def test_what_has_no_name_has_its_pid(machine: Machine) -> None:
+    """A pid namespace that nobody names is listed, and found, by its init's pid."""
+    machine.process(20, 1, 200, [20, 1], "/user.slice")
+    machine.process(30, 1, 300, [30, 1], "/lxfs-run-1-2-3")
+    assert [one.label for one in machine.containers.all()] == ["lxfs run:30", "pidns:20"]
+
+
 def test_units_of_a_container_are_no_containers(machine: Machine) -> None:
     """All cgroups of one LXC container are one container, which its init stands for."""
     machine.monitored(20, "web1", "/var/lib/lxd/containers", "/usr/bin/lxd")

@@ -1,0 +1,87 @@
+"""What ``lxfs install`` puts on a host, and real daemons that pick it up."""
+
+import contextlib
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .fixtures import MakeInstance
+from .lab import Host, Lab
+from .test_attach import host, lxcfs_below
+from .tools import run
+
+__all__ = ["host"]
+CONFIGS = "usr/share/lxc/config/common.conf.d"
+
+
+@contextlib.contextmanager
+def installed(lab: Lab, host: Host, stage: Path, *, lxcfs: bool) -> Iterator[None]:
+    """Install below ``stage``, and show that to one daemon alone, in its mount namespace.
+
+    Its own LXCFS hook, whose directory the lab has filled with lxfs, is hidden, or shows an LXCFS.
+    """
+    command = [sys.executable, "-m", "lxfs.cli", "install", "--root", str(stage)]
+    run([*command, "--view", str(lab.plan.view)])
+    inside = ["nsenter", "--mount", "--target", str(host.pid)]
+    with contextlib.ExitStack() as stack:
+
+        def cover(target: str, *command: str) -> None:
+            run([*inside, *command, target])
+            stack.callback(run, [*inside, "umount", "-l", target])
+
+        layers = f"lowerdir={stage}/usr/share:/usr/share"
+        cover("/usr/share", "mount", "-t", "overlay", "overlay", "-o", layers)
+        if not lxcfs:
+            cover(f"/{CONFIGS}", "mount", "--bind", f"{stage}/{CONFIGS}")
+        yield
+
+
+def shows_its_limits(host: Host, name: str) -> None:
+    """Assert that a container of 256 MiB and one CPU says so, by lxfs alone."""
+    assert host.exec(name, ["free", "-m"]).stdout.splitlines()[1].split()[1] == "256"
+    assert host.exec(name, ["getconf", "_NPROCESSORS_CONF"]).stdout == "1\n"
+    mounts = host.exec(name, ["cat", "/proc/self/mountinfo"]).stdout.splitlines()
+    found = [line.split() for line in mounts]
+    points = [fields[4] for fields in found if "fuse.lxfs" in fields]
+    for point in ("/proc/meminfo", "/proc/pressure/cpu", "/sys/devices/system/node"):
+        assert points.count(point) == 1
+    assert not any("fuse.lxcfs" in fields for fields in found)
+
+
+LIMITS = {"limits.memory": "256MiB", "limits.cpu": "1"}
+
+
+def test_new_containers_get_lxfs_by_its_own_hook(
+    lab: Lab, host: Host, make_instance: MakeInstance, tmp_path: Path
+) -> None:
+    """With nothing but what install writes, a container that starts has its limits in `free`."""
+    with installed(lab, host, tmp_path, lxcfs=False):
+        name = make_instance(host, LIMITS)
+        shows_its_limits(host, name)
+
+
+def test_beside_lxcfs_lxfs_wins(
+    lab: Lab, host: Host, make_instance: MakeInstance, tmp_path: Path
+) -> None:
+    """Where LXCFS's hook runs too, a container that starts has lxfs, and no mixture."""
+    if not Path(f"/{CONFIGS}/00-lxcfs.conf").exists() or not shutil.which("lxcfs"):
+        pytest.skip("LXCFS's hook is not installed")
+    stage = tmp_path / "stage"
+    stage.mkdir()
+    with lxcfs_below(host, tmp_path / "lxcfs.pid"), installed(lab, host, stage, lxcfs=True):
+        name = make_instance(host, LIMITS)
+        shows_its_limits(host, name)
+
+
+def test_containers_start_without_lxfs(
+    lab: Lab, host: Host, make_instance: MakeInstance, tmp_path: Path
+) -> None:
+    """While lxfs is not mounted the hook changes nothing, and containers start."""
+    with installed(lab, host, tmp_path, lxcfs=False):
+        hook = tmp_path / "usr/share/lxfs/lxfs-hook"
+        hook.write_text(hook.read_text().replace(f"view={lab.plan.view}", f"view={tmp_path}/none"))
+        name = make_instance(host, LIMITS)
+        assert "fuse.lx" not in host.exec(name, ["cat", "/proc/self/mountinfo"]).stdout
