@@ -101,8 +101,8 @@ class Backend(Protocol):
     def instance(self, ref: Ref) -> Instance:
         """One instance as it is now; NotFoundError when there is none."""
 
-    def operations(self) -> tuple[Operation, ...]:
-        """What the daemon works at."""
+    def operations(self, project: str = "") -> tuple[Operation, ...]:
+        """What the daemon works at, in one project or in all that we may see."""
 
     def listen(self, on_event: Callable[[Event], None], stop: Flag) -> None:
         """Deliver events until *stop* is set; HostUnreachableError when the stream ends before."""

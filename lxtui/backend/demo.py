@@ -79,6 +79,7 @@ class _Task:
     """An operation with the moment at which it ends, and what it then does."""
 
     operation: Operation
+    project: str
     started: datetime
     seconds: float
     effect: Callable[[], None]
@@ -199,11 +200,14 @@ class DemoBackend:
         with self._fleet.lock:
             return self._measured(self._daemon(), self._find(ref))
 
-    def operations(self) -> tuple[Operation, ...]:
+    def operations(self, project: str = "") -> tuple[Operation, ...]:
         """The operations that still run."""
         with self._fleet.lock:
-            tasks = self._daemon().tasks.values()
-            return tuple(self._seen(task) for task in tasks if not task.settled)
+            return tuple(
+                self._seen(task)
+                for task in self._daemon().tasks.values()
+                if not task.settled and project in {"", task.project}
+            )
 
     def listen(self, on_event: Callable[[Event], None], stop: Flag) -> None:
         """Deliver what happens from now on."""
@@ -510,6 +514,7 @@ class DemoBackend:
         )
         task = _Task(
             operation,
+            ref.project,
             self._fleet.clock(),
             seconds if slow else seconds * self._fleet.tempo,
             effect,

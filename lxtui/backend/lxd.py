@@ -132,9 +132,10 @@ class LxdBackend:
             raise NotFoundError(f"there is no instance {ref}: {error}") from error
         return wire.instance_from(self._remote.name, {"project": ref.project, **entry}, total)
 
-    def operations(self) -> tuple[Operation, ...]:
+    def operations(self, project: str = "") -> tuple[Operation, ...]:
         """What the daemon works at, event listeners and open shells aside."""
-        grouped = self._get("operations", {"recursion": "1", **self._scope()})
+        scope = {"project": project} if project else self._scope()
+        grouped = self._get("operations", {"recursion": "1", **scope})
         entries = [entry for group in grouped.values() for entry in group] if grouped else []
         return tuple(
             wire.operation_from(self._remote.name, entry)

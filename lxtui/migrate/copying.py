@@ -33,6 +33,8 @@ class Pass:
     on_copy: OnCopy
     on_end: OnCopy
     """Told about the source's operation, once the target's is over; may raise likewise."""
+    on_ask: Callable[[], None]
+    """Told before the source is asked for an operation, whose answer may never be heard."""
     on_begin: Callable[[Operation, bool], None]
     """Told of each operation that a daemon begins, and whether it is the target's."""
     on_detour: Callable[[str], None]

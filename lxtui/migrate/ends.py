@@ -103,6 +103,13 @@ def end_operation(backend: Backend, number: str, seconds: float = QUIET_SECONDS)
         backend.wait(operation, look)
 
 
+def end_offers(backend: Backend, ref: Ref, seconds: float = QUIET_SECONDS) -> None:
+    """Give up whatever *ref* is being copied by, and wait until that is over."""
+    for operation in _operations_on(backend, ref):
+        if operation.description.startswith("Migrating"):
+            end_operation(backend, operation.id, seconds)
+
+
 def quiesce(backend: Backend, ref: Ref, token: str) -> None:
     """Wait until no operation works on *ref*; those on what bears *token* are given up.
 
@@ -119,7 +126,9 @@ def quiesce(backend: Backend, ref: Ref, token: str) -> None:
 
 
 def _operations_on(backend: Backend, ref: Ref) -> list[Operation]:
-    return [one for one in backend.operations() if ref.name in one.resources and not one.finished]
+    # The name alone says little: another project may have one that is called the same.
+    of_project = backend.operations(ref.project)
+    return [one for one in of_project if ref.name in one.resources and not one.finished]
 
 
 def _bears(backend: Backend, ref: Ref, token: str) -> bool:

@@ -38,6 +38,7 @@ def relay(what: Pass, dropped: frozenset[str] = frozenset(), limit: int = 0) -> 
     """
     source, target = what.source, what.target
     throttle = Throttle(limit)
+    what.on_ask()
     offer = source.offer(what.ref, what.spec)
     try:
         what.on_begin(offer.operation, False)

@@ -16,6 +16,7 @@ from lxtui.migrate import MARK
 from lxtui.migrate.ends import (
     QUIET_SECONDS,
     bring_back,
+    end_offers,
     end_operation,
     insist,
     quiesce,
@@ -37,6 +38,8 @@ AT_WORK = COPYING | {StepKind.UPDATE}
 """Steps in which the daemons copy."""
 SOURCE_OPERATION, TARGET_OPERATION = "source operation", "target operation"
 """Notes in the journal: the daemons' own operations of the copy that was begun last."""
+UNHEARD = "unheard"
+"""Stands for an operation that was asked for; whoever asked may have died before the answer."""
 
 BEING_UNDONE = "being undone"
 """Note in the journal: steps that it calls done may have been undone; there is no way on."""
@@ -85,11 +88,11 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
         def start() -> None:
             # What still reads it need not keep it from starting.
             with suppress(LxtuiError):
-                _end(journal, SOURCE_OPERATION, source, _SOON)
+                _end_offer(journal, source, _SOON)
             try:
                 bring_back(source, here, asked_to_stop=asked)
             except OperationError:
-                _end(journal, SOURCE_OPERATION, source)
+                _end_offer(journal, source)
                 bring_back(source, here, asked_to_stop=asked)
 
         waits = not undo(f"start {here}", source, start)
@@ -161,11 +164,16 @@ def _leave(journal: Journal, target: Backend) -> tuple[str, ...]:
 def end_copy(journal: Journal, source: Backend, target: Backend) -> None:
     """See to it that nothing is copied any more, whoever began it under this journal."""
     header = journal.record.header
-    _end(journal, TARGET_OPERATION, target)
-    _end(journal, SOURCE_OPERATION, source)
+    if number := journal.record.notes.get(TARGET_OPERATION):
+        end_operation(target, number)
+    _end_offer(journal, source)
     quiesce(target, header.destination, header.token)
 
 
-def _end(journal: Journal, note: str, backend: Backend, seconds: float = QUIET_SECONDS) -> None:
-    if number := journal.record.notes.get(note):
-        end_operation(backend, number, seconds)
+def _end_offer(journal: Journal, source: Backend, seconds: float = QUIET_SECONDS) -> None:
+    """End what copies from the source: the operation noted, or the one whose name is not known."""
+    number = journal.record.notes.get(SOURCE_OPERATION, "")
+    if number == UNHEARD:
+        end_offers(source, journal.record.header.source, seconds)
+    elif number:
+        end_operation(source, number, seconds)

@@ -61,6 +61,7 @@ def pull(what: Pass) -> None:
         source.wait(offer.operation, Watch(what.on_end))
 
     def offer() -> MigrationOffer:
+        what.on_ask()
         made = source.offer(what.ref, what.spec)
         what.on_begin(made.operation, False)
         return made
@@ -73,6 +74,7 @@ def push(what: Pass) -> None:
     source, target = what.source, what.target
 
     def attempt(sink: MigrationOffer, url: str) -> None:
+        what.on_ask()
         operation = source.send(what.ref, what.spec, sink, url)
         what.on_begin(operation, False)
         try:

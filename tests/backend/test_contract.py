@@ -135,6 +135,24 @@ def test_an_offer_can_be_withdrawn(side: Side) -> None:
     assert side.backend.instance(ref).stopped
 
 
+def test_operations_are_those_of_the_project(side: Side) -> None:
+    """An operation is listed with all, and with those of its own project, not with another's."""
+    ref = side.make(False)
+    side.backend.connect()
+    spec = InstanceSpec(ref, "container", "x86_64", False, "", (), {}, {})
+    offer = side.backend.offer(ref, spec)
+    try:
+        here, elsewhere, anywhere = (
+            [one.id for one in side.backend.operations(project)]
+            for project in ("default", "another", "")
+        )
+    finally:
+        side.backend.cancel(offer.operation)
+    assert offer.operation.id in here
+    assert offer.operation.id in anywhere
+    assert offer.operation.id not in elsewhere
+
+
 def test_events_tell_of_changes(side: Side) -> None:
     """A change made while somebody listens arrives as an event, and the flag ends the listening."""
     ref = side.make(False)

@@ -133,6 +133,11 @@ class Scene:
         backends = self.backends().values()
         return {one.ref: one.status for backend in backends for one in backend.instances()}
 
+    def at_work(self) -> list[str]:
+        """What the daemons have not ended."""
+        backends = self.backends().values()
+        return [one.description for backend in backends for one in backend.operations()]
+
     def config(self, ref: Ref) -> dict[str, str]:
         """The configuration that an instance is left with."""
         config = self.backends()[ref.host].instance(ref).config
@@ -194,6 +199,7 @@ def test_whenever_it_dies_resume_finishes(
         resume(scene.folder, records[0].header.token, scene.backends(), lambda _: None, Flag())
         assert scene.where() == expected, at
         assert scene.config(TARGET) == CONFIG, at
+        assert scene.at_work() == [], at
         assert unfinished(scene.folder) == ([], [])
         assert scene.fleet.daemons["b"].profiles.get("special") == (
             SPECIAL if options.copy_profiles else None
@@ -239,6 +245,7 @@ def test_whenever_it_dies_undo_puts_back(
             assert scene.where() == {SOURCE: state}, at
         assert scene.config(SOURCE) == CONFIG, at
         assert "special" not in scene.fleet.daemons["b"].profiles, at
+        assert scene.at_work() == [], at
         assert unfinished(scene.folder) == ([], [])
     assert undone > 10
 
