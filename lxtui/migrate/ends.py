@@ -23,8 +23,9 @@ LINGER = 15.0
 """Seconds after a stop that came too late in which the instance may stop after all."""
 _PAUSE = 0.5
 _REMOVE_TRIES = 20
-QUIET_SECONDS = 30.0
-"""Seconds for which an operation that was given up may take to end."""
+QUIET_SECONDS = 150.0
+"""Seconds for which an operation that was given up may take to end: over a link that was cut, TCP
+tries again after two minutes at the latest (TCP_RTO_MAX), and only then hears that it is over."""
 
 
 def insist(action: Callable[[], None], *, patient: bool = True) -> None:
@@ -110,12 +111,12 @@ def end_offers(backend: Backend, ref: Ref, seconds: float = QUIET_SECONDS) -> No
             end_operation(backend, operation.id, seconds)
 
 
-def quiesce(backend: Backend, ref: Ref, token: str) -> None:
+def quiesce(backend: Backend, ref: Ref, token: str, seconds: float) -> None:
     """Wait until no operation works on *ref*; those on what bears *token* are given up.
 
     A copy that a lost lxtui has begun may make the instance only now.
     """
-    until = time.monotonic() + QUIET_SECONDS
+    until = time.monotonic() + seconds
     while busy := _operations_on(backend, ref):
         if time.monotonic() > until:
             raise OperationError(f"{ref} is busy: {busy[0].description}; wait until it is over")

@@ -75,6 +75,12 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
             return False
         return True
 
+    def still() -> bool:
+        undo(f"end the copy from {here}", source, lambda: _end_offer(journal, source))
+        # A target waits for its peer, and we for neither when that peer is out of reach.
+        seconds = _SOON if here.host in silent else QUIET_SECONDS
+        return undo(f"end the copy to {there}", target, lambda: _end_sink(journal, target, seconds))
+
     if begun & COPYING and _is_gone(source, here):
         undo(f"end the copy to {there}", target, lambda: end_copy(journal, source, target))
         return (*left, *_leave(journal, target))
@@ -96,11 +102,10 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
                 bring_back(source, here, asked_to_stop=asked)
 
         waits = not undo(f"start {here}", source, start)
-    if begun & COPYING:
-        undo(f"end the copy to {there}", target, lambda: end_copy(journal, source, target))
+    # A daemon may delete what it still copies into, and would write on where it was.
+    if begun & COPYING and still():
         undo(f"delete {there}", target, lambda: remove_marked(target, there, token))
-    if StepKind.REPLICA in begun:
-        undo(f"end the copy to {there}", target, lambda: end_copy(journal, source, target))
+    if StepKind.REPLICA in begun and still():
         undo(
             f"take the mark off {there}",
             target,
@@ -163,11 +168,8 @@ def _leave(journal: Journal, target: Backend) -> tuple[str, ...]:
 
 def end_copy(journal: Journal, source: Backend, target: Backend) -> None:
     """See to it that nothing is copied any more, whoever began it under this journal."""
-    header = journal.record.header
-    if number := journal.record.notes.get(TARGET_OPERATION):
-        end_operation(target, number)
-    _end_offer(journal, source)
-    quiesce(target, header.destination, header.token)
+    _end_offer(journal, source)  # first: a target cannot be made to let go before its peer has
+    _end_sink(journal, target, QUIET_SECONDS)
 
 
 def _end_offer(journal: Journal, source: Backend, seconds: float = QUIET_SECONDS) -> None:
@@ -177,3 +179,11 @@ def _end_offer(journal: Journal, source: Backend, seconds: float = QUIET_SECONDS
         end_offers(source, journal.record.header.source, seconds)
     elif number:
         end_operation(source, number, seconds)
+
+
+def _end_sink(journal: Journal, target: Backend, seconds: float) -> None:
+    """End what makes the copy, if it can be ended, and wait until it is over."""
+    header = journal.record.header
+    if number := journal.record.notes.get(TARGET_OPERATION):
+        end_operation(target, number, seconds)
+    quiesce(target, header.destination, header.token, seconds)

@@ -19,11 +19,12 @@ from typing import Any
 import pytest
 
 from lxtui.backend.demo import DemoBackend, DemoFleet
-from lxtui.errors import ConflictError, LxtuiError
+from lxtui.errors import ConflictError, LxtuiError, OperationError
 from lxtui.migrate import COPIED_AT, COPY_OF, MARK, MOVED, ends, mover, rollback
 from lxtui.migrate.journal import Journal
 from lxtui.migrate.mover import Mover
 from lxtui.migrate.options import Mode, MoveOptions
+from lxtui.migrate.plan import StepKind
 from lxtui.migrate.prepare import begin, prepare
 from lxtui.migrate.recovery import ended, resume, undo, unfinished
 from lxtui.model import Instance, Kind, Profile, Ref, Snapshot, StateAction
@@ -318,6 +319,30 @@ def test_a_source_that_ran_meanwhile_is_not_deleted(
     with pytest.raises(LxtuiError, match="decide which of the two to keep"):
         resume(scene.folder, records[0].header.token, scene.backends(), lambda _: None, Flag())
     assert scene.where()[SOURCE] == "Running"
+
+
+def test_what_is_still_copied_into_is_not_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the target's copy does not end, undo keeps it and says so; a later undo removes it."""
+    for at in range(1000):
+        scene = Scene(tmp_path / str(at), MoveOptions(mode=Mode.NEAR_LIVE), running=True)
+        scene.die(monkeypatch, at)
+        (records, _) = unfinished(scene.folder)
+        if records and StepKind.FINAL.value in records[0].begun:
+            break
+    token = records[0].header.token
+
+    def busy(*_: object) -> None:
+        raise OperationError("b: Creating instance does not end")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rollback, "quiesce", busy)
+        with pytest.raises(LxtuiError, match=r"does not end\): mend this and undo again"):
+            undo(scene.folder, token, scene.backends(), lambda _: None)
+    assert scene.where() == {SOURCE: "Running", TARGET: "Stopped"}
+    undo(scene.folder, token, scene.backends(), lambda _: None)
+    assert scene.where() == {SOURCE: "Running"}
 
 
 def test_a_move_at_work_is_left_alone(tmp_path: Path) -> None:
