@@ -38,9 +38,9 @@ test-deb: $(STAMP) ## Install that package on clean roots of Debian 12 and 13, u
 man: $(STAMP) ## Write the man pages and the completions of bash and zsh below build/share
 	@$(BIN)/python packaging/documents.py build/share
 
-matrix: $(STAMP) ## Break moves between real daemons at every step, and print what came of it (1 to 2 hours)
+matrix: $(STAMP) ## Break moves between real daemons at every step; writes the table in docs/moves.md (half an hour)
 	@sh packaging/test-packages.sh
-	@LXTUI_LAB_REQUIRED=1 LXTUI_MATRIX=$${LXTUI_MATRIX:-whole} $(BIN)/python -m pytest -q tests/migrate/test_matrix.py
+	@$(BIN)/python -m tests.migrate.run_matrix
 
 check: $(STAMP) ## Format, lint, types, import directions: what every commit passes
 	@$(BIN)/ruff format --check .

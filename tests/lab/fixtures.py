@@ -22,7 +22,7 @@ from .lab import Host, Lab, down, up
 from .plan import check_name
 from .tools import Lock, no_interrupts
 
-NAMES = ("test", "test2", "test3", "test4")
+NAMES = ("test", *(f"test{number}" for number in range(2, 9)))
 _numbers = itertools.count(1)
 
 

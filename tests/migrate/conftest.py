@@ -11,7 +11,8 @@ from lxtui import remotes
 from lxtui.backend.base import Backend
 from lxtui.backend.lxd import LxdBackend
 from tests.lab.lab import Lab
-from tests.migrate.matrix import Cell, table
+from tests.migrate.matrix import table
+from tests.migrate.scene import Cell
 
 RESULTS = pytest.StashKey[dict[Cell, str]]()
 """What came of each cell of the fault matrix."""

@@ -1,21 +1,26 @@
 """Moves between real daemons, broken at every step: nothing is lost, doubled or left behind.
 
-``make matrix`` runs all cells; a plain run a part that has each fault, route and mode.
+``make matrix`` runs all cells (run_matrix.py); a plain run a part that has each fault, route and
+mode.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.lab.lab import Lab
 from tests.lab.tools import run, which
+from tests.migrate.broken import run_cell
 from tests.migrate.conftest import RESULTS
-from tests.migrate.matrix import ROUTES, Cell, cells, run_cell
+from tests.migrate.matrix import ROUTES, chosen
+from tests.migrate.run_matrix import OUTCOME
+from tests.migrate.scene import Cell
 
-WHOLE = bool(os.environ.get("LXTUI_MATRIX"))
+WORDS = os.environ.get("LXTUI_MATRIX", "")
 PART = (
     ("lxtui-killed", "copy+", 0, "cold", "undo"),
     ("lxtui-killed", "start", 1, "cold", "resume"),
@@ -36,9 +41,8 @@ PART = (
 
 
 def _chosen() -> list[Cell]:
-    if WHOLE:
-        wanted = os.environ["LXTUI_MATRIX"]
-        return [cell for cell in cells() if wanted in {"1", "whole"} or wanted in str(cell)]
+    if WORDS:
+        return chosen(WORDS, os.environ.get("LXTUI_MATRIX_PART", "0/1"))
     return [
         Cell(fault, moment, *ROUTES[route], mode, recovery)
         for fault, moment, route, mode, recovery in PART
@@ -48,11 +52,15 @@ def _chosen() -> list[Cell]:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("cell", _chosen(), ids=str)
 def test_a_broken_move_loses_nothing(
-    lab: Lab, cell: Cell, tmp_path: Path, request: pytest.FixtureRequest
+    lab: Lab,
+    cell: Cell,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """After resume or undo: on one host, equal, running, nothing left, never two at once."""
     results = request.config.stash.setdefault(RESULTS, {})
-    if cell.fault == "link-slow" and not _can_shape(lab):
+    if "slow" in cell.fault and not _can_shape(lab):
         results[cell] = "skipped"
         pytest.skip("tc(8) cannot make a link slow here")
     if cell.fault == "pool-full" and not which("mkfs.ext4"):
@@ -60,6 +68,7 @@ def test_a_broken_move_loses_nothing(
         pytest.skip("mkfs.ext4 is not installed")
     results[cell] = "FAILED"
     results[cell] = run_cell(lab, cell, tmp_path)
+    record_property(OUTCOME, results[cell])
 
 
 def _can_shape(lab: Lab) -> bool:

@@ -1,0 +1,240 @@
+"""One move between real daemons, broken at one moment, and what became of everything.
+
+Role: takes a cell of the fault matrix from its container to the checks: what must be true after
+resume or undo. Boundary: the lab, and lxtui as a program; the moment is read from its journal.
+Threading: a cell's own; a thread looks for two running copies all the while.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from tests.lab.errors import ApiError
+from tests.lab.lab import Host, Lab
+from tests.lab.rest import instance
+from tests.lab.tools import wait_until
+from tests.migrate.faults import FAULTS, kill_lxtui
+from tests.migrate.scene import END, PROFILE, PROGRAM, Cell, Fault, Scene
+
+_FILES = ("/root/one", "/root/two", "/etc/three")
+
+
+def run_cell(lab: Lab, cell: Cell, folder: Path) -> str:
+    """Break one move; returns what came of it. AssertionError says what is wrong afterwards."""
+    scene = Scene(lab, cell, f"m{os.getpid()}-{_next()}", folder)
+    fault = FAULTS[cell.fault]
+    try:
+        fault.prepare(scene)
+        _make(scene)
+        with _never_two(scene):
+            said = _break(scene, fault)
+            _recover(scene)
+            what = _check(scene, fault)
+    except (AssertionError, subprocess.TimeoutExpired) as error:
+        raise AssertionError(f"{error}\n{_story(scene)}") from error
+    else:
+        return f"{what} ({said})" if said else what
+    finally:
+        _end(scene)
+        fault.mend(scene)
+        for host in lab.hosts:
+            wait_until(partial(_deleted, host, scene.name), 30, 1)
+        fault.clean(scene)
+
+
+def _story(scene: Scene) -> str:
+    """What lxtui said and wrote down, for whoever has to find out."""
+    journal = scene.journal
+    return "\n".join([*scene.said, journal.read_text() if journal else "no journal"])
+
+
+def _deleted(host: Host, name: str) -> bool:
+    try:
+        host.delete(name)
+    except ApiError:  # it is busy for as long as a copy of it has not ended
+        return False
+    return True
+
+
+def _make(scene: Scene) -> None:
+    host, name = scene.source, scene.name
+    host.launch(name, {"boot.autostart": "true", "user.note": "kept"}, start=False)
+    if PROFILE in scene.arguments:
+        scene.arguments.remove(PROFILE)
+        body = {"profiles": ["default", PROFILE]}
+        host.api.call("PATCH", instance(name), body)
+    for path, size in zip(_FILES, (20_000_000, 10, 5_000), strict=True):
+        content = os.urandom(size)
+        host.write_file(name, path, content)
+        scene.sums[path] = hashlib.sha256(content).hexdigest()
+    host.set_state(name, "start")
+
+
+def _break(scene: Scene, fault: Fault) -> str:
+    """Move, and break it at the moment; returns how lxtui took it."""
+    cell = scene.cell
+    arguments = ["move", f"{cell.source}:{scene.name}", cell.target, "--mode", cell.mode]
+    scene.move = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments, *scene.arguments],
+        env=dict(scene.environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if not wait_until(lambda: _reached(scene), 60, 0.002):
+        raise AssertionError(f"{cell.moment} was not reached: {_end(scene)}")
+    killed = fault.apply is kill_lxtui
+    if not killed:
+        scene.move.send_signal(signal.SIGSTOP)
+    fault.apply(scene)
+    if not killed:
+        scene.move.send_signal(signal.SIGCONT)
+    fault.after(scene)
+    try:
+        scene.move.wait(END)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"lxtui does not end: {_end(scene)}") from None
+    said = _end(scene)
+    fault.mend(scene)
+    if killed:
+        return ""
+    return "rode it out" if scene.move.returncode == 0 else said.strip().splitlines()[-1]
+
+
+def _reached(scene: Scene) -> bool:
+    if scene.move is not None and scene.move.poll() is not None:
+        return True
+    journal = scene.journal
+    if journal is None:
+        return False
+    step, at_work, _ = scene.cell.moment.partition("+")
+    lines = journal.read_text().splitlines()
+    begins = [i for i, line in enumerate(lines) if f'"begin": "{step}"' in line]
+    if not begins or not at_work:
+        return bool(begins)
+    return any('"target operation"' in line for line in lines[begins[-1] :])
+
+
+def _end(scene: Scene) -> str:
+    """See to it that lxtui has ended; what it said."""
+    if scene.move is None or scene.move.stdout is None or scene.move.stdout.closed:
+        return ""
+    if scene.move.poll() is None:
+        scene.move.kill()
+    said, _ = scene.move.communicate()
+    scene.said.append(f"move: {said.strip()}")
+    return said
+
+
+def _recover(scene: Scene) -> None:
+    """Resume or undo what is left; where that is refused with a reason, the other."""
+    journal = scene.journal
+    assert journal is not None, "no journal"
+    if _outcome(journal):
+        return
+    other = "undo" if scene.cell.recovery == "resume" else "resume"
+    for verb in (scene.cell.recovery, other):
+        scene.lxtui(verb, journal.stem)
+        if _outcome(journal):
+            return
+    raise AssertionError("neither resume nor undo ends it")
+
+
+def _outcome(journal: Path) -> str:
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    return str(lines[-1].get("outcome", ""))
+
+
+def _check(scene: Scene, fault: Fault) -> str:
+    name, cell = scene.name, scene.cell
+    places = {host.name: host.status(name) for host in (scene.source, scene.target)}
+    if cell.fault == "name-taken":
+        assert places[cell.target] == "Stopped", "somebody else's instance was touched"
+        assert _config(scene.target, name) == {"user.theirs": "yes"}
+        del places[cell.target]
+    there = [host for host, status in places.items() if status]
+    assert len(there) == 1, f"it is on {there or 'no host'}"
+    host = scene.lab.host(there[0])
+    assert places[host.name] == "Running" or fault.may_rest, f"{host.name}: {places[host.name]}"
+    sums = {path: host.checksum(name, path) for path in scene.sums}
+    assert sums == scene.sums, "its files have changed"
+    config = _config(host, name)
+    theirs = config.pop("user.mine", "")
+    assert theirs == ("set" if cell.fault == "source-changed" else ""), "a change was lost"
+    assert config == {"boot.autostart": "true", "user.note": "kept"}, f"left as {config}"
+    for end in (scene.source, scene.target):
+        busy = _operations(end, name)
+        assert not busy, f"{end.name}: {busy}"
+        if end is not host and cell.fault != "name-taken":
+            left = list(end.plan.directory.glob(f"storage-pools/*/containers*/{name}"))
+            assert not left, f"left on the disk: {left}"
+    return "moved" if host is scene.target else "back"
+
+
+def _config(host: Host, name: str) -> dict[str, str]:
+    config: dict[str, str] = host.api.get(instance(name))["config"]
+    return {
+        key: value
+        for key, value in config.items()
+        if not key.startswith(("volatile.", "image.")) and key != "limits.memory"
+    }
+
+
+def _operations(host: Host, name: str) -> list[str]:
+    grouped = host.api.get("/1.0/operations?recursion=1") or {}
+    return [
+        str(one["description"])
+        for group in grouped.values()
+        for one in group
+        if name in json.dumps(one.get("resources")) and one["status"] in {"Running", "Pending"}
+    ]
+
+
+@contextmanager
+def _never_two(scene: Scene) -> Iterator[None]:
+    """Fail when both copies have run at one moment: looked at without the daemons."""
+    over = threading.Event()
+    twice: list[str] = []
+
+    def look() -> None:
+        while not over.wait(0.05):
+            running = _monitors(scene.name)
+            if len(running) > 1:
+                twice.append(", ".join(sorted(running)))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    assert not twice, f"two ran at once: {twice[0]}"
+
+
+def _monitors(name: str) -> set[str]:
+    """Folders of the daemons under which a container of that name runs, by its monitor process."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().rstrip(b"\0 ").decode(errors="replace").split()
+            if words[:2] == ["[lxc", "monitor]"] and words[-1].rpartition("_")[2] == name:
+                found.add(words[2])
+    return found
+
+
+_numbers = iter(range(1, 10**6))
+
+
+def _next() -> int:
+    return next(_numbers)
