@@ -10,8 +10,9 @@ Threading: one lock for all containers.
 import heapq
 import struct
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lxfs.ledger import Entry, Ledger
 from lxfs.model import (
@@ -35,8 +36,7 @@ _NOTHING = CpuTime(0, 0)
 _INODES = (1 << 63) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What is known of one container's CPU time at one moment.
 
     ``now`` and ``age`` (of the container) are nanoseconds of the same clock. ``source`` is the
@@ -75,7 +75,8 @@ class _Clock:
 
     ``cgroup`` is the inode of the cgroup that it is counted from, ``source`` where that was seen.
     ``before`` is what that cgroup had used before the container was in it. ``debt`` is what was
-    used beyond what was due. ``seen`` is the spread at the last increment of a kind.
+    used beyond what was due. ``seen`` is the spread at the last increment of a kind. ``shown`` are
+    the CPUs that were visible at the last look, of all ``cpus`` that ever were.
     """
 
     at: int
@@ -87,6 +88,7 @@ class _Clock:
     used: CpuTime = _NOTHING
     idle: int = 0
     cpus: dict[int, _Cpu] = field(default_factory=dict)
+    shown: tuple[tuple[int, ...], dict[int, _Cpu]] = ((), {})
     seen: dict[str, Sequence[int]] = field(default_factory=dict)
     entry: Entry | None = None
 
@@ -124,14 +126,13 @@ class CpuClocks:
             _advance(clock, look, own)
             if clock.entry is not None:
                 clock.entry.write(_pack(clock))
-            return CpuCounters(
-                total=CpuTicks(clock.used.user, clock.used.nice, clock.used.system, clock.idle),
-                each=tuple(
-                    (number, CpuTicks(cpu.user, cpu.nice, cpu.system, cpu.idle))
-                    for number in look.cpus.visible
-                    for cpu in (clock.cpus[number],)
-                ),
-            )
+            used = clock.used
+            each = [
+                (number, CpuTicks(cpu.user, cpu.nice, cpu.system, cpu.idle))
+                for number, cpu in clock.shown[1].items()
+            ]
+            total = CpuTicks(used.user, used.nice, used.system, clock.idle)
+            return CpuCounters(total, tuple(each))
 
     def forks(self, key: Hashable, last_pid: int) -> int:
         """Return the highest pid seen in a container so far, for which ``advance`` was called."""
@@ -204,30 +205,38 @@ def _columns(spread: CpuSpread | None) -> dict[str, Sequence[int]]:
 def _advance(clock: _Clock, look: Look, own: CpuTime) -> None:
     elapsed = max(0, look.now - clock.at)
     clock.at += elapsed
-    visible = {number: clock.cpus.setdefault(number, _Cpu()) for number in look.cpus.visible}
+    if clock.shown[0] != look.cpus.visible:
+        clock.shown = (
+            look.cpus.visible,
+            {number: clock.cpus.setdefault(number, _Cpu()) for number in look.cpus.visible},
+        )
+    visible = clock.shown[1]
     for cpu in visible.values():
         cpu.room += elapsed
     used = 0
-    for kind in ("user", "nice", "system"):
-        more = getattr(own, kind) - getattr(clock.used, kind)
-        if more > 0:
-            _place(visible, kind, more, _weights(clock, kind, look.spread), look.spread)
-            used += more
-    clock.used = CpuTime(
-        user=max(clock.used.user, own.user),
-        system=max(clock.used.system, own.system),
-        nice=max(clock.used.nice, own.nice),
-    )
-    spare = int(elapsed * look.cpus.capacity) - used - clock.debt
+    if own != clock.used:
+        for kind in ("user", "nice", "system"):
+            more = getattr(own, kind) - getattr(clock.used, kind)
+            if more > 0:
+                _place(visible, kind, more, _weights(clock, kind, look.spread), look.spread)
+                used += more
+        clock.used = CpuTime(
+            user=max(clock.used.user, own.user),
+            system=max(clock.used.system, own.system),
+            nice=max(clock.used.nice, own.nice),
+        )
+    capacity = look.cpus.capacity
+    spare = elapsed * capacity.numerator // capacity.denominator - used - clock.debt
     # A quota is enforced per period: between two reads more may be used than was due. The debt is
     # worked off before anything counts as idle, but not for longer than a second, or a container
     # that once had more CPUs would stand still for hours.
     clock.debt = min(max(0, -spare), _DEBT * len(visible))
     if spare > 0:
         clock.idle += spare
-        _rest(list(visible.values()), spare)
+        _rest(visible.values(), spare)
     for cpu in visible.values():
-        cpu.room = max(-_DEBT, min(cpu.room, _LATE))
+        if not -_DEBT <= cpu.room <= _LATE:
+            cpu.room = max(-_DEBT, min(cpu.room, _LATE))
 
 
 def _weights(clock: _Clock, kind: str, spread: CpuSpread | None) -> Sequence[int]:
@@ -296,21 +305,22 @@ def _place(
     _share(cpus, kind, nowhere)
 
 
-def _share(cpus: Sequence[_Cpu], kind: str, amount: int) -> None:
+def _share(cpus: Collection[_Cpu], kind: str, amount: int) -> None:
     """Share an increment evenly; the odd nanoseconds go to the first."""
     share, odd = divmod(amount, len(cpus))
     for index, cpu in enumerate(cpus):
         cpu.add(kind, share + (index < odd))
 
 
-def _rest(cpus: Sequence[_Cpu], idle: int) -> None:
+def _rest(cpus: Collection[_Cpu], idle: int) -> None:
     """Divide idle time by the room that the CPUs have; what none has room for evenly."""
-    of = sum(cpu.room for cpu in cpus if cpu.room > 0)
+    of = sum([cpu.room for cpu in cpus if cpu.room > 0])
     left = min(idle, of)
     for cpu in cpus:
         if (room := cpu.room) > 0:
             share = left * room // of
-            cpu.add("idle", share)
+            cpu.idle += share
+            cpu.room = room - share
             left, of = left - share, of - room
             idle -= share
     if idle:

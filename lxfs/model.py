@@ -9,7 +9,9 @@ Threading: everything here is immutable.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
+from typing import NamedTuple
 
 NSEC_PER_SEC = 1_000_000_000
 USER_HZ = 100
@@ -118,8 +120,7 @@ class BlockIo:
     dios: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CpuTime:
+class CpuTime(NamedTuple):
     """CPU time a cgroup has used since it was made, in nanoseconds; ``user`` excludes ``nice``."""
 
     user: int
@@ -166,7 +167,7 @@ class Cpus:
     capacity: Fraction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # keeps what is made of it: it seldom changes
 class CpuLimit:
     """Where a cgroup may run and for how long.
 
@@ -184,13 +185,19 @@ class CpuLimit:
         numbers of its cpuset, so that a program which starts one worker per CPU starts as many as
         can run. Numbers are not changed: they mean the same to taskset(1) and ps(1).
         """
+        return self._by_quota if by_quota else self._by_cpuset
+
+    @cached_property
+    def _by_quota(self) -> Cpus:
         count = len(self.allowed)
-        capacity = Fraction(count)
         if self.quota is not None:
-            capacity = min(capacity, self.quota)
-            if by_quota:
-                count = min(count, max(1, ceil(self.quota)))
-        return Cpus(self.allowed[:count], capacity)
+            count = min(count, max(1, ceil(self.quota)))
+        return Cpus(self.allowed[:count], self._by_cpuset.capacity)
+
+    @cached_property
+    def _by_cpuset(self) -> Cpus:
+        capacity = Fraction(len(self.allowed))
+        return Cpus(self.allowed, capacity if self.quota is None else min(capacity, self.quota))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +237,7 @@ class NodeMemory:
     use: Mapping[str, Mapping[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class CpuTicks:
+class CpuTicks(NamedTuple):
     """One ``cpu`` line of /proc/stat, in nanoseconds."""
 
     user: int = 0
@@ -240,8 +246,7 @@ class CpuTicks:
     idle: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CpuCounters:
+class CpuCounters(NamedTuple):
     """What a container's CPUs have done: the sum, and each visible CPU by number.
 
     The sum includes CPUs that were visible once and are no longer, as the kernel's own first line

@@ -6,6 +6,7 @@ Threading: none.
 """
 
 import re
+from functools import lru_cache
 
 from lxfs.model import Cpus
 from lxfs.origin import ONLINE, VISIBLE_V1, VISIBLE_V2, Origin, value
@@ -22,8 +23,13 @@ def render(host: bytes, cpus: Cpus) -> bytes:
     not part of a numbered block (the machine's lines on arm, powerpc and s390) stays. Raises
     ``ValueError`` when no visible CPU is in the file.
     """
+    return _render(host, cpus.visible)
+
+
+@lru_cache(maxsize=64)  # where no clock rate is measured, the host's file is the same for hours
+def _render(host: bytes, visible: tuple[int, ...]) -> bytes:
     if host.startswith(b"vendor_id       : IBM/S390\n"):
-        host = _without_s390_lines(host, cpus)
+        host = _without_s390_lines(host, visible)
     kept = []
     shown = 0
     for block in host.split(b"\n\n"):
@@ -31,22 +37,22 @@ def render(host: bytes, cpus: Cpus) -> bytes:
         if number is None:
             kept.append(block)
             shown += bool(_S390_LINE.search(block))
-        elif number in cpus.visible:
+        elif number in visible:
             kept.append(block)
             shown += 1
     if not shown:
-        raise ValueError(f"the host's cpuinfo has none of the CPUs {cpus.visible}")
+        raise ValueError(f"the host's cpuinfo has none of the CPUs {visible}")
     return b"\n\n".join(kept)
 
 
-def _without_s390_lines(host: bytes, cpus: Cpus) -> bytes:
+def _without_s390_lines(host: bytes, visible: tuple[int, ...]) -> bytes:
     """Return s390's file with the lines of the visible CPUs alone, and their number."""
     lines = []
     for line in host.split(b"\n"):
-        if (match := _S390_LINE.match(line)) and int(match[1]) not in cpus.visible:
+        if (match := _S390_LINE.match(line)) and int(match[1]) not in visible:
             continue
         count = _S390_COUNT.match(line)
-        lines.append(b"%b%d" % (count[0], len(cpus.visible)) if count else line)
+        lines.append(b"%b%d" % (count[0], len(visible)) if count else line)
     return b"\n".join(lines)
 
 

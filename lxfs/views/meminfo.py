@@ -6,17 +6,18 @@ the reason for each line. A line that this module does not know is zero.
 Threading: none.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from lxfs import parse
-from lxfs.model import HugePages, MemoryUse
+from lxfs.model import HugePages, MemoryStat, MemoryUse
 from lxfs.origin import Origin, Reading, keys, smallest, value
 
 
-@dataclass(frozen=True, slots=True)
-class _Sizes:
+class _Sizes(NamedTuple):
     """The numbers of one rendering that several lines share, in bytes."""
 
     total: int
@@ -26,32 +27,73 @@ class _Sizes:
     swap_used: int
 
 
-@dataclass(frozen=True, slots=True)
+_HOSTS = frozenset(
+    b"""
+    MemTotal MemAvailable SwapTotal CommitLimit VmallocTotal
+    Hugepagesize HugePages_Total HugePages_Free HugePages_Rsvd
+    """.split()
+)
+"""The figures of the host that any line is made of."""
+
+
+@dataclass(frozen=True, eq=False)
 class _Layout:
-    """The host's file taken apart: its figures, and what a file of its lines is made with.
+    """The lines of a host's file: what finds its figures, and what a file of them is made with.
 
     ``columns`` are, line by line, the name and what a number of bytes is divided by.
     """
 
-    figures: Mapping[bytes, int]
+    lines: re.Pattern[bytes]
+    figures: tuple[tuple[bytes, int], ...]
     template: bytes
     columns: tuple[tuple[bytes, int], ...]
 
+    @classmethod
+    def of(cls, host: bytes) -> "_Layout":
+        if b"MemTotal" not in parse.meminfo(host):
+            raise ValueError("the host's meminfo has no MemTotal")
+        patterns, figures, lines, columns = [], [], [], []
+        for line in host.splitlines():
+            name, _, rest = line.partition(b":")
+            label = (name + b":").ljust(16).replace(b"%", b"%%")
+            unit = b" kB" if rest.endswith(b" kB") else b""
+            # The kernel's columns: numbers end in the 24th, wider ones push the unit out.
+            lines.append(b"%b%%%dd%b\n" % (label, 24 - max(16, len(name) + 1), unit))
+            columns.append((name, 1024 if unit else 1))
+            if name in _HOSTS:
+                figures.append(columns[-1])
+                patterns.append(re.escape(name) + rb": *(\d+)" + unit)
+            else:
+                patterns.append(re.escape(name) + rb":.*")
+        pattern = re.compile(rb"\n".join(patterns) + rb"\n?")
+        return cls(pattern, tuple(figures), b"".join(lines), tuple(columns))
 
-@lru_cache(maxsize=4)  # the same for every container: taken apart once per look at the host
-def _layout(host: bytes) -> _Layout:
-    figures = parse.meminfo(host)
-    if b"MemTotal" not in figures:
-        raise ValueError("the host's meminfo has no MemTotal")
-    lines, columns = [], []
-    for line in host.splitlines():
-        name, _, rest = line.partition(b":")
-        label = (name + b":").ljust(16).replace(b"%", b"%%")
-        unit = b" kB" if rest.endswith(b" kB") else b""
-        # The kernel's columns: numbers end in the 24th, wider ones push the unit out.
-        lines.append(b"%b%%%dd%b\n" % (label, 24 - max(16, len(name) + 1), unit))
-        columns.append((name, 1024 if unit else 1))
-    return _Layout(figures, b"".join(lines), tuple(columns))
+    def read(self, host: bytes) -> Mapping[bytes, int] | None:
+        """Return the figures of a host's file in bytes, or ``None`` if it has other lines."""
+        found = self.lines.fullmatch(host)
+        if found is None:
+            return None
+        numbers = zip(self.figures, found.groups(), strict=True)
+        return {name: int(number) * unit for (name, unit), number in numbers}
+
+
+_layouts: list[_Layout] = []
+"""Those that were seen lately. It is one for as long as the kernel runs."""
+_MAX_LAYOUTS = 4
+
+
+@lru_cache(maxsize=4)  # asked for more than once in a rendering
+def _layout(host: bytes) -> tuple[_Layout, Mapping[bytes, int]]:
+    """Return the lines of the host's file, and its figures in bytes."""
+    for layout in _layouts:
+        if (figures := layout.read(host)) is not None:
+            return layout, figures
+    layout = _Layout.of(host)
+    figures = layout.read(host)
+    if figures is None:
+        raise ValueError(f"expected lines of meminfo, found {host[:40]!r}")
+    _layouts[:] = [layout, *_layouts[: _MAX_LAYOUTS - 1]]
+    return layout, figures
 
 
 def swap_sizes(swap_total: int, use: MemoryUse) -> tuple[int, int]:
@@ -82,16 +124,16 @@ def _sizes(host: Mapping[bytes, int], use: MemoryUse) -> _Sizes:
 
 def free(host: bytes, use: MemoryUse) -> int:
     """Return MemFree of a container in bytes, from the host's file and the container's use."""
-    return _sizes(_layout(host).figures, use).free
+    return _sizes(_layout(host)[1], use).free
 
 
 def huge_page_size(host: bytes) -> int | None:
     """Return the bytes of a huge page of the host's pool, ``None`` while the pool is empty."""
-    figures = _layout(host).figures
+    _, figures = _layout(host)
     return figures.get(b"Hugepagesize") if figures.get(b"HugePages_Total") else None
 
 
-def _huge(host: Mapping[bytes, int], use: HugePages) -> dict[bytes, int]:
+def _huge(host: Mapping[bytes, int], use: HugePages) -> Iterable[tuple[bytes, int]]:
     """Return the lines of the pool of huge pages, in pages.
 
     The pool is the host's, as far as the limit lets the container have of it; what neighbours have
@@ -99,7 +141,7 @@ def _huge(host: Mapping[bytes, int], use: HugePages) -> dict[bytes, int]:
     """
     size = host.get(b"Hugepagesize", 0)
     if not size:
-        return {}
+        return ()
     total = host.get(b"HugePages_Total", 0)
     if use.limit is not None:
         total = min(total, use.limit // size)
@@ -108,12 +150,12 @@ def _huge(host: Mapping[bytes, int], use: HugePages) -> dict[bytes, int]:
     reserved = max(0, min(use.reserved // size - used, host.get(b"HugePages_Rsvd", 0)))
     left = host.get(b"HugePages_Free", 0) - host.get(b"HugePages_Rsvd", 0) + reserved
     available = max(0, min(total - used, left))
-    return {
-        b"HugePages_Total": total,
-        b"HugePages_Free": available,
-        b"HugePages_Rsvd": min(reserved, available),
-        b"Hugetlb": total * size,
-    }
+    return (
+        (b"HugePages_Total", total),
+        (b"HugePages_Free", available),
+        (b"HugePages_Rsvd", min(reserved, available)),
+        (b"Hugetlb", total * size),
+    )
 
 
 def _kb(amount: int) -> int:
@@ -131,9 +173,12 @@ def _commit_limit(host: Mapping[bytes, int], sizes: _Sizes) -> int:
     return sizes.total * share // max(1, host[b"MemTotal"]) + sizes.swap_total
 
 
-def _values(host: Mapping[bytes, int], use: MemoryUse) -> dict[bytes, int]:
-    sizes = _sizes(host, use)
-    stat = use.stat
+def swap_total(host: bytes) -> int:
+    """Return the host's swap in bytes."""
+    return _layout(host)[1].get(b"SwapTotal", 0)
+
+
+def _values(sizes: _Sizes, stat: MemoryStat) -> dict[bytes, int]:
     return {
         b"MemTotal": sizes.total,
         b"MemFree": sizes.free,
@@ -164,7 +209,6 @@ def _values(host: Mapping[bytes, int], use: MemoryUse) -> dict[bytes, int]:
         b"KernelStack": stat.kernel_stack or 0,
         b"PageTables": stat.pagetables or 0,
         b"SecPageTables": stat.sec_pagetables or 0,
-        b"CommitLimit": _commit_limit(host, sizes),
         # What was promised is not counted per cgroup; what of it was touched is.
         b"Committed_AS": stat.anon + stat.shmem + sizes.swap_used,
         b"VmallocUsed": stat.vmalloc or 0,
@@ -172,10 +216,18 @@ def _values(host: Mapping[bytes, int], use: MemoryUse) -> dict[bytes, int]:
         b"AnonHugePages": stat.anon_thp,
         b"ShmemHugePages": stat.shmem_thp or 0,
         b"FileHugePages": stat.file_thp or 0,
-        # Properties of the processor, the same for everybody on it.
-        b"VmallocTotal": host.get(b"VmallocTotal", 0),
-        b"Hugepagesize": host.get(b"Hugepagesize", 0),
     }
+
+
+# Of an idle container nothing changes but what the host has left, which seldom is its bound.
+@lru_cache(maxsize=256)
+def _text(
+    layout: _Layout, sizes: _Sizes, stat: MemoryStat, others: tuple[tuple[bytes, int], ...]
+) -> bytes:
+    values = {**_values(sizes, stat), **dict(others)}
+    return layout.template % tuple(
+        [values.get(name, 0) // divisor for name, divisor in layout.columns]
+    )
 
 
 def render(host: bytes, use: MemoryUse, huge: HugePages | None = None) -> bytes:
@@ -186,13 +238,17 @@ def render(host: bytes, use: MemoryUse, huge: HugePages | None = None) -> bytes:
     and SwapFree <= SwapTotal. Raises ``ValueError`` when the host's file has no MemTotal or is not
     of meminfo's shape. Formulas: Documentation/filesystems/proc.rst.
     """
-    layout = _layout(host)
-    values = _values(layout.figures, use)
+    layout, figures = _layout(host)
+    sizes = _sizes(figures, use)
+    others = [
+        (b"CommitLimit", _commit_limit(figures, sizes)),
+        # Properties of the processor, the same for everybody on it.
+        (b"VmallocTotal", figures.get(b"VmallocTotal", 0)),
+        (b"Hugepagesize", figures.get(b"Hugepagesize", 0)),
+    ]
     if huge is not None:
-        values |= _huge(layout.figures, huge)
-    return layout.template % tuple(
-        [values.get(name, 0) // divisor for name, divisor in layout.columns]
-    )
+        others += _huge(figures, huge)
+    return _text(layout, sizes, use.stat, tuple(others))
 
 
 _V1_LIMIT, _V2_LIMIT = smallest("memory.limit_in_bytes"), smallest("memory.max")

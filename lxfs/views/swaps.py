@@ -5,20 +5,12 @@ Boundary: pure. The host's devices and files are not named.
 Threading: none.
 """
 
-from functools import lru_cache
-
-from lxfs import parse
 from lxfs.model import MemoryUse
 from lxfs.origin import Origin, origin_of
 from lxfs.views.meminfo import ORIGINS as MEMINFO
-from lxfs.views.meminfo import swap_sizes
+from lxfs.views.meminfo import swap_sizes, swap_total
 
 _HEADER = b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
-
-
-@lru_cache(maxsize=4)
-def _swap_total(host_meminfo: bytes) -> int:
-    return parse.meminfo(host_meminfo).get(b"SwapTotal", 0)
 
 
 def render(host_meminfo: bytes, use: MemoryUse) -> bytes:
@@ -28,7 +20,7 @@ def render(host_meminfo: bytes, use: MemoryUse) -> bytes:
     ``virtual``, priority 0), which its readers know; the sizes are meminfo's SwapTotal and the
     difference to SwapFree.
     """
-    total, used = swap_sizes(_swap_total(host_meminfo), use)
+    total, used = swap_sizes(swap_total(host_meminfo), use)
     if total == 0:
         return _HEADER
     # As meminfo does it: the difference of two rounded figures, not a rounded difference.

@@ -4,7 +4,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -141,7 +141,7 @@ def test_user_and_system_have_their_own_cpus() -> None:
     clocks = CpuClocks()
     look = _look(10, 2, system=1)
     spread = CpuSpread((0, 1), _seconds(0, 2), _seconds(1, 0))
-    counters = clocks.advance(KEY, replace(look, spread=spread))
+    counters = clocks.advance(KEY, look._replace(spread=spread))
     assert [(ticks.user, ticks.system) for _, ticks in counters.each] == [
         (0, SECOND),
         (2 * SECOND, 0),
@@ -231,7 +231,7 @@ def test_a_cgroup_made_anew_is_counted_from_its_beginning() -> None:
     """A container started again in a new cgroup of the old name shows all of its own time."""
     clocks = CpuClocks()
     clocks.advance(KEY, _look(10, 1))
-    look = replace(_look(20, 3, born=15), cgroup=lambda: 99)
+    look = _look(20, 3, born=15)._replace(cgroup=lambda: 99)
     assert clocks.advance((2, 100), look).total.user == 3 * SECOND
 
 
@@ -276,7 +276,7 @@ def test_a_cgroup_that_cannot_be_told_begins_nothing() -> None:
         raise SourceError(2, "gone", "/c1")
 
     with pytest.raises(SourceError):
-        clocks.advance(KEY, replace(_look(10, 4), cgroup=gone))
+        clocks.advance(KEY, _look(10, 4)._replace(cgroup=gone))
     assert clocks.advance(KEY, _look(10, 4)).total.user == 4 * SECOND
 
 
