@@ -158,7 +158,7 @@ class _Readings:
         self._hierarchies = hierarchies
         self._container = container
         self._paths = paths
-        size = parse.meminfo(host.recent("proc/meminfo")).get(b"Hugepagesize", 0)
+        size = parse.meminfo(host.record("proc/meminfo")).get(b"Hugepagesize", 0)
         self._huge_page = size_name(size)
 
     def of(self, origin: Origin) -> tuple[Source, ...]:
@@ -186,7 +186,7 @@ class _Readings:
 
     def _of_host(self, reading: Reading) -> Source:
         file = reading.file.replace("INIT", str(self._container.init))
-        text = self._host.recent(file.lstrip("/"))
+        text = self._host.records(file.lstrip("/"))
         if reading.names == ("starttime",):
             return Source(file, {"starttime": str(parse.process(text).starttime)}, "in 1/100 s")
         return Source(file, _values(text, reading.names))

@@ -10,9 +10,12 @@ Threading: one lock around the caches; the kernel is asked outside it.
 import errno
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from lxfs import parse
 from lxfs.model import Container, OwnCgroup, SourceError
 from lxfs.sources.cgroups import Hierarchies
+from lxfs.sources.files import Pin, shaped
 from lxfs.sources.host import Host
 from lxfs.sources.place import Place
 
@@ -46,12 +49,28 @@ def scope(init: str, caller: str) -> str:
     return init
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a container's cgroups are in each hierarchy: ``text`` is what its init's file said.
+
+    ``file`` is that process's for good; without it, the container has to be located for each
+    rendering. ``proves_life``: of a process that is ending the kernel says ``/`` for each hierarchy
+    of v1 (kernel/cgroup/cgroup.c, proc_cgroup_show). As long as another path is there, it is not.
+    """
+
+    paths: Mapping[str, str]
+    text: bytes
+    proves_life: bool
+    file: Pin | None
+
+
 class Identity:
     """Callers to containers, with a cache that a recycled number cannot deceive.
 
     A cached container is believed only while its init's pid still has the start time that it was
     found with: the kernel gives pids and namespace inodes out again, but it does not come round to
-    the same pid within the hundredth of a second that a start time is exact to.
+    the same pid within the hundredth of a second that a start time is exact to. On a real host its
+    namespace is also held open, so that no other can get its inode.
 
     With ``hierarchies`` callers of one pid namespace are told apart by ``scope``. ``forget`` is
     called for each container that is given up: because it is gone, or because its namespace has
@@ -69,7 +88,8 @@ class Identity:
         self._forget = forget
         self._own = host.pid_namespace("self")
         self._lock = threading.Lock()
-        self._known: dict[int, Container] = {}
+        # By namespace, with what keeps its number from being given to another.
+        self._known: dict[int, tuple[Container, Pin | None]] = {}
         # By namespace, the latest asked about last.
         self._scoped: dict[int, dict[Container, None]] = {}
         self._new = 0
@@ -85,25 +105,27 @@ class Identity:
         namespace = self._host.pid_namespace(pid)
         if namespace == self._own:
             return None
-        with self._lock:
-            known = self._known.get(namespace)
-        if known is None or not self.alive(known):
+        known = self._known.get(namespace)
+        if known is None or (known[1] is None and not self.alive(known[0])):
             known = self._find(pid, namespace)
             with self._lock:
                 replaced = self._known.get(namespace)
                 self._known[namespace] = known
                 self._new += 1
-            if replaced is not None and replaced != known:
-                self._forget(replaced)
-        return known if self._hierarchies is None else self._scope(pid, known, self._hierarchies)
+            if replaced is not None and replaced[0] != known[0]:
+                self._forget(replaced[0])
+        whole = known[0]
+        return whole if self._hierarchies is None else self._scope(pid, whole, self._hierarchies)
 
-    def _find(self, pid: int, namespace: int) -> Container:
+    def _find(self, pid: int, namespace: int) -> tuple[Container, Pin | None]:
         init = self._host.namespace_init(pid, namespace)
         found = Container(namespace, init, self._host.starttime(init))
-        # Between two looks at the start time: all three belong to one process, or we say so.
-        if self._host.pid_namespace(init) != namespace or not self.alive(found):
+        pin = self._host.pin(f"proc/{init}/ns/pid")
+        inode = self._host.pid_namespace(init) if pin is None else pin.inode()
+        # Between two looks at the start time: all belong to one process, or we say so.
+        if inode != namespace or not self.alive(found):
             raise SourceError(errno.ESRCH, f"init {init} of pid namespace {namespace} is gone")
-        return found
+        return found, pin
 
     def _scope(self, pid: int, whole: Container, hierarchies: Hierarchies) -> Container:
         """Return which container of a pid namespace a caller is in."""
@@ -183,13 +205,13 @@ class Identity:
         """Forget the containers that are gone, and return them."""
         with self._lock:
             self._new = 0
-            known = list(self._known.values())
+            known = [container for container, _ in self._known.values()]
             scoped = [container for some in self._scoped.values() for container in some]
         gone = [container for container in (*known, *scoped) if not self.alive(container)]
         with self._lock:
             for container in gone:
                 namespace = container.namespace
-                if self._known.get(namespace) == container:
+                if (there := self._known.get(namespace)) is not None and there[0] == container:
                     del self._known[namespace]
                 if (some := self._scoped.get(namespace)) is not None:
                     some.pop(container, None)
@@ -199,14 +221,31 @@ class Identity:
             self._forget(container)
         return gone
 
+    def is_at(self, container: Container, address: Address) -> bool:
+        """Return whether a container is where it was located, and so had its cgroups until now."""
+        if address.file is None:
+            return self.inhabited(container)
+        try:
+            unmoved = address.file.read() == address.text
+        except SourceError:
+            return False
+        return unmoved and (address.proves_life or self.alive(container))
+
     def cgroup_paths(self, container: Container) -> Mapping[str, str]:
+        """Return the container's cgroup in each hierarchy. Raises as ``locate`` does."""
+        return self.locate(container).paths
+
+    def locate(self, container: Container) -> Address:
         """Return the container's cgroup in each hierarchy, read anew: managers move their inits.
 
         Raises ``SourceError`` (ESRCH) when they may not be the container's: an init that is ending
         is in the root of every v1 hierarchy, which is the host, and the pid of one that is gone
         may be anybody's. So init is looked at after its cgroups, which were read while it lived.
         """
-        paths = self._host.cgroup_paths(container.init)
+        name = f"proc/{container.init}/cgroup"
+        file = None if container.own else self._host.pin(name)
+        text = self._host.read(name) if file is None else file.read()
+        paths = shaped(self._host.path(name), text, parse.cgroup_paths)
         if not self.alive(container):
             raise SourceError(errno.ESRCH, f"the container of init {container.init} is gone")
         found = {name: path.removesuffix(_INIT_LEAF) or "/" for name, path in paths.items()}
@@ -214,4 +253,5 @@ class Identity:
             # What is remembered of it is bounded by what is remembered here.
             self._remember(container)
             found.update((own.hierarchy, own.path) for own in container.own)
-        return found
+        proves_life = any(name and path != "/" for name, path in paths.items())
+        return Address(found, text, proves_life, file)

@@ -12,6 +12,7 @@ import fcntl
 import logging
 import logging.handlers
 import os
+import resource
 import stat
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -88,6 +89,7 @@ def make_tree(
 
     Raises ``UserError`` where there is nothing to read, or for a file that is not ours to use.
     """
+    _open_many()
     host = Host()
     try:
         ledger = None
@@ -97,6 +99,13 @@ def make_tree(
         return Tree(world)
     except OSError as error:
         raise UserError(f"the kernel's files cannot be read: {error}") from error
+
+
+def _open_many() -> None:
+    """Let this process have as many files open as it may: of each container some are held."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def mount(

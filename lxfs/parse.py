@@ -65,7 +65,7 @@ def _ratio(quota: int, period: int) -> Fraction:
     return Fraction(quota, period)
 
 
-def flat_keyed(text: bytes) -> dict[bytes, int]:
+def flat_keyed(text: bytes) -> Mapping[bytes, int]:
     """Return the ``KEY VALUE`` lines of a file such as memory.stat or cpu.stat."""
     try:
         fields = text.split()
@@ -78,7 +78,7 @@ Device = tuple[int, int]
 """The major and minor number of a block device."""
 
 
-def io_stat(text: bytes) -> dict[Device, dict[bytes, int]]:
+def io_stat(text: bytes) -> Mapping[Device, Mapping[bytes, int]]:
     """Return cgroup v2's io.stat: by device, the counts of bytes and requests.
 
     Other keys (cost.*, those of latency controllers) are left out: not all are integers. A device
@@ -101,7 +101,7 @@ def io_stat(text: bytes) -> dict[Device, dict[bytes, int]]:
 _IO_COUNTS = frozenset((b"rbytes", b"wbytes", b"rios", b"wios", b"dbytes", b"dios"))
 
 
-def blkio(text: bytes) -> dict[Device, dict[bytes, int]]:
+def blkio(text: bytes) -> Mapping[Device, Mapping[bytes, int]]:
     """Return a file of cgroup v1's blkio (``MAJ:MIN Operation COUNT``) by device and operation.
 
     Without the last line, the total of all devices.
@@ -200,7 +200,7 @@ def numbers(text: bytes) -> frozenset[int]:
     return frozenset(integer(field) for field in text.split())
 
 
-def numa_stat(text: bytes) -> dict[str, dict[int, int]]:
+def numa_stat(text: bytes) -> Mapping[str, Mapping[int, int]]:
     """Return memory.numa_stat as kind to node to number: bytes in cgroup v2, pages in v1.
 
     v1 puts the sum behind the name (``anon=5 N0=3 N1=2``), v2 does not (``anon N0=3 N1=2``).
@@ -227,7 +227,7 @@ def node_size(text: bytes) -> int:
     raise ValueError(f"expected a node's MemTotal, found {text[:40]!r}")
 
 
-def meminfo(text: bytes) -> dict[bytes, int]:
+def meminfo(text: bytes) -> Mapping[bytes, int]:
     """Return /proc/meminfo in bytes by name; the HugePages_* counts stay counts."""
     values: dict[bytes, int] = {}
     for line in text.splitlines():
@@ -279,17 +279,15 @@ class TaskStatus:
 
 def task_status(text: bytes) -> TaskStatus:
     """Return what load averages and the search for an init need of /proc/TID/status."""
-    state = None
-    nspid: tuple[int, ...] = ()
     # Of a thread's name, which it may choose, the kernel escapes no line end but \n.
-    for line in text.split(b"\n"):
-        if line.startswith(b"State:"):
-            state = line.split()[1].decode()
-        elif line.startswith(b"NSpid:"):
-            nspid = tuple(int(field) for field in line.split()[1:])
-    if state is None or not nspid:
+    state, nspid = _STATE.search(text), _NSPID.search(text)
+    if state is None or nspid is None:
         raise ValueError(f"expected State and NSpid lines, found {text[:40]!r}")
-    return TaskStatus(state, nspid)
+    return TaskStatus(state[1].decode(), tuple(map(int, nspid[1].split())))
+
+
+_STATE = re.compile(rb"(?:\A|\n)State:\s+(\w)")
+_NSPID = re.compile(rb"(?:\A|\n)NSpid:((?:[ \t]+\d+)+)")
 
 
 @lru_cache(maxsize=256)

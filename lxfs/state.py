@@ -22,13 +22,15 @@ _log = logging.getLogger(__name__)
 
 
 class Kept:
-    """Counts that are dear to make, each kept for twenty times what making it took.
+    """Counts, of which the dear ones are kept for twenty times the CPU time that they took.
 
     However often a container of many threads reads, counting them takes no more than a twentieth
-    of one CPU; a small container's count is as good as fresh.
+    of one CPU. A small container's are counted anew for each reader.
     """
 
     _FACTOR = 20
+    _DEAR = 500_000
+    """Nanoseconds from which a count is dear: some fifty threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,15 +38,16 @@ class Kept:
 
     def get(self, key: Hashable, make: Callable[[], TaskCount]) -> TaskCount:
         """Return the kept count, or make one. What ``make`` raises is not kept."""
-        start = time.monotonic_ns()
         with self._lock:
             until, count = self._counts.get(key, (0, None))
-        if count is not None and start < until:
+        if count is not None and time.monotonic_ns() < until:
             return count
+        start = time.thread_time_ns()
         made = make()
-        now = time.monotonic_ns()
-        with self._lock:
-            self._counts[key] = now + (now - start) * self._FACTOR, made
+        spent = time.thread_time_ns() - start
+        if spent > self._DEAR:
+            with self._lock:
+                self._counts[key] = time.monotonic_ns() + spent * self._FACTOR, made
         return made
 
     def forget(self, key: Hashable) -> None:
@@ -110,13 +113,20 @@ class LoadAverages:
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
 
-    def get(self, key: Hashable, sample: Callable[[], TaskCount], name: bytes = b"") -> LoadAverage:
+    def get(
+        self,
+        key: Hashable,
+        sample: Callable[[], TaskCount],
+        name: bytes = b"",
+        tasks: TaskCount | None = None,
+    ) -> LoadAverage:
         """Return the load of a container, which is 0.00 when it is first asked about.
 
-        ``sample`` counts its threads; it is called now, and then every five seconds. ``name`` is
-        what a successor will know the container by.
+        ``sample`` counts its threads; it is called now, unless they are given in ``tasks``, and
+        then every five seconds. ``name`` is what a successor will know the container by.
         """
-        tasks = sample()
+        if tasks is None:
+            tasks = sample()
         with self._lock:
             load = self._known(key, sample, name)
             load.sample, load.asked = sample, time.monotonic()

@@ -35,13 +35,24 @@ def _meminfo(now: Snapshot) -> bytes:
 
 def _vmstat(now: Snapshot) -> bytes:
     return vmstat.render(
-        now.host("proc/vmstat"),
+        now.host_fixed("proc/vmstat"),
         now.host("proc/meminfo"),
         now.memory,
         now.memory_events,
-        diskstats.total(now.host("proc/diskstats"), now.block_io),
+        diskstats.total(_disks(now), now.block_io),
         vmstat.Sizes(*now.page_sizes),
     )
+
+
+def _disks(now: Snapshot) -> bytes:
+    """Return the host's disks, which are not looked at for a container that has used none."""
+    return now.host_records("proc/diskstats") if now.block_io else b""
+
+
+def _stat(now: Snapshot) -> bytes:
+    # The counters last: what they are made of is confirmed before it is remembered.
+    tasks = now.tasks
+    return stat.render(now.host_fixed("proc/stat"), now.counters, tasks, now.forks)
 
 
 FILES: tuple[File, ...] = (
@@ -53,12 +64,12 @@ FILES: tuple[File, ...] = (
     ),
     File(
         "proc/cpuinfo",
-        lambda now: cpuinfo.render(now.host("proc/cpuinfo"), now.cpus),
+        lambda now: cpuinfo.render(now.host_records("proc/cpuinfo"), now.cpus),
         origins=cpuinfo.ORIGINS,
     ),
     File(
         "proc/stat",
-        lambda now: stat.render(now.host("proc/stat"), now.counters, now.tasks, now.forks),
+        _stat,
         remembers=True,
         origins=stat.ORIGINS,
     ),
@@ -77,7 +88,7 @@ FILES: tuple[File, ...] = (
     File("proc/vmstat", _vmstat, origins=vmstat.ORIGINS),
     File(
         "proc/diskstats",
-        lambda now: diskstats.render(now.host("proc/diskstats"), now.block_io),
+        lambda now: diskstats.render(_disks(now), now.block_io),
         origins=diskstats.ORIGINS,
     ),
     File("proc/slabinfo", lambda _: slabinfo.render(), mode=0o400, origins=slabinfo.ORIGINS),

@@ -288,14 +288,9 @@ class Tree:
             return self._world.host.read(file.path)
         path = f"/{file.path}"
         try:
-            text = file.view(Snapshot(self._world, container))
+            return self._world.show(container, file.view)
         except (SourceError, ValueError) as error:
             raise self._failure(container, path, error) from error
-        # A cgroup loses its files before its directory goes: a limit that was not there while it
-        # was being removed was no "no limit". One that has processes is not being removed.
-        if not self._world.identity.inhabited(container):
-            raise ProcessLookupError(errno.ESRCH, "the container is gone", path)
-        return text
 
     def _container(self, path: str, pid: int) -> Container | None:
         try:

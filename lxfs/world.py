@@ -5,6 +5,7 @@ Boundary: knows the sources, the state and the callers, but no path that is serv
 Threading: a ``World`` is shared by all threads, a ``Snapshot`` belongs to one rendering.
 """
 
+import errno
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
@@ -13,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from lxfs import parse
 from lxfs.cputime import CpuClocks, Look
-from lxfs.identity import Identity
+from lxfs.identity import Address, Identity
 from lxfs.ledger import Ledger
 from lxfs.model import (
     BlockIo,
@@ -40,6 +41,8 @@ _T = TypeVar("_T")
 
 _MAX_TASKS = 512
 """Threads looked at in one count; of more, an even sample is taken and scaled."""
+_FEW_TASKS = 16
+"""Threads of which the files are held open from one count to the next."""
 
 
 class _once(Generic[_T]):  # noqa: N801 - used as a decorator, as property is
@@ -61,25 +64,61 @@ class _once(Generic[_T]):  # noqa: N801 - used as a decorator, as property is
         return value
 
 
-class Snapshot:
-    """What one rendering may ask about one container; each number is read at most once."""
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a container was found, and the cgroups there."""
 
-    def __init__(self, world: "World", container: Container) -> None:
+    address: Address
+    cgroup: Cgroup
+
+
+class Snapshot:
+    """What one rendering may ask about one container; each number is read at most once.
+
+    Where it is looked for, at the ``home`` of the last time if there is one, the container's
+    figures are only if ``confirm`` says so afterwards.
+    """
+
+    def __init__(self, world: "World", container: Container, home: Home | None = None) -> None:
         self._world = world
         self.container = container
+        if home is not None:
+            self.__dict__["_home"] = home
+        self._is_sure = False
+
+    def confirm(self) -> None:
+        """Raise ``SourceError`` (ESRCH) unless all that was read so far was the container's.
+
+        A cgroup loses its files before its directory goes: a limit that was not there while it was
+        being removed was no "no limit". One that has processes is not being removed.
+        """
+        if self._is_sure:
+            return
+        self._is_sure = self._world.identity.is_at(self.container, self._home.address)
+        if not self._is_sure:
+            raise SourceError(errno.ESRCH, "the container is gone, or was moved")
 
     def host(self, relative: str) -> bytes:
-        """Return a file of the host, for the lines that every container shares."""
-        return self._world.host.recent(relative)
+        """Return a file of the host, of one record: meminfo, stat, any in sysfs."""
+        return self._world.host.record(relative)
 
-    @_once
+    def host_records(self, relative: str) -> bytes:
+        """Return a file of the host, of many records: cpuinfo, diskstats."""
+        return self._world.host.records(relative)
+
+    def host_fixed(self, relative: str) -> bytes:
+        """Return a file of the host of which no figure is shown but the time of boot."""
+        return self._world.host.fixed(relative)
+
+    @property
     def cgroup(self) -> Cgroup:
         """The container's cgroup, in whichever hierarchies count it."""
-        return self._world.hierarchies.cgroup(self._paths)
+        self._is_sure = False
+        return self._home.cgroup
 
     @_once
-    def _paths(self) -> Mapping[str, str]:
-        return self._world.identity.cgroup_paths(self.container)
+    def _home(self) -> Home:
+        return self._world.locate(self.container)
 
     @_once
     def memory(self) -> MemoryUse:
@@ -164,12 +203,14 @@ class Snapshot:
             cpus=self.cpus,
             online=len(self._online),
         )
+        self.confirm()  # before it is remembered
         return self._world.clocks.advance(self.container.key, look)
 
     @_once
     def tasks(self) -> TaskCount:
         """The container's threads now."""
-        return self._world.tasks(self.container)
+        self._is_sure = False
+        return self._world.tasks(self.container, self._home)
 
     @_once
     def forks(self) -> int:
@@ -180,7 +221,9 @@ class Snapshot:
     def load(self) -> LoadAverage:
         """The container's load averages."""
         world, container = self._world, self.container
-        return world.loads.get(container.key, lambda: world.tasks(container), _name(container))
+        return world.loads.get(
+            container.key, lambda: world.tasks(container), _name(container), self.tasks
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +236,7 @@ class World:
     clocks: CpuClocks
     loads: LoadAverages
     counts: Kept
+    homes: dict[Container, Home]
     cpus_by_quota: bool = True
 
     @classmethod
@@ -211,8 +255,10 @@ class World:
         """
         hierarchies = Hierarchies.find(host)
         clocks, loads, counts = CpuClocks(ledger), LoadAverages(ledger=ledger), Kept()
+        homes: dict[Container, Home] = {}
 
         def forget(container: Container) -> None:
+            homes.pop(container, None)
             for kept in (clocks, loads, counts):
                 kept.forget(container.key)
 
@@ -223,6 +269,7 @@ class World:
             clocks=clocks,
             loads=loads,
             counts=counts,
+            homes=homes,
             cpus_by_quota=cpus_by_quota,
         )
         world._resume()
@@ -237,28 +284,60 @@ class World:
     def _resume_load(self, container: Container, name: bytes) -> None:
         self.loads.resume(container.key, lambda: self.tasks(container), name)
 
-    def tasks(self, container: Container) -> TaskCount:
-        """Return the container's threads by state. Raises ``SourceError`` when it is gone."""
-        return self.counts.get(container.key, lambda: self._count_tasks(container))
+    def show(self, container: Container, view: Callable[[Snapshot], bytes]) -> bytes:
+        """Return what a view makes of a container, now.
 
-    def _count_tasks(self, container: Container) -> TaskCount:
+        Raises ``SourceError`` and ``ValueError`` as views and sources do, ESRCH for a container
+        that is gone.
+        """
+        home = self.homes.get(container)
+        if home is not None:
+            now = Snapshot(self, container, home)
+            try:
+                text = view(now)
+                now.confirm()
+            except (SourceError, ValueError):
+                pass  # perhaps it is not there any more: look where it is
+            else:
+                return text
+        now = Snapshot(self, container)
+        text = view(now)
+        now.confirm()
+        return text
+
+    def locate(self, container: Container) -> Home:
+        """Return where a container is now. Raises ``SourceError``, ESRCH when it is gone."""
+        address = self.identity.locate(container)
+        home = Home(address, self.hierarchies.cgroup(address.paths))
+        if address.file is not None:
+            self.homes[container] = home
+        return home
+
+    def tasks(self, container: Container, home: Home | None = None) -> TaskCount:
+        """Return the container's threads by state. Raises ``SourceError`` when it is gone."""
+        return self.counts.get(
+            container.key, lambda: self._count_tasks(container, home or self.locate(container))
+        )
+
+    def _count_tasks(self, container: Container, home: Home) -> TaskCount:
         """Count them.
 
         Threads in its cgroup that live in an outer pid namespace (a manager's helper; or all of
         the host's, for a namespace that has no cgroup of its own) are not the container's.
         """
         host = self.host
-        depth = len(host.task_status(container.init).nspid)
-        paths = self.identity.cgroup_paths(container)
+        init = host.task_status(container.init, keep=True)
+        depth = len(init.nspid)
         # One of several in its pid namespace: where it is with them it lists theirs, too.
         own = {cgroup.hierarchy: cgroup.path for cgroup in container.own}
-        threads = self.hierarchies.cgroup(own or paths).threads()
+        threads = (self.hierarchies.cgroup(own) if own else home.cgroup).threads()
         stride = -(-len(threads) // _MAX_TASKS) or 1
+        few = len(threads) <= _FEW_TASKS
         states: list[str] = []
         last_pid = 1
         for thread in threads[::stride]:
             try:
-                status = host.task_status(thread)
+                status = init if thread == container.init else host.task_status(thread, keep=few)
             except SourceError:
                 continue  # ended since it was listed
             if len(status.nspid) >= depth:
@@ -275,6 +354,9 @@ class World:
         """Forget the containers that are gone, and the files that nobody reads."""
         self.host.files.sweep()
         self.identity.reap()
+        for container in list(self.homes):  # one may have been found again while it was reaped
+            if not self.identity.alive(container):
+                self.homes.pop(container, None)
 
 
 def uncounted_memory(meminfo: bytes) -> MemoryUse:

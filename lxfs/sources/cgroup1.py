@@ -7,7 +7,6 @@ Threading: pure functions over the kernel's files.
 """
 
 import errno
-from collections.abc import Mapping
 from fractions import Fraction
 from mmap import PAGESIZE
 
@@ -37,9 +36,9 @@ def memory(place: Place) -> MemoryUse:
     already swapped.
     """
     usage = place.read("memory.usage_in_bytes", parse.integer)
-    stat = _stat(place.read("memory.stat", parse.flat_keyed), place.file("memory.stat"))
+    stat = place.read("memory.stat", _stat)
     limits = place.limits(_LIMIT, parse.v1_limit)
-    limit = min((limit for _, limit in limits), default=None)
+    limit = min([limit for _, limit in limits], default=None)
     return MemoryUse(
         usage=usage,
         limit=limit,
@@ -49,12 +48,14 @@ def memory(place: Place) -> MemoryUse:
     )
 
 
-def _stat(values: Mapping[bytes, int], path: str) -> MemoryStat:
+def _stat(text: bytes) -> MemoryStat:
+    values = parse.flat_keyed(text)
+
     def total(name: str) -> int:
         try:
             return values[b"total_" + name.encode()]
         except KeyError:
-            raise SourceError(errno.EIO, f"no total_{name} line", path) from None
+            raise ValueError(f"no total_{name} line") from None
 
     return MemoryStat(
         anon=total("rss"),
@@ -153,7 +154,7 @@ def block_io(place: Place) -> dict[parse.Device, BlockIo]:
 
 def left(place: Place, limit: int) -> int:
     """Return what a cgroup has left of its limit in bytes, with what it can reclaim; at least 0."""
-    stat = _stat(place.read("memory.stat", parse.flat_keyed), place.file("memory.stat"))
+    stat = place.read("memory.stat", _stat)
     return max(0, limit - place.read("memory.usage_in_bytes", parse.integer) + stat.reclaimable)
 
 
@@ -163,13 +164,17 @@ def cpu_time(place: Place) -> CpuTime:
     cpuacct.stat is in ticks, divides the scheduler's exact sum by the sampled shares and never
     goes back; cpuacct.usage_user and _sys are the samples alone.
     """
-    values = place.read("cpuacct.stat", parse.flat_keyed)
+    return place.read("cpuacct.stat", _cpu_time)
+
+
+def _cpu_time(text: bytes) -> CpuTime:
+    values = parse.flat_keyed(text)
     try:
         return CpuTime(
             user=values[b"user"] * NSEC_PER_TICK, system=values[b"system"] * NSEC_PER_TICK
         )
     except KeyError as key:
-        raise SourceError(errno.EIO, f"no {key} line", place.file("cpuacct.stat")) from None
+        raise ValueError(f"no {key} line") from None
 
 
 def cpu_spread(place: Place) -> CpuSpread | None:
@@ -178,12 +183,11 @@ def cpu_spread(place: Place) -> CpuSpread | None:
     Each CPU's line has the time that its ticks found in user mode (nice included) and in the
     kernel, as /proc/stat has for the machine.
     """
-    found = place.read_if_any("cpuacct.usage_all", _usage_all)
-    return CpuSpread(*found) if found is not None else None
+    return place.read_if_any("cpuacct.usage_all", _usage_all)
 
 
-def _usage_all(text: bytes) -> list[tuple[int, ...]]:
-    return parse.columns(text, b"cpu user system")
+def _usage_all(text: bytes) -> CpuSpread:
+    return CpuSpread(*parse.columns(text, b"cpu user system"))
 
 
 def cpu_quota(place: Place) -> Fraction | None:
@@ -194,7 +198,7 @@ def cpu_quota(place: Place) -> Fraction | None:
     smallest: Fraction | None = None
     for level in place.limiting:
         quota = level.read_if_any("cpu.cfs_quota_us", bytes)
-        if quota is None:
+        if quota is None or quota == b"-1\n":
             continue
         path = level.file("cpu.cfs_quota_us")
         period = level.read("cpu.cfs_period_us", bytes)

@@ -38,7 +38,7 @@ def memory(place: Place) -> MemoryUse:
         limit=min((limit for _, limit in limits), default=None),
         ancestor_headroom=_ancestor_headroom(charged, limits),
         swap=_swap(charged),
-        stat=_stat(charged.read("memory.stat", parse.flat_keyed), charged.file("memory.stat")),
+        stat=charged.read("memory.stat", _stat),
     )
 
 
@@ -53,19 +53,21 @@ def _charged(place: Place) -> tuple[Place, int]:
         if usage is not None:
             return level, usage
     if place.is_top:
-        stat = _stat(place.read("memory.stat", parse.flat_keyed), place.file("memory.stat"))
+        stat = place.read("memory.stat", _stat)
         return place, stat.anon + stat.file
     raise SourceError(
         errno.ENODEV, "no memory controller in it or above it", place.file("memory.current")
     )
 
 
-def _stat(values: Mapping[bytes, int], path: str) -> MemoryStat:
+def _stat(text: bytes) -> MemoryStat:
+    values = parse.flat_keyed(text)
+
     def must(name: str) -> int:
         try:
             return values[name.encode()]
         except KeyError:
-            raise SourceError(errno.EIO, f"no {name} line", path) from None
+            raise ValueError(f"no {name} line") from None
 
     def may(name: str) -> int | None:
         return values.get(name.encode())
@@ -123,7 +125,7 @@ def memory_events(place: Place) -> dict[bytes, int]:
     direct.
     """
     charged, _ = _charged(place)
-    events = charged.read("memory.stat", parse.flat_keyed)
+    events = dict(charged.read("memory.stat", parse.flat_keyed))
     for kind in (b"pgscan", b"pgsteal"):
         if kind in events and kind + b"_direct" not in events:
             events[kind + b"_direct"] = events[kind]
@@ -180,7 +182,7 @@ def pressure(place: Place, resource: str) -> bytes:
 
 def left(place: Place, limit: int) -> int:
     """Return what a cgroup has left of its limit in bytes, with what it can reclaim; at least 0."""
-    stat = _stat(place.read("memory.stat", parse.flat_keyed), place.file("memory.stat"))
+    stat = place.read("memory.stat", _stat)
     return max(0, limit - place.read("memory.current", parse.integer) + stat.reclaimable)
 
 
@@ -189,11 +191,15 @@ def cpu_time(place: Place) -> CpuTime:
 
     Its user time includes nice time, which kernels before 6.10 do not tell apart.
     """
-    values = place.read("cpu.stat", parse.flat_keyed)
+    return place.read("cpu.stat", _cpu_time)
+
+
+def _cpu_time(text: bytes) -> CpuTime:
+    values = parse.flat_keyed(text)
     try:
         user, system = values[b"user_usec"], values[b"system_usec"]
     except KeyError as key:
-        raise SourceError(errno.EIO, f"no {key} line", place.file("cpu.stat")) from None
+        raise ValueError(f"no {key} line") from None
     nice = min(values.get(b"nice_usec", 0), user)
     return CpuTime(
         user=(user - nice) * _NSEC_PER_USEC,
@@ -207,7 +213,7 @@ def cpu_quota(place: Place) -> Fraction | None:
     return place.smallest("cpu.max", parse.cpu_max)
 
 
-def memory_use_by_node(place: Place) -> dict[str, dict[int, int]]:
+def memory_use_by_node(place: Place) -> Mapping[str, Mapping[int, int]]:
     """Return use by kind and node, in bytes, of where memory is charged; see ``memory``.
 
     Nothing on a kernel without NUMA.

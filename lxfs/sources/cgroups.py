@@ -161,7 +161,8 @@ class Hierarchies:
                 if best is None or place.depth > best[0].depth:
                     best = place, 1
         unified = self.unified(paths)
-        if unified is not None and (best is None or unified.depth > best[0].depth):
+        # Of places as deep the unified one: v1 sorts its list for each reader, this is not made.
+        if unified is not None and (best is None or unified.depth >= best[0].depth):
             best = unified, 2
         return best
 
@@ -183,9 +184,18 @@ class ContainerCgroup:
     def __init__(self, hierarchies: Hierarchies, paths: Mapping[str, str]) -> None:
         self._hierarchies = hierarchies
         self._paths = paths
+        self._places: dict[str, tuple[Place, int] | None] = {}
+        self._threads: tuple[Place, int] | None = None
+        # What the last limit was made of, and that limit: it seldom changes.
+        self._limit: tuple[tuple[object, ...], CpuLimit] | None = None
 
     def _place(self, controller: str) -> tuple[Place, int] | None:
-        return self._hierarchies.place(controller, self._paths)
+        try:
+            return self._places[controller]
+        except KeyError:
+            found = self._hierarchies.place(controller, self._paths)
+            self._places[controller] = found
+            return found
 
     def _need(self, controller: str) -> tuple[Place, int]:
         found = self._place(controller)
@@ -257,9 +267,14 @@ class ContainerCgroup:
         if (found := self._place("cpuset")) is not None:
             place, version = found
             allowed = cgroup1.cpuset(place) if version == 1 else cgroup2.cpuset(place)
+        made_of = (allowed, online, quota)
+        if (last := self._limit) is not None and last[0] == made_of:
+            return last[1]
         usable = set(online)
         # A cpuset whose CPUs all went offline falls back to its ancestors' in the kernel too.
-        return CpuLimit(tuple(cpu for cpu in allowed if cpu in usable) or online, quota)
+        limit = CpuLimit(tuple(cpu for cpu in allowed if cpu in usable) or online, quota)
+        self._limit = made_of, limit
+        return limit
 
     def memory_nodes(self, online: tuple[int, ...]) -> tuple[int, ...]:
         """Return the NUMA nodes of ``online`` that its memory may be on, at least one."""
@@ -280,10 +295,11 @@ class ContainerCgroup:
 
     def threads(self) -> list[int]:
         """Return the host's ids of all threads, descendants' included."""
-        found = self._hierarchies.thread_place(self._paths)
-        if found is None:
+        if self._threads is None:
+            self._threads = self._hierarchies.thread_place(self._paths)
+        if self._threads is None:
             raise SourceError(errno.ENODEV, "no cgroup hierarchy lists the threads")
-        place, version = found
+        place, version = self._threads
         return place.tree_of_integers("tasks" if version == 1 else "cgroup.threads")
 
 

@@ -1,24 +1,32 @@
-"""Kernel files that are read again and again: descriptors kept open, and contents for a moment.
+"""Kernel files that are read again and again: descriptors kept open, nothing parsed twice.
 
-Role: opening a file costs several times what reading it does. A file of procfs or of a cgroup is
-rendered anew for each read at offset 0, so one descriptor serves many reads.
-Boundary: paths in, bytes out; what they mean is known elsewhere. Never more than a fixed number
-of descriptors, each for a second at most. A descriptor of a process or cgroup that is gone reads
-ESRCH or ENODEV; the path then decides. That is so on procfs and kernfs alone: recorded files
-elsewhere are to be read with ``keep`` off.
+Role: opening a file costs several times what reading it does, and parsing it more than comparing
+it. A file of procfs, sysfs or a cgroup is rendered anew for each read at offset 0, so one
+descriptor serves many reads; what was made of its bytes is kept for as long as they are the same.
+Boundary: paths in, bytes or values out; what they mean is known elsewhere. Whatever is returned
+was read from the kernel during the call. Never more than a fixed number of descriptors, each for a
+second at most. A descriptor of a process or cgroup that is gone reads ESRCH or ENODEV; the path
+then decides. That is so on procfs and kernfs alone: recorded files elsewhere are to be read with
+``keep`` off.
 Threading: any number of threads. A descriptor is closed when its last reader lets go of it, never
 under one that still reads: its number may by then be another file's.
 """
 
+import errno
 import os
+import resource
 import threading
 import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from lxfs.model import SourceError
 
-_MAX_HELD = 256
+_T = TypeVar("_T")
+
+_MAX_HELD = 4096
+"""Descriptors held at most, and as many pinned; of a process that may have few open, a quarter."""
 _HELD_SECONDS = 1.0
-_RECENT_SECONDS = 0.005
 _WHOLE = 1 << 14
 """Bytes read at once. A longer file is not held: its parts would be of several moments."""
 
@@ -32,95 +40,188 @@ def read_bytes(path: str) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            chunks = []
-            while chunk := os.read(descriptor, 1 << 16):
-                chunks.append(chunk)
-            return b"".join(chunks)
+            return _to_the_end(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise SourceError(error.errno, error.strerror, path) from error
 
 
+def _to_the_end(descriptor: int) -> bytes:
+    text = os.pread(descriptor, 1 << 16, 0)
+    chunks, length = [text], len(text)
+    while chunk := os.pread(descriptor, 1 << 16, length):
+        chunks.append(chunk)
+        length += len(chunk)
+    return b"".join(chunks)  # of one chunk: the chunk itself
+
+
+def _at_once(descriptor: int) -> bytes | None:
+    text = os.pread(descriptor, _WHOLE, 0)
+    return text if len(text) < _WHOLE else None
+
+
+def shaped(path: str, text: bytes, shape: Callable[[bytes], _T]) -> _T:
+    """Return what ``shape`` makes of a file's bytes; its ``ValueError`` is an EIO of the file."""
+    try:
+        return shape(text)
+    except ValueError as error:
+        raise SourceError(errno.EIO, str(error), path) from error
+
+
 class _Held:
-    """An open file and until when it may be used; closed with the last reference to it."""
+    """An open file, until when it may be used, and what was last made of it.
 
-    __slots__ = ("descriptor", "until")
+    ``made`` is by shape: the bytes, and the value that they gave. The file is closed with the last
+    reference.
+    """
 
-    def __init__(self, path: str) -> None:
-        self.descriptor = -1  # before what may fail: __del__ looks at it
+    __slots__ = ("descriptor", "made", "until")
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
         self.until = time.monotonic() + _HELD_SECONDS
-        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.made: dict[Callable[[bytes], Any], tuple[bytes, Any]] = {}
 
     def __del__(self, close=os.close) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
         if self.descriptor >= 0:
             close(self.descriptor)
 
 
-class Files:
-    """Readers of single-record files (``single_open`` and kernfs): those that one read gives whole.
+class Pin:
+    """A file that stays open: what it is of (a process, a namespace) cannot become another's.
 
-    Files of many records (cpuinfo, mountinfo, lists of threads) are for ``read_bytes``.
+    For procfs: the descriptor goes on reading ESRCH when the process has gone, whoever gets its
+    pid; and while a namespace is open, no other gets its inode.
+    """
+
+    __slots__ = ("_descriptor", "_path", "_pins")
+
+    def __init__(self, path: str, pins: list[None]) -> None:
+        self._descriptor = -1
+        self._path = path
+        self._pins = pins
+        pins.append(None)
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self, close=os.close) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        self._pins.pop()
+        if self._descriptor >= 0:
+            close(self._descriptor)
+
+    def read(self) -> bytes:
+        """Return what the file says now. Raises ``SourceError`` with the kernel's errno."""
+        try:
+            return os.pread(self._descriptor, _WHOLE, 0)
+        except OSError as error:
+            raise SourceError(error.errno, error.strerror, self._path) from error
+
+    def inode(self) -> int:
+        """Return the file's inode."""
+        return os.fstat(self._descriptor).st_ino
+
+
+class Files:
+    """Readers of files that one read gives whole (``single_open`` and kernfs).
+
+    Those of many records (cpuinfo, mountinfo, lists of threads) are for ``text`` or
+    ``read_bytes``.
     """
 
     def __init__(self, *, keep: bool) -> None:
         self._keep = keep
         self._lock = threading.Lock()
         self._held: dict[str, _Held] = {}
-        self._recent: dict[str, tuple[float, bytes]] = {}
+        self._most = min(_MAX_HELD, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        self._pins: list[None] = []  # one for each: counted by append and pop, which are atomic
 
     def read(self, path: str) -> bytes:
         """Return what a file says now. Raises ``SourceError`` with the kernel's errno."""
+        return self.value(path, bytes)
+
+    def value(self, path: str, shape: Callable[[bytes], _T]) -> _T:
+        """Return what ``shape`` makes of what a file says now.
+
+        It is asked again only when the file says something else than before, so nobody may change
+        what it returned. Raises as ``read`` does, and EIO for a file of another shape.
+        """
         held = self._held.get(path)
+        text = None
         if held is not None and time.monotonic() < held.until:
             try:
                 text = os.pread(held.descriptor, _WHOLE, 0)
             except OSError:
-                pass  # gone; there may be another by its name
-            else:
-                if len(text) < _WHOLE:
-                    return text
-        return self._open(path) if self._keep else read_bytes(path)
+                text = None  # gone; there may be another by its name
+        if held is None or text is None or len(text) == _WHOLE:
+            held, text = self._open(path, _at_once)
+        last = held.made.get(shape)
+        if last is not None and last[0] == text:
+            return last[1]  # type: ignore[no-any-return]  # what the shape returned
+        value = shaped(path, text, shape)
+        held.made[shape] = text, value
+        return value
 
-    def _open(self, path: str) -> bytes:
+    def text(self, path: str) -> bytes:
+        """Return what a file of any shape and length says now.
+
+        The same object as long as it says the same, which makes it a cheap key for what is derived
+        from it.
+        """
+        held = self._held.get(path)
+        text = None
+        if held is not None and time.monotonic() < held.until:
+            try:
+                text = _to_the_end(held.descriptor)
+            except OSError:
+                text = None
+        if held is None or text is None:
+            held, text = self._open(path, _to_the_end)
+        last = held.made.get(bytes)
+        if last is not None and last[0] == text:
+            return last[0]
+        held.made[bytes] = text, text
+        return text
+
+    def _open(self, path: str, read: Callable[[int], bytes | None]) -> tuple[_Held, bytes]:
+        """Return what a file says now, read from a new descriptor, and that if it is to be held."""
+        before = self._held.get(path)
+        if not self._keep:
+            return _Held(-1), read_bytes(path)
         try:
-            held = _Held(path)
-            text = os.pread(held.descriptor, _WHOLE, 0)
+            held = _Held(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            text = read(held.descriptor)
         except OSError as error:
             with self._lock:
                 self._held.pop(path, None)
             raise SourceError(error.errno, error.strerror, path) from error
-        if len(text) == _WHOLE:
-            return read_bytes(path)
+        if text is None:
+            return held, read_bytes(path)
+        if before is not None:
+            held.made = before.made  # true of the same bytes, wherever they come from
         with self._lock:
             self._held.pop(path, None)  # the new one goes to the end: first in, first out
-            while len(self._held) >= _MAX_HELD:
+            while len(self._held) >= self._most:
                 del self._held[next(iter(self._held))]
             self._held[path] = held
-        return text
+        return held, text
 
-    def recent(self, path: str) -> bytes:
-        """Return a file of any shape as it was not more than a few milliseconds ago.
+    def pin(self, path: str) -> Pin | None:
+        """Return a file opened for good; ``None`` where nothing is kept, or too much already.
 
-        For what changes slowly or is the same for every container; the same object again and
-        again, which makes it a cheap key for what is derived from it.
+        Raises ``SourceError`` with the kernel's errno.
         """
-        if not self._keep:
-            return read_bytes(path)
-        now = time.monotonic()
-        until, text = self._recent.get(path, (0.0, b""))
-        if now < until:
-            return text
-        text = read_bytes(path)
-        self._recent[path] = (now + _RECENT_SECONDS, text)
-        return text
+        if not self._keep or len(self._pins) >= self._most:
+            return None
+        try:
+            return Pin(path, self._pins)
+        except OSError as error:
+            raise SourceError(error.errno, error.strerror, path) from error
 
     def sweep(self) -> None:
-        """Close what has not been opened anew for a while, and drop what is not recent any more."""
+        """Close what has not been opened anew for a while."""
         now = time.monotonic()
         with self._lock:
             self._held = {path: held for path, held in self._held.items() if now < held.until}
-        self._recent = {path: kept for path, kept in list(self._recent.items()) if now < kept[0]}
 
 
 class Moment(Files):
@@ -136,7 +237,11 @@ class Moment(Files):
             self._texts[path] = read_bytes(path)
         return self._texts[path]
 
-    recent = read
+    text = read
+
+    def value(self, path: str, shape: Callable[[bytes], _T]) -> _T:
+        """Return what ``shape`` makes of it."""
+        return shaped(path, self.read(path), shape)
 
 
 PLAIN = Files(keep=False)

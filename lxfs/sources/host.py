@@ -17,23 +17,20 @@ from typing import TypeVar
 
 from lxfs import parse
 from lxfs.model import NSEC_PER_TICK, HostNode, SourceError
-from lxfs.sources.files import Files, Moment, read_bytes
+from lxfs.sources.files import Files, Moment, Pin, read_bytes, shaped
 
 # _IOR(0xb7, 7, int) of include/uapi/linux/nsfs.h: the init of a pid namespace, without a fork.
 _NS_GET_TGID_FROM_PIDNS = 0x8004B707
 
+_CLOCKS_APART = 1_000_000
+"""Nanoseconds by which two clocks differ from last time before one of them must have been set."""
+
 _T = TypeVar("_T")
 
 
-def read_as(
-    path: str, shape: Callable[[bytes], _T], read: Callable[[str], bytes] = read_bytes
-) -> _T:
+def read_as(path: str, shape: Callable[[bytes], _T]) -> _T:
     """Return what ``shape`` makes of a file. Raises ``SourceError`` (EIO when malformed)."""
-    text = read(path)
-    try:
-        return shape(text)
-    except ValueError as error:
-        raise SourceError(errno.EIO, str(error), path) from error
+    return shaped(path, read_bytes(path), shape)
 
 
 class Host:
@@ -45,11 +42,13 @@ class Host:
     def __init__(self, root: str = "/") -> None:
         self._root = root.rstrip("/")
         self.files = Files(keep=not self._root)
+        self._fixed: dict[str, tuple[int, bytes]] = {}
 
     def at_one_moment(self) -> "Host":
-        """Return the same host, of which each kept or recent file is read once and for all."""
+        """Return the same host, of which each kept file is read once and for all."""
         host = copy.copy(self)
         host.files = Moment()
+        host._fixed = {}
         return host
 
     def path(self, relative: str) -> str:
@@ -60,9 +59,31 @@ class Host:
         """Return the bytes of a file such as ``proc/meminfo``."""
         return read_bytes(self.path(relative))
 
-    def recent(self, relative: str) -> bytes:
-        """Return the bytes of such a file, as they were not more than a few milliseconds ago."""
-        return self.files.recent(self.path(relative))
+    def record(self, relative: str) -> bytes:
+        """Return the bytes of a file of one record: the same object as long as they are the same.
+
+        Such are meminfo, stat and what is in sysfs.
+        """
+        return self.files.read(self.path(relative))
+
+    def records(self, relative: str) -> bytes:
+        """Return the same of a file of many records: cpuinfo, diskstats."""
+        return self.files.text(self.path(relative))
+
+    def fixed(self, relative: str) -> bytes:
+        """Return a file for what is the same in it until the next boot.
+
+        The names of its lines, and the time of boot, which is another when the clock was set: the
+        file is then read again. Never for any other figure in it, which would be an old one.
+        """
+        if self._root:
+            return self.read(relative)
+        # How long ago the clock says that we have booted, less how long ago it was.
+        boot = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        last = self._fixed.get(relative)
+        if last is None or abs(boot - last[0]) > _CLOCKS_APART:
+            last = self._fixed[relative] = boot, self.records(relative)
+        return last[1]
 
     def mode(self, relative: str) -> int | None:
         """Return type and permissions of what is at a path, links not followed; or ``None``."""
@@ -97,7 +118,7 @@ class Host:
     def online_cpus(self) -> tuple[int, ...]:
         """Return the CPUs that are online, ascending."""
         path = self.path("sys/devices/system/cpu/online")
-        return read_as(path, parse.cpulist, self.files.recent)
+        return self.files.value(path, parse.cpulist)
 
     def nodes(self) -> tuple[HostNode, ...]:
         """Return the NUMA nodes that are online, ascending; none on a kernel without NUMA."""
@@ -106,7 +127,7 @@ class Host:
             return ()
 
         def numbers(name: str) -> tuple[int, ...]:
-            return read_as(self.path(f"{directory}/{name}"), parse.cpulist, self.files.recent)
+            return self.files.value(self.path(f"{directory}/{name}"), parse.cpulist)
 
         with_memory = numbers("has_memory")
         return tuple(
@@ -118,7 +139,7 @@ class Host:
         """Return the bytes of a page, and of a transparent huge page (``None`` without THP)."""
         path = self.path("sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
         try:
-            huge = read_as(path, parse.integer, self.files.recent)
+            huge = self.files.value(path, parse.integer)
         except SourceError as error:
             if error.errno != errno.ENOENT:
                 raise
@@ -128,7 +149,7 @@ class Host:
     def node_size(self, number: int) -> int:
         """Return the memory of a NUMA node, in bytes."""
         path = self.path(f"sys/devices/system/node/node{number}/meminfo")
-        return read_as(path, parse.node_size, self.files.recent)
+        return self.files.value(path, parse.node_size)
 
     def mounts(self) -> list[parse.Mount]:
         """Return the mounts this process sees."""
@@ -146,13 +167,17 @@ class Host:
         except OSError as error:
             raise SourceError(error.errno, error.strerror, path) from error
 
+    def pin(self, relative: str) -> Pin | None:
+        """Return a file opened for good, as ``Files.pin`` has it."""
+        return self.files.pin(self.path(relative))
+
     def process(self, pid: int, *, keep: bool = True) -> parse.Process:
         """Return when a process started, and whether it is ending.
 
         ``keep`` holds the file open for the next time: for processes that are asked about often.
         """
-        read = self.files.read if keep else read_bytes
-        return read_as(self.path(f"proc/{pid}/stat"), parse.process, read)
+        path = self.path(f"proc/{pid}/stat")
+        return self.files.value(path, parse.process) if keep else read_as(path, parse.process)
 
     def starttime(self, pid: int) -> int:
         """Return when a process started, in ticks since boot."""
@@ -175,12 +200,14 @@ class Host:
 
     def cgroup_paths(self, pid: int, *, keep: bool = True) -> Mapping[str, str]:
         """Return the cgroups of a process by controller; ``""`` is the v2 tree."""
-        read = self.files.read if keep else read_bytes
-        return read_as(self.path(f"proc/{pid}/cgroup"), parse.cgroup_paths, read)
+        path = self.path(f"proc/{pid}/cgroup")
+        shape = parse.cgroup_paths
+        return self.files.value(path, shape) if keep else read_as(path, shape)
 
-    def task_status(self, tid: int) -> parse.TaskStatus:
+    def task_status(self, tid: int, *, keep: bool = False) -> parse.TaskStatus:
         """Return the state of a thread and its ids in the nested pid namespaces."""
-        return read_as(self.path(f"proc/{tid}/status"), parse.task_status)
+        path, shape = self.path(f"proc/{tid}/status"), parse.task_status
+        return self.files.value(path, shape) if keep else read_as(path, shape)
 
     def namespace_init(self, pid: int, namespace: int) -> int:
         """Return the host's pid of the init of ``namespace``, in which ``pid`` lives.

@@ -55,9 +55,16 @@ class Place:
         """
         return _below(self, path)
 
+    @cached_property
+    def _paths(self) -> dict[str, str]:
+        return {}
+
     def file(self, name: str) -> str:
         """Return the path of one of the cgroup's files."""
-        return f"{self.point}{self.path}/{name}"
+        path = self._paths.get(name)
+        if path is None:
+            path = self._paths[name] = f"{self.point}{self.path}/{name}"
+        return path
 
     def inode(self) -> int:
         """Return the inode of its directory, which no later cgroup of this path will have.
@@ -97,7 +104,7 @@ class Place:
 
     def read(self, name: str, shape: Callable[[bytes], _T]) -> _T:
         """Return what ``shape`` makes of one of the cgroup's files."""
-        return read_as(self.file(name), shape, self.files.read)
+        return self.files.value(self.file(name), shape)
 
     def read_if_any(self, name: str, shape: Callable[[bytes], _T]) -> _T | None:
         """Return the same, or ``None`` where an existing cgroup has no such file.
@@ -107,7 +114,7 @@ class Place:
         a container's death.
         """
         try:
-            return self.read(name, shape)
+            return self.files.value(self.file(name), shape)
         except SourceError as error:
             if error.errno == errno.ENOENT and Path(f"{self.point}{self.path}").is_dir():
                 return None
@@ -115,12 +122,15 @@ class Place:
 
     def limits(self, name: str, shape: Callable[[bytes], _L | None]) -> list[tuple["Place", _L]]:
         """Return the limits in one file of the cgroup and its ancestors, with whose they are."""
-        found = [(level, level.read_if_any(name, shape)) for level in self.limiting]
-        return [(level, limit) for level, limit in found if limit is not None]
+        return [
+            (level, limit)
+            for level in self.limiting
+            if (limit := level.read_if_any(name, shape)) is not None
+        ]
 
     def smallest(self, name: str, shape: Callable[[bytes], _L | None]) -> _L | None:
         """Return the smallest of these limits."""
-        return min((limit for _, limit in self.limits(name, shape)), default=None)
+        return min([limit for _, limit in self.limits(name, shape)], default=None)
 
     def populated(self) -> bool:
         """Return whether there is any process in this cgroup or below it.
@@ -131,6 +141,13 @@ class Place:
         if events is not None:
             return events.get(b"populated", 0) != 0
         return bool(self.tree_of_integers("tasks"))
+
+    def _is_leaf(self) -> bool:
+        """Return whether there is no cgroup in this one; kernfs counts them, others may not."""
+        try:
+            return os.stat(f"{self.point}{self.path}").st_nlink == 2  # noqa: PTH116, PLR2004
+        except OSError:
+            return False
 
     def tree_of_integers(self, name: str) -> list[int]:
         """Return the integers in one file of this cgroup and of its descendants.
@@ -144,6 +161,8 @@ class Place:
             return read_as(place.file(name), _integers)
 
         numbers = listed(self)
+        if self._is_leaf():
+            return numbers
         level = [self.path]
         seen = 1
         for _ in range(_MAX_DEPTH):

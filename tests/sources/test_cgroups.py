@@ -20,6 +20,7 @@ from lxfs.model import (
     UncountedError,
 )
 from lxfs.sources.cgroups import Cgroup, Hierarchies
+from lxfs.sources.files import Files
 from lxfs.sources.place import Place
 from tests.fixtures import HYBRID, INIT, V2, fixture_host
 
@@ -205,7 +206,7 @@ def test_pressure_needs_a_tree_and_psi(tmp_path: Path, monkeypatch: pytest.Monke
         def read(*_: object) -> bytes:
             raise SourceError(number, "no", "path")
 
-        monkeypatch.setattr(Place, "read", read)
+        monkeypatch.setattr(Files, "value", read)
 
     refuse(errno.EOPNOTSUPP)
     with pytest.raises(UncountedError):

@@ -71,13 +71,14 @@ def test_the_dead_are_not_read(kept: Files, process: subprocess.Popen[bytes]) ->
 
 
 def test_never_more_than_a_bound(kept: Files, tmp_path: Path) -> None:
-    """However many files are read, some hundred stay open, and none after a sweep when old."""
-    for number in range(files._MAX_HELD + 50):
+    """However many files are read, some stay open, and none after a sweep when old."""
+    kept._most = 256
+    for number in range(kept._most + 50):
         path = tmp_path / str(number)
         path.write_text(str(number))
         assert kept.read(str(path)) == str(number).encode()
     held = [name for name in _descriptors() if name.startswith(str(tmp_path))]
-    assert len(held) == files._MAX_HELD
+    assert len(held) == kept._most
     assert f"{tmp_path}/0" not in held
     for name in list(kept._held):
         kept._held[name].until = 0.0
@@ -101,31 +102,99 @@ def test_nothing_is_kept_of_recorded_files(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("here")
     plain = Files(keep=False)
-    assert plain.read(str(path)) == plain.recent(str(path)) == b"here"
+    assert plain.read(str(path)) == plain.text(str(path)) == b"here"
     path.write_text("changed")
-    assert plain.read(str(path)) == plain.recent(str(path)) == b"changed"
+    assert plain.read(str(path)) == plain.text(str(path)) == b"changed"
     assert str(path) not in _descriptors()
 
 
-def test_what_is_recent_is_the_same_object(
-    kept: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_text_is_read_anew_and_the_same_object_while_it_is_the_same(
+    kept: Files, tmp_path: Path
 ) -> None:
-    """For a moment a file is not read again; after it, it is."""
-    monkeypatch.setattr(files, "_RECENT_SECONDS", 60.0)
+    """What is derived from a text can be filed under it, and no text is older than the call."""
     path = tmp_path / "file"
-    path.write_text("one")
-    first = kept.recent(str(path))
+    path.write_text("one" * files._WHOLE)
+    first = kept.text(str(path))
+    assert first == b"one" * files._WHOLE
+    path.write_text("one" * files._WHOLE)
+    assert kept.text(str(path)) is first
     path.write_text("two")
-    assert kept.recent(str(path)) is first
-    kept._recent[str(path)] = (0.0, first)
-    assert kept.recent(str(path)) == b"two"
+    assert kept.text(str(path)) == b"two"
 
 
-def test_no_reader_is_given_another_file(
-    kept: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_parsed_twice(kept: Files, tmp_path: Path) -> None:
+    """A shape is asked when the bytes have changed, after a descriptor's second too."""
+    path = tmp_path / "file"
+    seen: list[bytes] = []
+
+    def shape(text: bytes) -> int:
+        seen.append(text)
+        return int(text)
+
+    for text in ("1", "1", "2", "2", "1"):
+        path.write_text(text)
+        assert kept.value(str(path), shape) == int(text)
+        kept._held[str(path)].until = 0.0
+    assert seen == [b"1", b"2", b"1"]
+
+
+def test_each_shape_is_kept_for_itself(kept: Files, tmp_path: Path) -> None:
+    """One file may be taken for several things."""
+    path = tmp_path / "file"
+    path.write_text("12")
+    for _ in range(2):
+        assert kept.value(str(path), int) == 12
+        assert kept.value(str(path), len) == 2
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_file_of_another_shape_is_an_error_with_its_path(tmp_path: Path, *, keep: bool) -> None:
+    """What was made of it before is not shown in its place."""
+    path = tmp_path / "file"
+    reader = Files(keep=keep)
+    path.write_text("12")
+    assert reader.value(str(path), int) == 12
+    path.write_text("twelve")
+    with pytest.raises(SourceError, match="twelve") as caught:
+        reader.value(str(path), int)
+    assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(path))
+    path.write_text("13")
+    assert reader.value(str(path), int) == 13
+
+
+def test_a_pin_stays_with_its_process(kept: Files, process: subprocess.Popen[bytes]) -> None:
+    """A pinned file of a process that has ended is an error, and its descriptor goes with it."""
+    path = f"/proc/{process.pid}/cgroup"
+    pin = kept.pin(path)
+    assert pin is not None
+    assert pin.read() == Path(path).read_bytes()
+    process.kill()
+    process.wait()
+    with pytest.raises(SourceError) as caught:
+        pin.read()
+    assert caught.value.errno == errno.ESRCH
+    with pytest.raises(SourceError):
+        kept.pin(path)
+    assert path in _descriptors()
+    del pin, caught
+    assert path not in _descriptors()
+
+
+def test_pins_are_bounded_and_never_of_recorded_files(kept: Files, tmp_path: Path) -> None:
+    """Who gets none does without; one that is let go makes room."""
+    path = tmp_path / "file"
+    path.write_text("")
+    assert Files(keep=False).pin(str(path)) is None
+    kept._most = 2
+    pins = [kept.pin(str(path)) for _ in range(3)]
+    assert [pin is None for pin in pins] == [False, False, True]
+    pins.pop(0)
+    assert kept.pin(str(path)) is not None
+
+
+def test_no_reader_is_given_another_file(kept: Files, tmp_path: Path) -> None:
     """While descriptors come and go under many readers, each gets the file that it asked for."""
-    monkeypatch.setattr(files, "_MAX_HELD", 2)
+    kept._most = 2
     paths = [tmp_path / str(number) for number in range(8)]
     for path in paths:
         path.write_text(path.name)

@@ -276,7 +276,7 @@ def test_a_moment_does_not_pass(tmp_path: Path) -> None:
     moment = Moment()
     assert moment.read(str(file)) == b"1"
     file.write_text("2")
-    assert moment.recent(str(file)) == moment.read(str(file)) == b"1"
+    assert moment.text(str(file)) == moment.read(str(file)) == b"1"
 
 
 def test_the_documents_tables_are_up_to_date() -> None:

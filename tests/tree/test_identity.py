@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.fixtures import (
     STRANGER,
     V2,
     FixedHost,
+    RecordedPin,
     fixture_host,
     set_namespace,
 )
@@ -168,6 +170,100 @@ def test_what_a_recycled_inode_replaces_is_forgotten(host: FixedHost, tmp_path: 
     _restart(tmp_path, 3000, 460000, C1_NS)
     assert identity.container(3000) != old
     assert forgotten == [old]
+
+
+def _exits(root: Path) -> None:
+    """Let the init begin to end: its flag is set, and v1 says / for it everywhere."""
+    stat = root / f"proc/{INIT}/stat"
+    fields = stat.read_text().rpartition(")")[2].split()
+    fields[6] = str(int(fields[6]) | 4)
+    stat.write_text(f"{INIT} (init) {' '.join(fields)}\n")
+    cgroup = root / f"proc/{INIT}/cgroup"
+    lines = [line.split(":", 2) for line in cgroup.read_text().splitlines()]
+    cgroup.write_text("".join(f"{n}:{c}:{path if not c else '/'}\n" for n, c, path in lines))
+
+
+def _moves(root: Path) -> None:
+    """Let the init be moved, in one hierarchy."""
+    cgroup = root / f"proc/{INIT}/cgroup"
+    first, *rest = cgroup.read_text().splitlines()
+    cgroup.write_text("\n".join([f"{first.rpartition(':')[0]}:/elsewhere", *rest]) + "\n")
+
+
+def _recycled(root: Path) -> None:
+    """Let another process of the same cgroups get the init's pid."""
+    text = (root / f"proc/{INIT}/cgroup").read_text()
+    shutil.move(root / f"proc/{INIT}", root / "old")  # so that its inode is not given out at once
+    _restart(root, INIT, 450000, C1_NS)
+    (root / f"proc/{INIT}/cgroup").write_text(text)
+
+
+@pytest.mark.parametrize("pins", [True, False])
+@pytest.mark.parametrize("source", [HYBRID, V2], ids=["v1", "v2"])
+@pytest.mark.parametrize(
+    ("happens", "stays"),
+    [(lambda _: None, True), (_exits, False), (_recycled, False)],
+    ids=["nothing", "exits", "recycled"],
+)
+def test_who_is_gone_is_not_where_it_was(
+    source: Path, happens: Callable[[Path], None], *, pins: bool, stays: bool, tmp_path: Path
+) -> None:
+    """What was read where a container was located is its own only if it still lives there.
+
+    On v1 the cgroup file alone tells, on v2 the flag: both are looked at after the reading.
+    """
+    host = fixture_host(source, tmp_path)
+    host.pins = pins
+    identity = Identity(host)
+    container = identity.container(INIT)
+    assert container is not None
+    address = identity.locate(container)
+    assert (address.file is not None) == pins
+    assert address.proves_life == (source == HYBRID)
+    happens(tmp_path)
+    assert identity.is_at(container, address) == stays
+
+
+@pytest.mark.parametrize("source", [HYBRID, V2], ids=["v1", "v2"])
+def test_who_was_moved_is_not_where_it_was(source: Path, tmp_path: Path) -> None:
+    """A change in any hierarchy ends an address that is used again; it is located anew."""
+    host = fixture_host(source, tmp_path)
+    host.pins = True
+    identity = Identity(host)
+    container = identity.container(INIT)
+    assert container is not None
+    address = identity.locate(container)
+    _moves(tmp_path)
+    assert not identity.is_at(container, address)
+    assert "/elsewhere" in identity.locate(container).paths.values()
+
+
+def test_a_pinned_namespace_needs_no_look_at_its_init(host: FixedHost, tmp_path: Path) -> None:
+    """While a namespace is held open no other gets its inode: the container found is the same.
+
+    That its init lives is asked after each reading, not before.
+    """
+    host.pins = True
+    identity = Identity(host)
+    container = identity.container(MEMBER)
+    _exits(tmp_path)
+    assert identity.container(MEMBER) == container
+    assert container is not None
+    with pytest.raises(SourceError, match="gone"):
+        identity.locate(container)
+    assert identity.reap() == [container]
+    with pytest.raises(SourceError, match="gone"):
+        identity.container(MEMBER)
+
+
+def test_a_namespace_is_pinned_by_its_own_init_alone(
+    host: FixedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An init's pid that becomes another's while it is looked for pins nothing."""
+    host.pins = True
+    monkeypatch.setattr(RecordedPin, "inode", lambda _: HOST_NS)
+    with pytest.raises(SourceError, match="gone"):
+        Identity(host).container(MEMBER)
 
 
 @pytest.mark.parametrize(

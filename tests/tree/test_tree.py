@@ -16,8 +16,9 @@ import pytest
 from lxfs import parse
 from lxfs.entries import File
 from lxfs.ledger import Ledger
-from lxfs.model import MemoryUse
+from lxfs.model import MemoryUse, SourceError
 from lxfs.sources.cgroups import ContainerCgroup
+from lxfs.state import Kept
 from lxfs.table import FILES
 from lxfs.tree import Tree
 from lxfs.world import Snapshot, World
@@ -33,10 +34,17 @@ class Mounted:
     """A tree over a copy of a fixture, and reads through it."""
 
     def __init__(
-        self, source: Path, root: Path, *, by_cgroup: bool = False, ledger: Ledger | None = None
+        self,
+        source: Path,
+        root: Path,
+        *,
+        by_cgroup: bool = False,
+        ledger: Ledger | None = None,
+        pins: bool = False,
     ) -> None:
         self.root = root
         self.host: FixedHost = fixture_host(source, root)
+        self.host.pins = pins
         self.world = World.of(self.host, by_cgroup=by_cgroup, ledger=ledger)
         self.tree = Tree(self.world)
 
@@ -55,18 +63,18 @@ class Mounted:
             self.tree.release(handle)
 
 
-@pytest.fixture
-def v2(tmp_path: Path) -> Iterator[Mounted]:
-    """A tree over the synthesised v2 host."""
-    mounted = Mounted(V2, tmp_path)
+@pytest.fixture(params=[False, True], ids=["located", "remembered"])
+def v2(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Mounted]:
+    """A tree over the synthesised v2 host, which finds a container anew or remembers where."""
+    mounted = Mounted(V2, tmp_path, pins=request.param)
     yield mounted
     mounted.tree.close()
 
 
-@pytest.fixture
-def hybrid(tmp_path: Path) -> Iterator[Mounted]:
-    """A tree over the recorded hybrid host."""
-    mounted = Mounted(HYBRID, tmp_path)
+@pytest.fixture(params=[False, True], ids=["located", "remembered"])
+def hybrid(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Mounted]:
+    """A tree over the recorded hybrid host, likewise."""
+    mounted = Mounted(HYBRID, tmp_path, pins=request.param)
     yield mounted
     mounted.tree.close()
 
@@ -481,8 +489,11 @@ def _beside(pod: Mounted, name: str) -> Path:
     return pod.root / f"sys/fs/cgroup{path}"
 
 
-def test_what_is_kept_of_a_neighbour_goes_with_its_cgroup(pod: Mounted) -> None:
+def test_what_is_kept_of_a_neighbour_goes_with_its_cgroup(
+    pod: Mounted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Counters, loads and counts are each neighbour's own, and dropped with it; init lives on."""
+    monkeypatch.setattr(Kept, "_DEAR", -1)
     one = _beside(pod, "a")
     (one / "cpu.stat").write_text("usage_usec 7000000\nuser_usec 7000000\nsystem_usec 0\n")
     assert pod.read("proc/stat").startswith("cpu  700 0 0 ")
@@ -561,3 +572,77 @@ def test_making_cgroups_gives_no_more_handles(
     with pytest.raises(OSError, match=r".") as caught:
         pod.tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
     assert caught.value.errno == errno.ENFILE
+
+
+def _elsewhere(mounted: Mounted, limit: int) -> str:
+    """Make a cgroup like the container's with another limit; return its path."""
+    path = "/system.slice/elsewhere"
+    shutil.copytree(mounted.root / C1, mounted.root / f"sys/fs/cgroup{path}")
+    (mounted.root / f"sys/fs/cgroup{path}/memory.max").write_text(f"{limit}\n")
+    return path
+
+
+def _total(mounted: Mounted) -> int:
+    return parse.meminfo(mounted.read("proc/meminfo").encode())[b"MemTotal"]
+
+
+def test_a_container_is_followed(v2: Mounted) -> None:
+    """When its init was moved between two reads, the second shows where it is."""
+    assert _total(v2) == _total(v2) == 512 << 20
+    path = _elsewhere(v2, 64 << 20)
+    (v2.root / f"proc/{INIT}/cgroup").write_text(f"0::{path}\n")
+    assert _total(v2) == _total(v2) == 64 << 20
+
+
+def test_who_moves_while_it_is_looked_at_is_looked_at_again(v2: Mounted) -> None:
+    """What was read where it no longer is is not shown, nor remembered."""
+    v2.read("proc/uptime")
+    v2.read("proc/meminfo")
+    path = _elsewhere(v2, 64 << 20)
+    seen: list[int | None] = []
+
+    def view(now: Snapshot) -> bytes:
+        seen.append(now.memory.limit)
+        if len(seen) == 1 and v2.host.pins:
+            (v2.root / f"proc/{INIT}/cgroup").write_text(f"0::{path}\n")
+        return b"%d" % (now.memory.limit or 0)
+
+    container = v2.world.identity.container(MEMBER)
+    assert container is not None
+    shown = v2.world.show(container, view)
+    if v2.host.pins:
+        assert (shown, seen) == (b"%d" % (64 << 20), [512 << 20, 64 << 20])
+    else:
+        assert (shown, seen) == (b"%d" % (512 << 20), [512 << 20])
+
+
+def test_what_was_not_the_containers_is_not_counted(v2: Mounted) -> None:
+    """CPU time that was read where the container is not does not enter its counters."""
+    v2.read("proc/stat")
+    before = v2.world.clocks._clocks.copy()
+    key, clock = next(iter(before.items()))
+    was = (clock.at, clock.used, clock.idle)
+    v2.host.now += 10**9
+    container = v2.world.identity.container(MEMBER)
+    assert container is not None
+    now = Snapshot(v2.world, container, v2.world.homes.get(container))
+    assert now.cpus.visible
+    shutil.rmtree(v2.root / f"proc/{INIT}")
+    with pytest.raises(SourceError):
+        _ = now.counters
+    clock = v2.world.clocks._clocks[key]
+    assert (clock.at, clock.used, clock.idle) == was
+
+
+def test_one_that_is_reaped_is_remembered_nowhere(v2: Mounted) -> None:
+    """Where a container was is forgotten with it, also when somebody has just found it there."""
+    v2.read("proc/meminfo")
+    container = v2.world.identity.container(MEMBER)
+    assert container is not None
+    assert (container in v2.world.homes) == v2.host.pins
+    home = v2.world.locate(container)
+    shutil.rmtree(v2.root / f"proc/{INIT}")
+    v2.world.reap()
+    v2.world.homes[container] = home
+    v2.world.reap()
+    assert v2.world.homes == {}
