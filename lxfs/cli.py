@@ -79,6 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="the same for machines")
     status.set_defaults(call=_status)
 
+    doctor = verbs.add_parser("doctor", help="say what is wrong on this host, and what to do")
+    doctor.add_argument("--json", action="store_true", help="the same for machines")
+    doctor.set_defaults(call=_doctor)
+
     install = verbs.add_parser("install", help="set up the systemd unit and the hooks")
     _add_root(install)
     install.add_argument("--view", metavar="DIR", help="where to mount, as /var/lib/lxfs")
@@ -229,6 +233,14 @@ def _status(arguments: argparse.Namespace) -> int:
 
     print(run(as_json=arguments.json), end="")
     return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from lxfs.doctor import run  # noqa: PLC0415 - --help needs none of it
+
+    text, status = run(as_machine=arguments.json)
+    print(text, end="")
+    return status
 
 
 def _install(arguments: argparse.Namespace) -> int:

@@ -29,6 +29,7 @@ LXC_CONFIG = f"{LXC_DIRECTORY}/99-lxfs.conf"
 OCI_CONFIG = "/usr/share/containers/oci/hooks.d/lxfs.json"
 UNIT = "/etc/systemd/system/lxfs.service"
 _PACKAGED = "/usr/lib/systemd/system/lxfs.service"
+UNITS = (UNIT, _PACKAGED, "/lib/systemd/system/lxfs.service")
 RECORD = "/usr/share/lxfs/installed.json"
 PARTS: Mapping[str, Mapping[str, tuple[str, int]]] = {
     "systemd": {UNIT: ("lxfs.service", 0o644)},

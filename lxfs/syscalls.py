@@ -33,11 +33,17 @@ def _checked(result: int, *paths: str) -> None:
         raise OSError(number, os.strerror(number), *paths)
 
 
-def mount(source: str, target: str, fstype: str = "", flags: int = 0) -> None:
+def mount(
+    source: str, target: str, fstype: str = "", flags: int = 0, data: str | None = None
+) -> None:
     """Attach a filesystem; ``flags`` are the MS_ constants above (``man 2 mount``)."""
     _checked(
         _libc.mount(
-            os.fsencode(source), os.fsencode(target), fstype.encode(), ctypes.c_ulong(flags), None
+            os.fsencode(source),
+            os.fsencode(target),
+            fstype.encode(),
+            ctypes.c_ulong(flags),
+            data.encode() if data is not None else None,
         ),
         target,
     )

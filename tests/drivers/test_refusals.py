@@ -86,7 +86,7 @@ def test_no_libfuse(tmp_path: Path) -> None:
 def test_not_root() -> None:
     """Anybody but root is told so by each verb that needs it, before anything else is tried."""
     verbs = (["mount", "/mnt"], ["umount", "/mnt"], ["explain", "1"])
-    inside = (["attach", "1"], ["detach", "1"], ["status"])
+    inside = (["attach", "1"], ["detach", "1"], ["status"], ["doctor"])
     for arguments in (*verbs, *inside, ["install"], ["uninstall"]):
         assert "must be root" in _refused_to_nobody(*arguments)
 
@@ -103,7 +103,7 @@ def _refused_to_nobody(*arguments: str) -> str:
     """Return the one line that nobody is refused with."""
     code = textwrap.dedent("""
         import locale, os, shutil, sys  # what is imported late may not be readable to nobody
-        from lxfs import attach, cli, explain, install, mounting, run, status
+        from lxfs import attach, cli, doctor, explain, install, mounting, run, status
         import encodings.ascii
         os.setuid(65534)
         sys.exit(cli.main(sys.argv[1:]))
