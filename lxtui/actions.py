@@ -173,6 +173,13 @@ ACTIONS: tuple[Action, ...] = (
         footer=True,
     ),
     Action(
+        "mark",
+        "space",
+        "Mark",
+        "Mark the instance, or no longer: m moves all that are marked, escape unmarks them",
+        _instance,
+    ),
+    Action(
         "snapshot",
         "n",
         "Snapshot",

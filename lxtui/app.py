@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
@@ -21,15 +21,20 @@ from textual.screen import Screen
 
 from lxtui.clock import Clock, utc_now
 from lxtui.config import Settings
+from lxtui.evacuation import survey_some
 from lxtui.fleet import Fleet
 from lxtui.migrate.options import MoveOptions
+from lxtui.migrate.placement import Row
 from lxtui.migrate.plan import MovePlan
 from lxtui.migrate.prepare import prepare
 from lxtui.model import JobState, Ref
 from lxtui.screens.dialogs import ConfirmDialog
 from lxtui.screens.main import MainScreen, Wiring
 from lxtui.screens.move import MoveDialog
+from lxtui.screens.move_many import MoveManyDialog
 from lxtui.screens.unfinished import UnfinishedDialog
+
+_SHOWING = MainScreen | MoveDialog | MoveManyDialog | UnfinishedDialog
 
 
 class FleetChanged(Message):
@@ -53,7 +58,14 @@ class LxtuiApp(App[None]):
         self._settings = settings
         self._clock = clock
         self._main = MainScreen(
-            Wiring(fleet.submit, self._plan_move, fleet.jobs.stop, fleet.refresh, self._now),
+            Wiring(
+                submit=fleet.submit,
+                plan_move=self._plan_move,
+                survey=self._survey,
+                cancel_job=fleet.jobs.stop,
+                refresh=fleet.refresh,
+                clock=self._now,
+            ),
             settings,
         )
 
@@ -76,7 +88,7 @@ class LxtuiApp(App[None]):
         """Give the snapshot to every screen that shows it."""
         snapshot = self._fleet.snapshot
         for screen in self.screen_stack:
-            if isinstance(screen, MainScreen | MoveDialog | UnfinishedDialog) and screen.is_mounted:
+            if isinstance(screen, _SHOWING) and screen.is_mounted:
                 screen.show(snapshot)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -114,6 +126,11 @@ class LxtuiApp(App[None]):
     def _plan_move(self, ref: Ref, target: str, options: MoveOptions) -> MovePlan:
         backends = self._fleet.backends
         return prepare(backends[ref.host], backends[target], ref, options, self._fleet.folder)
+
+    def _survey(
+        self, refs: frozenset[Ref], targets: Sequence[str], options: MoveOptions
+    ) -> tuple[Row, ...]:
+        return survey_some(refs, self._fleet.backends, targets, options)
 
     def _announce(self) -> None:
         self.post_message(FleetChanged())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from lxtui.migrate.options import MoveOptions, Transport
+from lxtui.migrate.placement import Row
 from lxtui.model import Kind, Ref, StateAction
 
 CLI = {Kind.LXD: "lxc", Kind.INCUS: "incus"}
@@ -131,6 +132,24 @@ class Move:
             words.append(f"--mode {options.transport}")
         verb = "copy" if options.copy else "move"
         return self.ref.command(f"{CLI[kind]} {verb}", " ".join(words))
+
+
+@dataclass(frozen=True, slots=True)
+class MoveMany:
+    """Move several instances, each where a survey has placed it."""
+
+    rows: tuple[Row, ...]
+    options: MoveOptions = field(default_factory=MoveOptions)
+    parallel: int = 1
+    keep_going: bool = False
+    """Move whatever can be moved, whatever does not fit or fails."""
+
+    @property
+    def title(self) -> str:
+        """A line for the operations pane."""
+        planned = [row for row in self.rows if row.target]
+        targets = ", ".join(sorted({row.target for row in planned}))
+        return f"move {len(planned)} instances → {targets}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""All instances of a host moved away, to one host or to several.
+"""Many instances moved at once: all of a host, or those that were marked.
 
 Role: asks the hosts once, arranges who goes where, makes the moves, some at a time. Boundary:
 backends below, a report above; shows nothing. Threading: ``carry_out`` blocks its caller and uses
@@ -8,61 +8,35 @@ others are not begun.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from threading import Event as Flag
+from threading import Lock
 
 from lxtui.backend.base import Backend
-from lxtui.commands import Move
-from lxtui.errors import LxtuiError, UsageError
+from lxtui.commands import Move, MoveMany
+from lxtui.errors import LxtuiError, OperationError, UsageError
 from lxtui.migrate import MOVED
 from lxtui.migrate.facts import Level, MoveFacts
 from lxtui.migrate.options import MoveOptions
-from lxtui.migrate.placement import Candidate, Load, Room, memory_left, memory_need, place
+from lxtui.migrate.placement import (
+    Candidate,
+    Fate,
+    Load,
+    Room,
+    Row,
+    memory_left,
+    memory_need,
+    place,
+)
 from lxtui.migrate.plan import route
 from lxtui.migrate.preflight import check, space_needed
 from lxtui.model import Host, Instance, Placement, Progress, Ref
-from lxtui.perform import perform
+from lxtui.perform import Outcome, perform
 
 Report = Callable[[Ref, Progress], None]
-
-
-class Fate(StrEnum):
-    """What became of one instance."""
-
-    PLANNED = "planned"
-    MOVED = "moved"
-    FAILED = "failed"
-    """Its move failed, and was taken back or left as the reason says."""
-    NOT_BEGUN = "not-begun"
-    DOES_NOT_FIT = "does-not-fit"
-    STAYS = "stays"
-    """It is the kept source of an earlier move."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One instance of the host."""
-
-    source: Ref
-    target: str = ""
-    """The host that it goes to."""
-    fate: Fate = Fate.PLANNED
-    reason: str = ""
-    memory: int = 0
-    """Bytes that it may use."""
-    disk: int | None = None
-    warnings: tuple[str, ...] = ()
-    seconds: float | None = None
-    downtime_seconds: float | None = None
-
-    @property
-    def well(self) -> bool:
-        """Whether nobody has to see to it."""
-        return self.fate in {Fate.MOVED, Fate.PLANNED, Fate.STAYS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +61,42 @@ def survey(
     if here.name in names or len(set(names)) < len(names):
         raise UsageError("each target must be another host, named once")
     leaving = [one for one in source.instances() if project in {"", one.ref.project}]
-    kept = [one for one in leaving if MOVED in one.config]
-    leaving = [one for one in leaving if MOVED not in one.config]
-    projects = {one.ref.project for one in leaving}
-    origins = {name: source.placement(name) for name in projects}
-    sides = [_ask(target, projects) for target in targets]
+    return _arranged({here.name: (source, here)}, leaving, targets, options)
+
+
+def survey_some(
+    refs: Collection[Ref],
+    backends: Mapping[str, Backend],
+    targets: Sequence[str],
+    options: MoveOptions,
+) -> tuple[Row, ...]:
+    """Where each of these instances, of one host or several, would go; nothing is touched."""
+    sources = {name: (backends[name], backends[name].connect()) for name in {r.host for r in refs}}
+    leaving = [
+        one for backend, _ in sources.values() for one in backend.instances() if one.ref in refs
+    ]
+    leaving.sort(key=lambda one: one.ref)
+    return _arranged(sources, leaving, [backends[name] for name in targets], options)
+
+
+def _arranged(
+    sources: Mapping[str, tuple[Backend, Host]],
+    chosen: Sequence[Instance],
+    targets: Sequence[Backend],
+    options: MoveOptions,
+) -> tuple[Row, ...]:
+    staying = {one.ref: why for one in chosen if (why := _why_it_stays(one, targets))}
+    leaving = [one for one in chosen if one.ref not in staying]
+    origins = {
+        (host, project): sources[host][0].placement(project)
+        for host, project in {(one.ref.host, one.ref.project) for one in leaving}
+    }
+    sides = [_ask(target, {project for _, project in origins}) for target in targets]
     cases = {
-        one.ref: [_consider(one, here, side, origins[one.ref.project], options) for side in sides]
+        one.ref: [
+            _consider(one, sources[one.ref.host][1], side, origins[one.ref[:2]], options)
+            for side in sides
+        ]
         for one in leaving
     }
     arranged = place(
@@ -112,11 +115,15 @@ def survey(
         target = arranged.placed[one.ref]
         said = next(said for candidate, said in cases[one.ref] if candidate.host == target)
         rows.append(replace(row, target=target, warnings=said))
-    rows += [
-        Row(one.ref, fate=Fate.STAYS, reason=f"is the kept source of {one.config[MOVED]}")
-        for one in kept
-    ]
+    rows += [Row(ref, fate=Fate.STAYS, reason=why) for ref, why in staying.items()]
     return tuple(rows)
+
+
+def _why_it_stays(one: Instance, targets: Sequence[Backend]) -> str:
+    if MOVED in one.config:
+        return f"is the kept source of {one.config[MOVED]}"
+    at_home = bool(targets) and {target.remote.name for target in targets} == {one.ref.host}
+    return "is there already" if at_home else ""
 
 
 def carry_out(
@@ -129,8 +136,11 @@ def carry_out(
     *,
     parallel: int = 1,
     keep_going: bool = False,
+    ended: Callable[[Row], None] = lambda _: None,
 ) -> tuple[Row, ...]:
     """Make the planned moves, *parallel* at a time; what became of each, in the same order.
+
+    *ended* is told of each as soon as that is known, from the thread that made it.
 
     Without *keep_going* nothing is begun when one does not fit, and nothing more after a failure;
     moves that run by then are seen through.
@@ -160,8 +170,70 @@ def carry_out(
         seconds, away = (done.seconds, done.downtime_seconds) if done else (None, None)
         return replace(row, fate=Fate.MOVED, seconds=seconds, downtime_seconds=away)
 
+    def see_through(row: Row) -> Row:
+        done = move(row)
+        ended(done)
+        return done
+
     with ThreadPoolExecutor(max_workers=max(parallel, 1), thread_name_prefix="evacuate") as pool:
-        return tuple(pool.map(move, rows))
+        return tuple(pool.map(see_through, rows))
+
+
+def move_many(
+    command: MoveMany,
+    backends: Mapping[str, Backend],
+    report: Callable[[Progress], None],
+    stop: Flag,
+    moves: Path,
+) -> Outcome:
+    """Carry out what a person has seen and agreed to; OperationError unless all went well.
+
+    The progress has one line for each instance, to the end.
+    """
+    rows = {row.source: row for row in command.rows}
+    latest: dict[Ref, str] = {}
+    lock = Lock()
+
+    def tell(line: str) -> None:
+        report(Progress(line, details=tuple(_line(row, latest) for row in rows.values())))
+
+    def working(ref: Ref, progress: Progress) -> None:
+        with lock:
+            latest[ref] = progress.text
+            tell(f"{ref}: {progress.text}")
+
+    def ended(row: Row) -> None:
+        with lock:
+            rows[row.source] = row
+            latest.pop(row.source, None)
+            tell(_summary(rows.values()))
+
+    carry_out(
+        command.rows,
+        command.options,
+        backends,
+        working,
+        stop,
+        moves,
+        parallel=command.parallel,
+        keep_going=command.keep_going,
+        ended=ended,
+    )
+    said = _summary(rows.values())
+    if not all(row.well for row in rows.values()):
+        raise OperationError(said)
+    return Outcome(said)
+
+
+def _summary(rows: Collection[Row]) -> str:
+    """``3 moved, 1 failed``: how many have each fate."""
+    counts = {fate: sum(row.fate is fate for row in rows) for fate in Fate}
+    return ", ".join(f"{count} {fate.value}" for fate, count in counts.items() if count)
+
+
+def _line(row: Row, latest: Mapping[Ref, str]) -> str:
+    how = latest.get(row.source) or ": ".join(filter(None, (row.fate.value, row.reason)))
+    return f"{row.source}{f' → {row.target}' if row.target else ''}  {how}"
 
 
 def _ask(target: Backend, projects: set[str]) -> _Side:

@@ -20,7 +20,7 @@ from time import monotonic
 
 from lxtui.backend.base import Backend
 from lxtui.clock import Clock, utc_now
-from lxtui.commands import Command
+from lxtui.commands import Command, MoveMany
 from lxtui.errors import CertificateError, LxtuiError, NotTrustedError
 from lxtui.jobs import Jobs
 from lxtui.migrate.journal import default_folder
@@ -115,7 +115,7 @@ class Fleet:
         for worker in self._workers:
             worker.wake()
 
-    def submit(self, command: Command) -> int:
+    def submit(self, command: Command | MoveMany) -> int:
         """Begin a command; its progress is in the snapshot's jobs."""
         return self.jobs.submit(command)
 

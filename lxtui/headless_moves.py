@@ -20,6 +20,7 @@ from lxtui.backend.base import Backend
 from lxtui.headless import Json, ProgressLine, iso, rounded, stop_on_signals
 from lxtui.migrate.journal import Record
 from lxtui.migrate.options import MoveOptions
+from lxtui.migrate.placement import Fate, Row
 from lxtui.migrate.plan import MovePlan
 from lxtui.migrate.recovery import advice
 from lxtui.model import Progress, Ref
@@ -95,7 +96,7 @@ def print_moves(found: Sequence[Record]) -> None:
     print(text.table(("MOVE", "FROM", "TO", "STEP", "AGE", "NOW"), rows))
 
 
-def evacuation_json(host: str, targets: Sequence[str], rows: Sequence[evacuation.Row]) -> Json:
+def evacuation_json(host: str, targets: Sequence[str], rows: Sequence[Row]) -> Json:
     """The documented keys of an evacuation, carried out or only planned."""
     return {
         "command": "evacuate",
@@ -120,7 +121,7 @@ def evacuation_json(host: str, targets: Sequence[str], rows: Sequence[evacuation
     }
 
 
-def print_evacuation(found: Sequence[evacuation.Row]) -> None:
+def print_evacuation(found: Sequence[Row]) -> None:
     """An evacuation as a table, and under it what people have to know or to mend."""
     rows = [
         (
@@ -136,7 +137,7 @@ def print_evacuation(found: Sequence[evacuation.Row]) -> None:
     ]
     print(text.table(("INSTANCE", "TO", "RESULT", "MEMORY", "DISK", "TOOK", "AWAY"), rows))
     for row in found:
-        for warning in row.warnings if row.fate is evacuation.Fate.PLANNED else ():
+        for warning in row.warnings if row.fate is Fate.PLANNED else ():
             print(text.plain(f"warning: {row.source}: {warning}"))
     for row in found:
         if row.reason:
@@ -144,14 +145,14 @@ def print_evacuation(found: Sequence[evacuation.Row]) -> None:
 
 
 def evacuate(
-    rows: Sequence[evacuation.Row],
+    rows: Sequence[Row],
     options: MoveOptions,
     backends: Mapping[str, Backend],
     moves: Path,
     *,
     parallel: int,
     keep_going: bool,
-) -> tuple[evacuation.Row, ...]:
+) -> tuple[Row, ...]:
     """Make the planned moves with their progress on standard error."""
     show, lock = ProgressLine(), Lock()
 

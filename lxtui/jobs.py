@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,10 @@ from threading import Lock, Thread
 
 from lxtui.backend.base import Backend
 from lxtui.clock import Clock, utc_now
-from lxtui.commands import Command
+from lxtui.commands import Command, MoveMany
 from lxtui.errors import LxtuiError
+from lxtui.evacuation import move_many
+from lxtui.migrate.journal import default_folder
 from lxtui.model import Job, JobState, Progress
 from lxtui.perform import perform
 
@@ -56,7 +59,7 @@ class Jobs:
         ended = [job for job in jobs if job.state is not JobState.RUNNING]
         return (*running, *ended)
 
-    def submit(self, command: Command) -> int:
+    def submit(self, command: Command | MoveMany) -> int:
         """Begin *command*; returns the job's number."""
         number = next(self._numbers)
         stop = Flag()
@@ -91,11 +94,16 @@ class Jobs:
             thread.join(seconds)
         return not any(thread.is_alive() for thread in threads)
 
-    def _run(self, number: int, command: Command, stop: Flag) -> None:
+    def _run(self, number: int, command: Command | MoveMany, stop: Flag) -> None:
+        def report(now: Progress) -> None:
+            self._set(number, now)
+
         try:
-            outcome = perform(
-                command, self._backends, lambda now: self._set(number, now), stop, self._moves
-            )
+            if isinstance(command, MoveMany):
+                folder = self._moves or default_folder(os.environ, Path.home())
+                outcome = move_many(command, self._backends, report, stop, folder)
+            else:
+                outcome = perform(command, self._backends, report, stop, self._moves)
         except LxtuiError as error:
             self._end(number, JobState.FAILED, str(error))
         except Exception as error:  # noqa: BLE001 a job's bug must not end the program
@@ -111,8 +119,10 @@ class Jobs:
 
     def _end(self, number: int, state: JobState, line: str) -> None:
         with self._lock:
+            job = self._jobs[number]
+            progress = Progress(line, details=job.progress.details)
             self._jobs[number] = replace(
-                self._jobs[number], state=state, progress=Progress(line), ended_at=self._clock()
+                job, state=state, progress=progress, ended_at=self._clock()
             )
             self._stops.pop(number)
             self._threads.pop(number)

@@ -263,6 +263,8 @@ class Progress:
     percent: int | None = None
     step: int | None = None
     """Of a job with a plan: the position of the step that is being taken."""
+    details: tuple[str, ...] = ()
+    """Of a job on many instances: one line for each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,8 +82,12 @@ def doubt(files: Files, windows: Sequence[Window], check: Check, since: float = 
 class Comparison:
     """Every file of two instances that lie still: type, mode, owner, content, a link's target."""
 
-    def __init__(self, check: Check, tell: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, check: Check, tell: Callable[[int, int], None], *, content: bool = True
+    ) -> None:
+        """Without *content* no file is read: its size has to be enough."""
         self._check = check
+        self._content = content
         self._tell = tell
         """Told of the files and bytes compared so far."""
         self._pool: ThreadPoolExecutor | None = None
@@ -129,13 +133,17 @@ class Comparison:
             elif what := _difference(one, other):
                 self._differs(path, what)
             elif stat.S_ISREG(one.mode):
-                regular.append((path, one.size))
+                if self._content:
+                    regular.append((path, one.size))
+                else:
+                    self._files += 1
             elif stat.S_ISLNK(one.mode):
                 links.append(path)
         pointed = self._both(lambda files: files.links(links), source, target)
         for path, one_end, other_end in zip(links, *pointed, strict=True):
             if one_end != other_end:
                 self._differs(path, "points elsewhere")
+        self._tell(self._files, self._bytes)
         for batch in _batches(regular):
             self._check()
             sums = self._both(partial(_digests, batch), source, target)
@@ -157,9 +165,17 @@ class Comparison:
 
 
 def compare(
-    source: Files, target: Files, check: Check, say: Callable[[str], None]
+    source: Files,
+    target: Files,
+    check: Check,
+    say: Callable[[str], None],
+    *,
+    content: bool = True,
 ) -> tuple[str, ...]:
-    """What differs between two instances that lie still; says once a second how far it is."""
+    """What differs between two instances that lie still; says once a second how far it is.
+
+    Without *content* no file is read: its size has to be enough.
+    """
     said = time.monotonic()
 
     def tell(files: int, size: int) -> None:
@@ -168,7 +184,7 @@ def compare(
             said = time.monotonic()
             say(f"comparing files: {files}, {text.size(size)}")
 
-    return Comparison(check, tell).run(source, target)
+    return Comparison(check, tell, content=content).run(source, target)
 
 
 def _listed(folder: bytes, files: Files) -> dict[bytes, FileEntry]:

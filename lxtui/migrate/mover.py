@@ -300,14 +300,15 @@ class Mover:
             raise OperationError(
                 f"{self._plan.destination} is not what was planned: {'; '.join(found)}"
             )
-        if self._plan.options.verify is Verify.CHECKSUM:
+        if self._plan.options.verify is not Verify.CONFIG:
             self._compare_files()
         self._check_source()
 
     def _compare_files(self) -> None:
         plan, source, target = self._plan, self._source, self._target
         with source.files(plan.source) as here, target.files(plan.destination) as there:
-            found = compare(here, there, self._check_stop, self._say)
+            content = plan.options.verify is Verify.CHECKSUM
+            found = compare(here, there, self._check_stop, self._say, content=content)
         if found:
             raise OperationError(
                 f"the files of {plan.destination} are not those of {plan.source}: "

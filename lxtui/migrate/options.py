@@ -39,6 +39,8 @@ class Verify(StrEnum):
     """What is compared before the source may go."""
 
     CONFIG = "config"
+    FILES = "files"
+    """Every file too, without its content: type, permissions, owner, size, where a link points."""
     CHECKSUM = "checksum"
     """The content of every file too, read from both sides through their daemons."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 
 from lxtui import format as text
@@ -61,6 +62,41 @@ class Arrangement:
     placed: Mapping[Ref, str]
     unplaced: Mapping[Ref, str]
     """One sentence for each, on every host."""
+
+
+class Fate(StrEnum):
+    """What became of one instance."""
+
+    PLANNED = "planned"
+    MOVED = "moved"
+    FAILED = "failed"
+    """Its move failed, and was taken back or left as the reason says."""
+    NOT_BEGUN = "not-begun"
+    DOES_NOT_FIT = "does-not-fit"
+    STAYS = "stays"
+    """It is the kept source of an earlier move."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One instance of many that are to go, and what becomes of it."""
+
+    source: Ref
+    target: str = ""
+    """The host that it goes to."""
+    fate: Fate = Fate.PLANNED
+    reason: str = ""
+    memory: int = 0
+    """Bytes that it may use."""
+    disk: int | None = None
+    warnings: tuple[str, ...] = ()
+    seconds: float | None = None
+    downtime_seconds: float | None = None
+
+    @property
+    def well(self) -> bool:
+        """Whether nobody has to see to it."""
+        return self.fate in {Fate.MOVED, Fate.PLANNED, Fate.STAYS}
 
 
 def memory_need(instance: Instance) -> int:

@@ -261,7 +261,9 @@ def _steps(facts: MoveFacts) -> tuple[Step, ...]:
     copy = Step(StepKind.COPY, _copy_text(facts), f"{destination} is deleted")
     stop = Step(StepKind.STOP, f"{instance.ref} is stopped", f"{instance.ref} is started again")
     what = "configuration, devices, profiles and snapshots of the copy are compared"
-    if options.verify is Verify.CHECKSUM:
+    if options.verify is Verify.FILES:
+        what = "configuration, snapshots, and owner, mode and size of every file are compared"
+    elif options.verify is Verify.CHECKSUM:
         what = "configuration, snapshots and the content of every file of the copy are compared"
     verify = Step(StepKind.VERIFY, what, "")
     finish = Step(StepKind.FINISH, f"the mark is taken off {destination}", "")

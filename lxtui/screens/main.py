@@ -21,7 +21,7 @@ from textual.widgets import Footer, Input, Static
 
 from lxtui import format as text
 from lxtui.actions import ACTIONS, BY_ID, Action, Ask, Selection
-from lxtui.commands import DeleteSnapshot
+from lxtui.commands import Command, DeleteSnapshot, MoveMany
 from lxtui.config import Settings
 from lxtui.filtering import matches
 from lxtui.model import FleetSnapshot, Instance, JobState
@@ -29,6 +29,7 @@ from lxtui.screens.details import details_page
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
 from lxtui.screens.help import help_page
 from lxtui.screens.move import MoveDialog, PlanMove, Submit
+from lxtui.screens.move_many import MoveManyDialog, Survey
 from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree
@@ -41,6 +42,7 @@ class Wiring:
 
     submit: Submit
     plan_move: PlanMove
+    survey: Survey
     cancel_job: Callable[[int], None]
     refresh: Callable[[], None]
     clock: Callable[[], datetime]
@@ -146,8 +148,11 @@ class MainScreen(Screen[None]):
             self._ask(action, selection, selection.instance)
 
     def action_clear_filter(self) -> None:
-        """Show everything again."""
+        """Show everything again; when everything is shown, take the marks off."""
         field = self.query_one("#filter", Input)
+        if not field.display and not self._query:
+            self.query_one(FleetTable).unmark_all()
+            self.show(self._fleet)
         field.value = ""
         field.display = False
         self.query_one(FleetTable).focus()
@@ -191,15 +196,25 @@ class MainScreen(Screen[None]):
             case Ask.SNAPSHOT:
                 self._ask_snapshot(action, selection, instance)
             case Ask.TARGET:
-                self.app.push_screen(
-                    MoveDialog(
-                        instance,
-                        self._fleet.hosts,
-                        self._wiring.plan_move,
-                        self._wiring.submit,
-                        self._wiring.cancel_job,
-                    )
-                )
+                self._ask_target(instance)
+
+    def _ask_target(self, instance: Instance) -> None:
+        """One, or all that are marked; what is marked counts, wherever the cursor is."""
+        wiring, hosts = self._wiring, self._fleet.hosts
+        known = {one.ref: one for one in self._fleet.instances}
+        marked = self.query_one(FleetTable).marked & known.keys()
+        if len(marked) > 1:
+            dialog: MoveDialog | MoveManyDialog = MoveManyDialog(
+                marked, hosts, wiring.survey, self._submit_many, wiring.cancel_job
+            )
+        else:
+            only = known[next(iter(marked))] if marked else instance
+            dialog = MoveDialog(only, hosts, wiring.plan_move, wiring.submit, wiring.cancel_job)
+        self.app.push_screen(dialog)
+
+    def _submit_many(self, command: Command | MoveMany) -> int:
+        self.query_one(FleetTable).unmark_all()
+        return self._wiring.submit(command)
 
     def _ask_snapshot(self, action: Action, selection: Selection, instance: Instance) -> None:
         def confirm(name: str | None) -> None:
@@ -237,6 +252,15 @@ class MainScreen(Screen[None]):
     def _submit(self, action: Action, instance: Instance, answer: str) -> None:
         if action.build is not None:
             self._wiring.submit(action.build(instance.ref, answer))
+
+    def _do_mark(self) -> None:
+        table = self.query_one(FleetTable)
+        instance = self.selection.instance
+        if instance is not None:
+            table.mark(instance.ref)
+            self.show(self._fleet)
+            if table.has_focus:
+                table.action_cursor_down()
 
     def _do_filter(self) -> None:
         field = self.query_one("#filter", Input)

@@ -22,7 +22,7 @@ from textual.widgets import Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from lxtui import format as text
-from lxtui.commands import Command, Move
+from lxtui.commands import Command, Move, MoveMany
 from lxtui.errors import LxtuiError
 from lxtui.migrate.facts import Level
 from lxtui.migrate.options import Mode, MoveOptions
@@ -30,7 +30,7 @@ from lxtui.migrate.plan import MovePlan
 from lxtui.model import FleetSnapshot, Host, Instance, Job, JobState, Ref
 
 PlanMove = Callable[[Ref, str, MoveOptions], MovePlan]
-Submit = Callable[[Command], int]
+Submit = Callable[[Command | MoveMany], int]
 
 _MARKS = {"done": ("✓", "green"), "now": ("▸", "yellow"), "next": ("·", "dim")}
 
@@ -80,7 +80,7 @@ class MoveDialog(ModalScreen[None]):
         with Vertical(classes="dialog wide") as box:
             box.border_title = Text(text.plain(f"move {self._instance.ref}"))
             box.border_subtitle = "enter moves · escape closes"
-            yield Static(_wishes(self._options), id="wishes")
+            yield Static(wishes(self._options), id="wishes")
             with Horizontal():
                 yield OptionList(*map(_option, self._hosts), id="targets")
                 with VerticalScroll(id="plan-scroll"):
@@ -106,17 +106,8 @@ class MoveDialog(ModalScreen[None]):
         """Wish for something else, or no longer, and plan anew."""
         if self._job is not None:
             return
-        now = self._options
-        match what:
-            case "near-live" | "live":
-                wished = Mode(what)
-                other = Mode.COLD if now.mode is wished else wished
-                self._options = replace(now, mode=other)
-            case "keep":
-                self._options = replace(now, keep_source=not now.keep_source)
-            case _:
-                self._options = replace(now, copy_profiles=not now.copy_profiles)
-        self._write("#wishes", _wishes(self._options))
+        self._options = wished(self._options, what)
+        self._write("#wishes", wishes(self._options))
         self._plan_anew()
 
     def _plan_anew(self) -> None:
@@ -204,16 +195,28 @@ def _option(host: Host) -> Option:
     return Option(Content.assemble(host.name, (f"  {about}", "dim")), disabled=not host.online)
 
 
-def _wishes(options: MoveOptions) -> Content:
+def wished(now: MoveOptions, what: str) -> MoveOptions:
+    """The options after one more press of a toggle."""
+    match what:
+        case "near-live" | "live":
+            asked = Mode(what)
+            return replace(now, mode=Mode.COLD if now.mode is asked else asked)
+        case "keep":
+            return replace(now, keep_source=not now.keep_source)
+        case _:
+            return replace(now, copy_profiles=not now.copy_profiles)
+
+
+def wishes(options: MoveOptions) -> Content:
     """The toggles with their keys."""
-    wishes = (
+    asked = (
         ("n", "near-live", options.mode is Mode.NEAR_LIVE),
         ("l", "live", options.mode is Mode.LIVE),
         ("k", "keep the source", options.keep_source),
         ("p", "copy profiles", options.copy_profiles),
     )
     parts: list[Content] = []
-    for key, label, wished in wishes:
+    for key, label, wished in asked:
         box = ("☑", "green") if wished else ("☐", "dim")
         parts.append(Content.assemble((f"{key} ", "bold"), box, f" {label}   "))
     return Content("").join(parts)

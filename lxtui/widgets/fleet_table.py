@@ -27,6 +27,7 @@ _COLUMNS = (
     ("age", "AGE"),
 )
 _STATE_STYLES = {"Running": "green", "Stopped": "dim", "Frozen": "cyan", "Error": "bold red"}
+_MARK = "✓ "
 _MANY = 20
 _FULL, _TIGHT = 0.95, 0.8
 """Shares of the memory limit from which the number is red, and yellow."""
@@ -38,6 +39,7 @@ class FleetTable(DataTable[Text]):
     def __init__(self) -> None:
         super().__init__(id="instances", cursor_type="row", zebra_stripes=True)
         self._refs: dict[str, Ref] = {}
+        self._marked: set[Ref] = set()
         self._waiting: tuple[Ref, Ref] | None = None
         """An instance that has gone from its host, and where the cursor was left instead."""
 
@@ -53,6 +55,19 @@ class FleetTable(DataTable[Text]):
             return None
         key = self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
         return self._refs.get(key or "")
+
+    @property
+    def marked(self) -> frozenset[Ref]:
+        """The instances that are marked."""
+        return frozenset(self._marked)
+
+    def mark(self, ref: Ref) -> None:
+        """Mark an instance, or no longer; the next ``show`` shows it."""
+        self._marked ^= {ref}
+
+    def unmark_all(self) -> None:
+        """Take all marks off; the next ``show`` shows it."""
+        self._marked.clear()
 
     def select(self, ref: Ref) -> None:
         """Put the cursor on an instance that is shown."""
@@ -76,7 +91,12 @@ class FleetTable(DataTable[Text]):
                 del self._refs[key]
         added = False
         for key, instance in wanted.items():
-            cells = _cells(instance, now, fresh=instance.ref.host in online)
+            cells = _cells(
+                instance,
+                now,
+                fresh=instance.ref.host in online,
+                marked=instance.ref in self._marked,
+            )
             if key in self._refs:
                 self._update(key, cells)
             else:
@@ -84,7 +104,7 @@ class FleetTable(DataTable[Text]):
                 self._refs[key] = instance.ref
                 added = True
         if added:
-            self.sort("host", "name", key=lambda cells: tuple(cell.plain for cell in cells))
+            self.sort("host", "name", key=_order)
         self._follow(before, [one.ref for one in wanted.values()], added=added)
 
     def _follow(self, before: Ref | None, shown: list[Ref], *, added: bool) -> None:
@@ -116,17 +136,23 @@ class FleetTable(DataTable[Text]):
                 self.update_cell(key, column, new, update_width=True)
 
 
+def _order(cells: Iterable[Text]) -> tuple[str, ...]:
+    return tuple(cell.plain.removeprefix(_MARK) for cell in cells)
+
+
 def _key(ref: Ref) -> str:
     return "\0".join(ref)
 
 
-def _cells(instance: Instance, now: datetime, *, fresh: bool) -> tuple[Text, ...]:
+def _cells(instance: Instance, now: datetime, *, fresh: bool, marked: bool) -> tuple[Text, ...]:
     name = text.plain(instance.ref.name)
+    if marked:
+        name = _MARK + name
     if instance.ref.project != "default":
         name += f" ({text.plain(instance.ref.project)})"
     state = text.plain(instance.status) if fresh else f"{text.plain(instance.status)}?"
     cells = (
-        Text(name, "bold"),
+        Text(name, "bold reverse" if marked else "bold"),
         Text(instance.ref.host),
         Text(state, _STATE_STYLES.get(instance.status, "yellow")),
         Text(text.percent(instance.cpu_percent), justify="right"),

@@ -75,6 +75,26 @@ def test_each_difference_is_named_by_its_path(
     assert _compare(_tree(), _tree(**changed)) == (said,)
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"d_f": (FILE, b"two")}, ()),
+        ({"d_f": (FILE, b"longer")}, ("/d/f has another size",)),
+        ({"d_l": (LINK, b"g")}, ("/d/l points elsewhere",)),
+    ],
+)
+def test_without_content_the_size_has_to_do(
+    changed: dict[str, tuple[int, bytes]], said: tuple[str, ...]
+) -> None:
+    """Without their content files are compared all the same, and none is read."""
+    other = _tree(**changed)
+    other.digests = None  # type: ignore[assignment,method-assign]
+    counted: list[int] = []
+    comparison = Comparison(lambda: None, lambda files, _: counted.append(files), content=False)
+    assert comparison.run(_tree(), other) == said
+    assert counted[-1] == 2 - sum("size" in one for one in said)
+
+
 def test_many_differences_are_cut_short_and_hostile_names_are_escaped() -> None:
     """At most a few paths are named, and a name cannot write to the terminal."""
     many = Tree({b"/\x1b[2J\xff%d" % number: (FILE, b"") for number in range(50)})

@@ -13,10 +13,11 @@ from lxtui.backend.base import Backend
 from lxtui.backend.demo import DEVICES, DemoFleet
 from lxtui.backend.lxd import LxdBackend
 from lxtui.errors import NotFoundError, UsageError
-from lxtui.evacuation import Fate, Row, survey
+from lxtui.evacuation import survey
 from lxtui.migrate import MOVED, ends
 from lxtui.migrate.journal import records
 from lxtui.migrate.options import MoveOptions
+from lxtui.migrate.placement import Fate, Row
 from lxtui.model import Instance, Kind, Placement, Pool, Progress, Ref
 from tests.lab.fixtures import MakeInstance
 from tests.lab.lab import Lab

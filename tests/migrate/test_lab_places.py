@@ -62,7 +62,8 @@ def test_a_move_within_one_server(
     host.write_file(name, "/root/file", b"content")
     ref = Ref(host.name, "default", name)
     backends[host.name].wait(backends[host.name].create_snapshot(ref, "before"))
-    options = MoveOptions(mode=mode, project="other", pool="second", verify=Verify.CHECKSUM)
+    verify = Verify.CHECKSUM if mode is Mode.COLD else Verify.FILES
+    options = MoveOptions(mode=mode, project="other", pool="second", verify=verify)
     _move(backends, ref, options, tmp_path)
     arrived = backends[host.name].instance(ref._replace(project="other"))
     assert arrived.running

@@ -15,6 +15,7 @@ from lxtui.model import Instance, JobState, Profile, Ref
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
 from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
+from lxtui.screens.move_many import MoveManyDialog
 from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree
@@ -570,5 +571,96 @@ def test_hostile_names_do_not_drive_the_screen() -> None:
         await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
         question = str(stage.app.screen.query_one(".question", Static).render())
         assert question == "Stop [red]x?[2J on host oslo?"
+
+    stage.run(script)
+
+
+def _marks(stage: Stage, *names: tuple[str, str]) -> None:
+    table = _main(stage).query_one(FleetTable)
+    for host, name in names:
+        table.mark(Ref(host, "default", name))
+    _main(stage).show(stage.fleet.snapshot)
+
+
+def test_marked_instances_are_moved_together() -> None:
+    """Space marks, m shows who goes where, enter moves all; the end is said for each."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = _main(stage).query_one(FleetTable)
+        _select(stage, "oslo", "web1")
+        await pilot.press("space")
+        _select(stage, "lima", "mail")
+        await pilot.press("space")
+        assert table.marked == {Ref("oslo", "default", "web1"), Ref("lima", "default", "mail")}
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(stage.app.screen, MoveManyDialog))
+        plan = stage.app.screen.query_one("#plan", Static)
+        assert "choose where to move lima:mail, oslo:web1" in str(plan.render())
+        await pilot.press("enter")
+        progress = stage.app.screen.query_one("#progress", Static)
+        assert "choose a host first" in str(progress.render())
+        await pilot.press("down", "down", "space", "plus")  # kyoto, two at a time
+        await until(pilot, lambda: "oslo:web1 → kyoto" in str(plan.render()))
+        assert "lima:mail → kyoto" in str(plan.render())
+        assert "2 at a time" in str(stage.app.screen.query_one("#wishes", Static).render())
+        await pilot.press("enter")
+        await until(pilot, lambda: "2 moved" in str(progress.render()), 30)
+        assert "lima:mail → kyoto  moved" in str(plan.render())
+        for old, name in (("oslo", "web1"), ("lima", "mail")):
+            await until(pilot, lambda name=name: _status(stage, "kyoto", name) == "Running")
+            await until(pilot, lambda old=old, name=name: _status(stage, old, name) is None)
+        assert table.marked == frozenset()
+
+    stage.run(script)
+
+
+def test_what_does_not_fit_is_said_and_holds_the_others_back() -> None:
+    """One taken name keeps all where they are, until g asks for what can be moved."""
+    stage = Stage()
+    taken = stage.demo.daemons["oslo"].instances[Ref("oslo", "default", "web1")]
+    stage.demo.add_instance(replace(taken, ref=Ref("lima", "default", "web1"), status="Stopped"))
+
+    async def script(pilot: Pilot[None]) -> None:
+        _marks(stage, ("oslo", "web1"), ("oslo", "web2"))
+        _select(stage, "oslo", "db1")  # the marks count, not the cursor
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(stage.app.screen, MoveManyDialog))
+        await pilot.press("down", "space")
+        plan = stage.app.screen.query_one("#plan", Static)
+        await until(pilot, lambda: "oslo:web1 does not fit" in str(plan.render()))
+        assert "has an instance named web1 already" in str(plan.render())
+        await pilot.press("enter")
+        progress = stage.app.screen.query_one("#progress", Static)
+        assert "g moves those that can" in str(progress.render())
+        assert not stage.fleet.jobs.all
+        await pilot.press("g", "enter")
+        await until(pilot, lambda: "1 moved, 1 does-not-fit" in str(progress.render()), 30)
+        await until(pilot, lambda: _status(stage, "lima", "web2") == "Running")
+        assert _status(stage, "oslo", "web1") == "Running"
+        assert _status(stage, "oslo", "db1") == "Running"
+
+    stage.run(script)
+
+
+def test_one_mark_is_moved_alone_and_escape_unmarks() -> None:
+    """With one mark m opens the dialog of that instance; escape takes marks off."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = _main(stage).query_one(FleetTable)
+        _marks(stage, ("oslo", "web1"))
+        assert any("✓ web1" in str(table.get_row_at(row)[0]) for row in range(table.row_count))
+        _select(stage, "oslo", "db1")
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(stage.app.screen, MoveDialog))
+        plan = stage.app.screen.query_one("#plan", Static)
+        await until(pilot, lambda: "web1" in str(plan.render()))
+        assert "db1" not in str(plan.render())
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(stage.app.screen, MainScreen))
+        await pilot.press("escape")
+        assert table.marked == frozenset()
+        assert not any("✓" in str(table.get_row_at(row)[0]) for row in range(table.row_count))
 
     stage.run(script)

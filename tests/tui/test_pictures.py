@@ -42,6 +42,7 @@ class SnapCompare(Protocol):
         ("move-wishes", ["m", "down", "n", "k"]),
         ("banner", []),
         ("moves", ["u"]),
+        ("many", ["space", "space", "m", "down", "down", "space"]),
     ],
 )
 def test_picture(
