@@ -607,9 +607,10 @@ def test_marked_instances_are_moved_together() -> None:
         await pilot.press("enter")
         await until(pilot, lambda: "2 moved" in str(progress.render()), 30)
         assert "lima:mail → kyoto  moved" in str(plan.render())
-        for old, name in (("oslo", "web1"), ("lima", "mail")):
-            await until(pilot, lambda name=name: _status(stage, "kyoto", name) == "Running")
-            await until(pilot, lambda old=old, name=name: _status(stage, old, name) is None)
+        await until(pilot, lambda: _status(stage, "kyoto", "web1") == "Running")
+        await until(pilot, lambda: _status(stage, "kyoto", "mail") == "Running")
+        await until(pilot, lambda: _status(stage, "oslo", "web1") is None)
+        await until(pilot, lambda: _status(stage, "lima", "mail") is None)
         assert table.marked == frozenset()
 
     stage.run(script)
