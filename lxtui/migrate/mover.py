@@ -87,6 +87,8 @@ class Mover:
         self._started_at: float | None = None
         self._earlier = 0
         """Bytes of the passes before this one."""
+        self._whole = 0
+        """Bytes that this pass will bring; 0: not known."""
         self._copied: int | None = None
         self._passes = 0
         self._measured: Measured | None = None
@@ -250,6 +252,8 @@ class Mover:
     def _pass(self, *, refresh: bool) -> None:
         plan = self._plan
         self._earlier = self._copied or 0
+        known = not (refresh or plan.snapshots)  # of a snapshot's size the daemons may say nothing
+        self._whole = (plan.estimate.size or 0) if known else 0
         runs = self._source.instance(plan.source).running
 
         def on_detour(line: str) -> None:
@@ -291,6 +295,9 @@ class Mover:
         if operation.processed is not None:
             self._copied = self._earlier + operation.processed
             line += f": {text.size(operation.processed)}, {text.rate(operation.rate)}".rstrip(", ")
+            left = self._whole - operation.processed
+            if left > 0 and operation.rate:
+                line += f", about {text.duration(left / operation.rate)} left"
         self._tell(Progress(line, operation.processed, operation.rate, operation.percent, self._at))
 
     def _verify(self) -> None:

@@ -19,7 +19,7 @@ from lxtui.migrate.plan import plan_move
 from lxtui.migrate.prepare import prepare
 from lxtui.migrate.report import Measured
 from lxtui.migrate.throttle import Throttle
-from lxtui.model import Instance, Kind, Ref
+from lxtui.model import Instance, Kind, Ref, Snapshot
 from lxtui.perform import perform
 from tests.migrate.test_findings import _facts
 
@@ -90,6 +90,31 @@ def test_the_next_plan_rests_on_the_last_move(tmp_path: Path) -> None:
     after = prepare(a, b, Ref("a", "default", "two"), moves=tmp_path).estimate
     assert not after.assumed
     assert after.rate > before.rate
+
+
+@pytest.mark.parametrize(("snapshots", "told"), [((), True), ((Snapshot("s"),), False)])
+def test_what_is_left_is_told_where_it_is_known(
+    tmp_path: Path, snapshots: tuple[Snapshot, ...], told: bool
+) -> None:
+    """A copy whose size is known says how long it still takes; with snapshots that is unknown."""
+    fleet = DemoFleet(tempo=0.05)
+    for name in ("a", "b"):
+        fleet.add_host(name, Kind.LXD, "5.0.2")
+    ref = Ref("a", "default", "one")
+    fleet.add_instance(
+        Instance(
+            ref,
+            "Stopped",
+            profiles=("default",),
+            architecture="x86_64",
+            disk=400 * MIB,
+            snapshots=snapshots,
+        )
+    )
+    lines: list[str] = []
+    backends = {name: fleet.backend(name) for name in ("a", "b")}
+    perform(Move(ref, "b"), backends, lambda now: lines.append(now.text), Flag(), tmp_path)
+    assert any(" left" in line and "copying" in line for line in lines) is told
 
 
 def _limited(transport: Transport = Transport.AUTO) -> MoveFacts:
