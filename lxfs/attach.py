@@ -172,7 +172,7 @@ def _attach_one(
     root: str = "/",
 ) -> Report | None:
     """Bring the view into one container; return ``None`` where there is nothing to heal."""
-    with graft.place(container.pid, root) as there:
+    with graft.place(container.pid, root) as there, graft.alone(there):
         graft.check_is_apart(there)
         mounts = Mounts(there.mounts())
         known = answers.of(there, mounts)
@@ -180,7 +180,7 @@ def _attach_one(
         others = [
             spot
             for spot, state in zip(mounts.views(), states, strict=True)
-            if spot.cover[-1].device != view.device and state is not Answer.DEAD
+            if spot.cover[-1].device != view.device and state not in (Answer.DEAD, Answer.FOREIGN)
         ]
         if heal and Answer.DEAD not in states and not (replace and others):
             return None
@@ -229,7 +229,7 @@ def _each(
     for container in found:
         try:
             report = work(container)
-        except UserError as error:
+        except (UserError, OSError) as error:
             yield f"{container.label} (pid {container.pid}): {error}", False
         else:
             if report is not None:
@@ -270,7 +270,7 @@ def attach_root(container: Running, root: str, directory: str | None) -> str:
 
 
 def _detach_one(container: Running, answers: Answers, device: str | None) -> Report | None:
-    with graft.place(container.pid) as there:
+    with graft.place(container.pid) as there, graft.alone(there):
         graft.check_is_apart(there)
         report = _work(
             container,

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -126,7 +127,8 @@ def permissions(root: Path) -> Iterator[Finding]:
     """Judge who may write what root runs: the hooks, the unit and this lxfs."""
     programs = [path for path in (HOOK, LXC_CONFIG, OCI_CONFIG, *UNITS) if _is_there(root, path)]
     loose = {}
-    for name in (*programs, program()):
+    here = (program(), sys.executable, str(Path(__file__).parent))
+    for name in (*programs, *(here if root == Path("/") else ())):
         # Where a link leads counts: to a file, and from each directory on the way to it.
         path = (root / name.lstrip("/")).resolve()
         for step in (path, *path.parents):

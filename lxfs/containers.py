@@ -41,6 +41,7 @@ _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 _MONITOR = "[lxc monitor] "
 _MONITORS = {"lxd": "lxd", "incusd": "incus"}
 _SHOWN_ID = 12
+_PREFIX = re.compile(r"[0-9a-f]{4,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,11 @@ class Containers:
         if wanted.isdecimal():
             raise UserError("0 is not a process: give the pid or the name of a container")
         # What runs in a container chooses its own names.
-        found = [one for one in self.all() if one.depth == 1 and one.is_called(wanted)]
+        outer = [one for one in self.all() if one.depth == 1]
+        found = [one for one in outer if one.is_called(wanted)]
+        if not found and _PREFIX.fullmatch(wanted):
+            found = [one for one in outer if one.is_called(f"{wanted}*", fnmatchcase)]
+            found = [one for one in found if any(re.fullmatch(_ID, name) for name in one.names)]
         if not found:
             raise UserError(f"no running container is called {wanted!r}; see 'lxfs status'")
         if len(found) > 1:

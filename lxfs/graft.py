@@ -10,10 +10,12 @@ Threading: forks, as a thread cannot enter a mount namespace; for programs of on
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import select
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -87,6 +89,28 @@ def place(pid: int, below: str = "/") -> Iterator[Place]:
                 raise UserError(f"there is no process {pid}, or it is ending") from error
             raise UserError(f"process {pid} cannot be entered: {error.strerror}") from error
         yield Place(pid, root, namespace, process, below.rstrip("/"))
+
+
+@contextlib.contextmanager
+def alone(there: Place) -> Iterator[None]:
+    """Keep another lxfs out of a namespace for as long as the block lasts. Raises ``UserError``."""
+    until = time.monotonic() + SECONDS
+    while True:
+        try:
+            fcntl.flock(there.namespace, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise UserError(
+                    f"the mount namespace of process {there.pid} is locked: another lxfs works in"
+                    " it, or something of its own holds it; try again"
+                ) from None
+            time.sleep(0.05)
+        else:
+            break
+    try:
+        yield
+    finally:
+        fcntl.flock(there.namespace, fcntl.LOCK_UN)
 
 
 def check_is_apart(there: Place) -> None:

@@ -57,10 +57,13 @@ class Box:
 
 
 class MakeBox(Protocol):
-    """Runs a process in namespaces of its own, after a shell has run ``setup`` in them."""
+    """Runs a process in namespaces of its own, after a shell has run ``setup`` in them.
+
+    With ``user`` it has a user namespace of its own as well, in which it is root.
+    """
 
     def __call__(
-        self, setup: str = ":", proc: str = "mount -t proc p /proc"
+        self, setup: str = ":", proc: str = "mount -t proc p /proc", *, user: bool = False
     ) -> contextlib.AbstractContextManager[Box]:
         """Start it; it ends with the block."""
 
@@ -72,10 +75,14 @@ def box() -> Iterator[MakeBox]:
     cell = Cell.make(LIMITS, host, Hierarchies.find(host))
 
     @contextlib.contextmanager
-    def make(setup: str = ":", proc: str = "mount -t proc p /proc") -> Iterator[Box]:
+    def make(
+        setup: str = ":", proc: str = "mount -t proc p /proc", *, user: bool = False
+    ) -> Iterator[Box]:
         script = f"set -e\n{proc}\n{setup}\necho ready\nexec sleep infinity"
         child = subprocess.Popen(
-            ["unshare", "--pid", "--fork", "--mount", "--kill-child", "sh", "-c", script],
+            ["unshare", "--pid", "--fork", "--mount", "--kill-child"]
+            + (["--user", "--map-root-user"] if user else [])
+            + ["sh", "-c", script],
             preexec_fn=cell.enter,  # noqa: PLW1509 - this program has one thread
             stdout=subprocess.PIPE,
             text=True,

@@ -122,6 +122,47 @@ def test_a_view_that_answers_is_left(mount: Mount, tmp_path: Path, box: MakeBox)
         assert there.mounts().count(" /proc/meminfo ") == 1
 
 
+def test_a_user_namespace_of_its_own(mount: Mount, box: MakeBox) -> None:
+    """A container that is root in a user namespace alone is served, and read by its own root."""
+    with box(user=True) as there:
+        there.attach(*come_from(mount))
+        inside = subprocess.run(
+            ["nsenter", "--target", str(there.pid), "--all", "cat", "/proc/meminfo"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "MemTotal:         262144 kB" in inside.stdout
+        assert lxfs("detach", str(there.pid)).returncode == 0
+        assert "/proc/meminfo" not in there.mounts()
+
+
+def test_a_view_of_the_containers_own(mount: Mount, tmp_path: Path, box: MakeBox) -> None:
+    """What a container mounted itself, by whatever name, is not read from and not taken off."""
+    own = tmp_path / "own"
+    own.mkdir()
+    setup = f"{' '.join(LXFS)} mount {own} && mount --bind {own}/proc/meminfo /proc/meminfo"
+    with box(setup, user=True) as there:
+        done = there.attach(*come_from(mount))
+        assert "left, as lxfs (fuse.lxfs) is on it and refused: /proc/meminfo" in done.stdout
+        assert there("head", "-1", "/proc/stat").returncode == 0
+        there.attach("--replace", *come_from(mount))
+        assert there.mounts().count(" /proc/meminfo ") == 1
+        assert lxfs("detach", str(there.pid)).returncode == 0
+        assert there.mounts().count(" /proc/meminfo ") == 1
+        assert " /proc/stat " not in there.mounts()
+
+
+def test_two_at_once_mount_once(mount: Mount, box: MakeBox) -> None:
+    """Of several that attach at the same moment each goes well, and each file has one mount."""
+    with box() as there:
+        command = [*LXFS, "attach", str(there.pid), *come_from(mount)]
+        several = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(4)]
+        assert [one.wait(60) for one in several] == [0] * 4
+        for file in FILES:
+            assert there.mounts().count(f" /{file.path} ") == 1
+
+
 def test_shared_mounts_are_refused(mount: Mount) -> None:
     """Where /proc is one mount with ours, shared, nothing is mounted: it would be on the host."""
     inner = f"{' '.join(LXFS)} attach $(cat /proc/$!/task/$!/children) {' '.join(come_from(mount))}"

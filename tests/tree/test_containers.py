@@ -10,7 +10,7 @@ from lxfs.containers import Containers, Running, label_of, monitor, nspawn_name,
 from lxfs.errors import UserError
 from lxfs.sources.host import Host
 
-ID = "0123456789abcdef" * 4
+ID = "abcdef0123456789" * 4
 
 
 class Machine:
@@ -199,8 +199,10 @@ def test_podman_says_names_by_conmon(machine: Machine) -> None:
         20, 1, 100, [20], "/", f"/usr/bin/conmon -c {ID} -r /usr/bin/runc -n web", "/usr/bin/conmon"
     )
     machine.process(21, 20, 200, [21, 1], f"/libpod_parent/libpod-{ID}")
-    for name in ("web", "podman:web", ID, ID[:12]):
+    for name in ("web", "podman:web", ID, ID[:12], ID[:5]):
         assert machine.containers.named(name).label == "podman:web"
+    with pytest.raises(UserError, match="no running container"):
+        machine.containers.named(ID[:3])
 
 
 def test_what_has_no_name_has_its_pid(machine: Machine) -> None:
