@@ -168,6 +168,28 @@ def test_hosts_that_cannot_reach_each_other(
         backend.close()
 
 
+def test_each_advertised_address_is_tried(lab: Lab, make_instance: MakeInstance) -> None:
+    """When only the last address of the source can be reached, the target pulls from that one."""
+
+    class Misleading(LxdBackend):
+        def offer(self, ref: Ref, spec: InstanceSpec) -> MigrationOffer:
+            made = super().offer(ref, spec)
+            return replace(made, addresses=("127.0.0.1:1", "127.0.0.1:2", *made.addresses))
+
+    known = remotes.load(lab.environment, Path("/nonexistent"))
+    ends = {
+        "lxd1": Misleading(known.named("lxd1")),
+        "incus1": LxdBackend(known.named("incus1")),
+    }
+    name = make_instance(lab.host("lxd1"), start=False)
+    seen: list[Progress] = []
+    perform(Move(Ref("lxd1", "default", name), "incus1"), dict(ends), seen.append, Flag())
+    assert not any("cannot reach" in one.text for one in seen)
+    assert _hosts_with(lab, name) == {"incus1": "Stopped"}
+    for backend in ends.values():
+        backend.close()
+
+
 def test_a_relay_goes_through_unix_sockets(lab: Lab, make_instance: MakeInstance) -> None:
     """A source that does not listen on the network is moved through its local socket."""
     lxd1, lxd2 = lab.host("lxd1"), lab.host("lxd2")
