@@ -36,7 +36,7 @@ def run_cell(lab: Lab, cell: Cell, folder: Path) -> str:
     try:
         fault.prepare(scene)
         _make(scene)
-        with _never_two(scene):
+        with never_two(scene.name):
             said = _break(scene, fault)
             _recover(scene)
             what = _check(scene, fault)
@@ -201,14 +201,20 @@ def _operations(host: Host, name: str) -> list[str]:
 
 
 @contextmanager
-def _never_two(scene: Scene) -> Iterator[None]:
+def never_two(name: str) -> Iterator[None]:
     """Fail when both copies have run at one moment: looked at without the daemons."""
     over = threading.Event()
     twice: list[str] = []
+    # What is there now starts no container of ours any more: reading it all again would cost more
+    # of the machine than the daemons do.
+    settled = {pid for pid in _pids() if not _monitored(pid)}
 
     def look() -> None:
         while not over.wait(0.05):
-            running = _monitors(scene.name)
+            pids = _pids()
+            settled.intersection_update(pids)
+            found = filter(None, map(_monitored, pids - settled))
+            running = {folder for folder, one in found if one == name}
             if len(running) > 1:
                 twice.append(", ".join(sorted(running)))
 
@@ -222,15 +228,18 @@ def _never_two(scene: Scene) -> Iterator[None]:
     assert not twice, f"two ran at once: {twice[0]}"
 
 
-def _monitors(name: str) -> set[str]:
-    """Folders of the daemons under which a container of that name runs, by its monitor process."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            words = path.read_bytes().rstrip(b"\0 ").decode(errors="replace").split()
-            if words[:2] == ["[lxc", "monitor]"] and words[-1].rpartition("_")[2] == name:
-                found.add(words[2])
-    return found
+def _pids() -> set[str]:
+    return {path.name for path in Path("/proc").glob("[0-9]*")}
+
+
+def _monitored(pid: str) -> tuple[str, str] | tuple[()]:
+    """The daemon's folder and the container whose monitor process it is, if it is one."""
+    with suppress(OSError):
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0 ")
+        if line.startswith(b"[lxc monitor] "):
+            words = line.decode(errors="replace").split()
+            return words[2], words[-1].rpartition("_")[2]
+    return ()
 
 
 _numbers = iter(range(1, 10**6))

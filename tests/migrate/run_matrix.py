@@ -39,7 +39,7 @@ OUTCOME = "outcome"
 """The property under which a cell says what came of it."""
 _LINE = re.compile(r"\[(?P<cell>[^\[\]]+)\] (?P<what>PASSED|FAILED|SKIPPED|ERROR)")
 _TABLE = re.compile(r"(<!-- table: matrix \(make matrix\) -->\n).*?(<!-- end -->)", re.DOTALL)
-_JOBS = 4
+_JOBS = 6
 """Labs at once: a broken move mostly waits, three daemons take 300 MB."""
 _FAILED, _SKIPPED = "FAILED", "skipped"
 
@@ -184,7 +184,8 @@ def main(environ: Mapping[str, str]) -> int:
             futures = [pool.submit(run.part, number, jobs) for number in range(jobs)]
             statuses = [future.result() for future in futures]
         except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
             print("interrupted: the labs are removed", flush=True)
             run.interrupt()
             pool.shutdown()

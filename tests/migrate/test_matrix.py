@@ -7,14 +7,16 @@ mode.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.lab.lab import Lab
+from tests.lab.fixtures import MakeInstance
+from tests.lab.lab import Host, Lab
 from tests.lab.tools import run, which
-from tests.migrate.broken import run_cell
+from tests.migrate.broken import never_two, run_cell
 from tests.migrate.conftest import RESULTS
 from tests.migrate.matrix import ROUTES, chosen
 from tests.migrate.run_matrix import OUTCOME
@@ -69,6 +71,24 @@ def test_a_broken_move_loses_nothing(
     results[cell] = "FAILED"
     results[cell] = run_cell(lab, cell, tmp_path)
     record_property(OUTCOME, results[cell])
+
+
+def test_two_copies_that_run_at_once_are_seen(
+    lxd1: Host, lxd2: Host, make_instance: MakeInstance
+) -> None:
+    """What watches every cell does see two copies of one name, and is quiet about one."""
+    name = make_instance(lxd1)
+    with never_two(name):
+        lxd2.create(name, {})
+        time.sleep(0.5)
+
+    def start_the_other() -> None:
+        with never_two(name):
+            lxd2.set_state(name, "start")
+            time.sleep(0.5)
+
+    with pytest.raises(AssertionError, match="two ran at once"):
+        start_the_other()
 
 
 def _can_shape(lab: Lab) -> bool:
