@@ -81,8 +81,8 @@ compare-lxcfs: $(STAMP) ## Compare every field with the installed LXCFS, as root
 	@$(BIN)/python -m benchmarks.compare_lxcfs --write
 	@$(BIN)/python -m tests.machine.compare
 
-bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; prints ratios
-	@$(BIN)/python -m benchmarks.lxfs_reads
+bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; writes docs/benchmarks.md
+	@$(BIN)/python -m benchmarks.lxfs_reads --write
 
 bench-moves: $(STAMP) ## Time moves beside lxc move, in a lab of real daemons, as root; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.moves --write
