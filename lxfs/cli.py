@@ -8,6 +8,7 @@ Threading: none.
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from lxfs import __version__, limits
@@ -41,21 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lxfs {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    mount = verbs.add_parser("mount", help="serve the view on a directory")
-    mount.add_argument("directory", metavar="DIR")
-    mount.add_argument("-f", "--foreground", action="store_true", help="do not become a daemon")
-    mount.add_argument("--pidfile", metavar="FILE", help="where to write the pid of the server")
-    _add_rules(mount)
-    mount.add_argument(
-        "--state",
-        metavar="FILE",
-        help="where counters and load averages outlive the server, as /run/lxfs.state",
-    )
-    mount.set_defaults(call=_mount)
-
-    umount = verbs.add_parser("umount", help="take the view off a directory")
-    umount.add_argument("directory", metavar="DIR")
-    umount.set_defaults(call=_umount)
+    _add_mounting(verbs.add_parser)
 
     explain = verbs.add_parser("explain", help="say where each line of a container's file is from")
     explain.add_argument("pid", metavar="PID", type=_checked(_pid), help="any of its processes")
@@ -124,6 +111,34 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_mounting(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
+    mount = add_parser("mount", help="serve the view on a directory")
+    mount.add_argument("directory", metavar="DIR")
+    mount.add_argument("-f", "--foreground", action="store_true", help="do not become a daemon")
+    mount.add_argument("--pidfile", metavar="FILE", help="where to write the pid of the server")
+    _add_rules(mount)
+    mount.add_argument(
+        "--state",
+        metavar="FILE",
+        help="where counters and load averages outlive the server, as /run/lxfs.state",
+    )
+    mount.add_argument(
+        "--driver",
+        choices=("native", "fusepy"),
+        default="native",
+        help="our own session, which outlives its server (default), or libfuse 3",
+    )
+    mount.set_defaults(call=_mount)
+
+    upgrade = add_parser("upgrade", help="serve a mount by this version's code, while it is in use")
+    upgrade.add_argument("directory", metavar="DIR")
+    upgrade.set_defaults(call=_upgrade)
+
+    umount = add_parser("umount", help="take the view off a directory")
+    umount.add_argument("directory", metavar="DIR")
+    umount.set_defaults(call=_umount)
+
+
 def _add_rules(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cpus",
@@ -174,15 +189,24 @@ def _checked(shape: Callable[[str], _T]) -> Callable[[str], _T]:
 
 def _mount(arguments: argparse.Namespace) -> int:
     from lxfs import mounting  # noqa: PLC0415 - --help needs none of it
+    from lxfs.drivers.rules import Rules  # noqa: PLC0415
 
+    rules = Rules(cpus_by_quota=arguments.cpus == "quota", by_cgroup=arguments.identity == "cgroup")
+    state = Path(arguments.state).absolute() if arguments.state is not None else None
     mounting.mount(
         arguments.directory,
         foreground=arguments.foreground,
         pidfile=arguments.pidfile,
-        cpus_by_quota=arguments.cpus == "quota",
-        by_cgroup=arguments.identity == "cgroup",
-        state=arguments.state,
+        options=mounting.Options(arguments.driver, rules, state),
     )
+    return 0
+
+
+def _upgrade(arguments: argparse.Namespace) -> int:
+    from lxfs.upgrading import upgrade  # noqa: PLC0415 - --help needs none of it
+
+    before, now = upgrade(arguments.directory)
+    print(f"version {before} served; version {now} serves now")
     return 0
 
 

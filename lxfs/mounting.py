@@ -10,25 +10,24 @@ import contextlib
 import errno
 import fcntl
 import logging
-import logging.handlers
 import os
-import resource
 import stat
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from lxfs import parse, syscalls
+from lxfs import logs, parse, syscalls
+from lxfs.drivers.native import finding, holder, start, systemd
+from lxfs.drivers.rules import Rules, make_world
 from lxfs.errors import UserError
-from lxfs.ledger import Ledger, open_file
+from lxfs.ledger import open_file
 from lxfs.sources.host import Host
 from lxfs.tree import Tree
-from lxfs.world import World
 
 FSTYPE = "fuse.lxfs"
 _DEVICE = Path("/dev/fuse")
-_SYSLOG = Path("/dev/log")
-READY = b"\0ready"
+NATIVE, FUSEPY = DRIVERS = ("native", "fusepy")
+READY = holder.READY
 """What a serving child writes to its report pipe when its mount answers."""
 
 
@@ -38,14 +37,15 @@ def mounted_on(directory: str, host: Host) -> parse.Mount | None:
     return mounts[-1] if mounts else None
 
 
-def check_can_serve() -> None:
+def check_can_serve(driver: str = NATIVE) -> None:
     """Raise ``UserError`` where no FUSE mount can be made at all."""
     if os.geteuid() != 0:
         raise UserError("lxfs must be root: it serves other users' processes; try sudo")
     if obstacle := device_obstacle():
         raise UserError(obstacle)
-    # Its import finds libfuse, or says what to install.
-    import lxfs.drivers.fusepy  # noqa: F401, PLC0415
+    if driver == FUSEPY:
+        # Its import finds libfuse, or says what to install.
+        import lxfs.drivers.fusepy  # noqa: F401, PLC0415
 
 
 def device_obstacle() -> str | None:
@@ -82,30 +82,25 @@ def check_mountpoint(directory: str, host: Host) -> str:
     return real
 
 
-def make_tree(
-    *, cpus_by_quota: bool = True, by_cgroup: bool = False, state: Path | None = None
-) -> Tree:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a view is served: through which driver, by which rules, with which state file."""
+
+    driver: str = NATIVE
+    rules: Rules = field(default_factory=Rules)
+    state: Path | None = None
+
+
+def make_tree(options: Options = Options()) -> Tree:
     """Return the tree over this host, whose counters go on from those in a state file.
 
     Raises ``UserError`` where there is nothing to read, or for a file that is not ours to use.
     """
-    _open_many()
-    host = Host()
     try:
-        ledger = None
-        if state is not None:
-            ledger = Ledger(open_file(str(state)), host.boot_id(), host.possible_cpus())
-        world = World.of(host, cpus_by_quota=cpus_by_quota, by_cgroup=by_cgroup, ledger=ledger)
-        return Tree(world)
+        ledger = None if options.state is None else open_file(str(options.state))
+        return Tree(make_world(options.rules, ledger))
     except OSError as error:
         raise UserError(f"the kernel's files cannot be read: {error}") from error
-
-
-def _open_many() -> None:
-    """Let this process have as many files open as it may: of each container some are held."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def mount(
@@ -113,28 +108,34 @@ def mount(
     *,
     foreground: bool,
     pidfile: str | None,
-    cpus_by_quota: bool,
-    by_cgroup: bool = False,
-    state: str | None = None,
+    options: Options,
 ) -> None:
     """Serve the view on a directory; unless ``foreground``, return when the mount answers.
 
     Raises ``UserError`` with nothing left behind.
     """
-    path = Path(state).absolute() if state is not None else None
-    make = partial(make_tree, cpus_by_quota=cpus_by_quota, by_cgroup=by_cgroup, state=path)
-    check_can_serve()
-    real = check_mountpoint(directory, Host())
+    check_can_serve(options.driver)
+    real = _real_mountpoint(directory, options.driver)
     with _alone(real) as release:
         # Again: another may have mounted there before we were alone.
-        check_mountpoint(real, Host())
+        _real_mountpoint(directory, options.driver)
         _mount(
             real,
             foreground=foreground,
             pidfile=pidfile,
-            make=make,
+            options=options,
             release=release,
         )
+
+
+def _real_mountpoint(directory: str, driver: str) -> str:
+    """Return where to mount: on what is free, or where a session waits for a holder."""
+    real, host = os.path.realpath(directory), Host()
+    if driver == NATIVE and (there := mounted_on(real, host)) is not None:
+        found = finding.find(there.device) if there.fstype == FSTYPE else None
+        if systemd.stored() or (found is not None and found.holder is None):
+            return real
+    return check_mountpoint(directory, host)
 
 
 @contextlib.contextmanager
@@ -158,15 +159,15 @@ def _mount(
     *,
     foreground: bool,
     pidfile: str | None,
-    make: Callable[[], Tree],
+    options: Options,
     release: Callable[[], None],
 ) -> None:
     pid_path = Path(pidfile).absolute() if pidfile is not None else None
     if pid_path is not None and not pid_path.parent.is_dir():
         raise UserError(f"{pid_path.parent} does not exist: the pid file needs a directory")
     if foreground:
-        logging.basicConfig(format="lxfs: %(message)s", level=logging.INFO)
-        _serve(real, pid_path, make=make, ready=release)
+        logs.to_stderr()
+        _serve(real, pid_path, options=options, daemon=False, ready=release)
         return
     reports = _fork_daemon()
     if reports is not None:
@@ -181,8 +182,8 @@ def _mount(
 
     status = 1
     try:
-        log_to_syslog()
-        _serve(real, pid_path, make=make, ready=ready)
+        logs.to_syslog()
+        _serve(real, pid_path, options=options, daemon=True, ready=ready)
         status = 0
     except UserError as error:
         os.write(2, f"{error}\n".encode())
@@ -196,12 +197,23 @@ def _mount(
 
 
 def _serve(
-    directory: str, pidfile: Path | None, *, make: Callable[[], Tree], ready: Callable[[], None]
+    directory: str,
+    pidfile: Path | None,
+    *,
+    options: Options,
+    daemon: bool,
+    ready: Callable[[], None],
 ) -> None:
+    if options.driver == NATIVE:
+        session = start.stored(directory) or _orphan(directory)
+        if session is None:
+            ledger = None if options.state is None else open_file(str(options.state))
+            session = start.mounted(directory, ledger)
+        start.hold(session, directory, options.rules, pidfile=pidfile, daemon=daemon)
     from lxfs.drivers.fusepy import serve  # noqa: PLC0415 - needs libfuse, found missing earlier
 
     syscalls.set_name("lxfs")
-    tree = make()
+    tree = make_tree(options)
     if pidfile is None:
         serve(tree, directory, ready)
         return
@@ -217,6 +229,13 @@ def _serve(
         with contextlib.suppress(OSError):
             if pidfile.read_text(encoding="ascii") == said:
                 pidfile.unlink()
+
+
+def _orphan(directory: str) -> start.Session | None:
+    """Return the session on a directory whose holder died, if there is one."""
+    there = mounted_on(directory, Host())
+    found = finding.find(there.device) if there is not None else None
+    return found.descriptors() if found is not None and found.holder is None else None
 
 
 def _fork_daemon() -> int | None:
@@ -248,7 +267,7 @@ def _fork_daemon() -> int | None:
 def _await_daemon(reports: int, directory: str) -> None:
     text = b""
     with open(reports, "rb", buffering=0) as pipe:
-        while chunk := pipe.read(4096):
+        while not text.endswith(READY) and (chunk := pipe.read(4096)):
             text += chunk
     if not text.endswith(READY):
         said = text.decode(errors="replace").strip().splitlines()
@@ -258,21 +277,6 @@ def _await_daemon(reports: int, directory: str) -> None:
         Path(directory, "proc").stat()
     except OSError as error:
         raise UserError(f"the mount on {directory} does not answer: {error.strerror}") from error
-
-
-def log_to_syslog() -> None:
-    """Send what is logged to syslog, or nowhere on a machine that has none."""
-    root = logging.getLogger()
-    root.setLevel(logging.INFO)
-    root.handlers.clear()
-    handler: logging.Handler = logging.NullHandler()
-    if _SYSLOG.exists():
-        with contextlib.suppress(OSError):
-            handler = logging.handlers.SysLogHandler(
-                str(_SYSLOG), logging.handlers.SysLogHandler.LOG_DAEMON
-            )
-            handler.setFormatter(logging.Formatter(f"lxfs[{os.getpid()}]: %(message)s"))
-    root.addHandler(handler)
 
 
 def umount(directory: str) -> None:

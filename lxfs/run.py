@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from lxfs import mounting, sandbox, syscalls, unprivileged, userns
+from lxfs import logs, mounting, sandbox, syscalls, unprivileged, userns
 from lxfs.errors import UserError
 from lxfs.limits import Cell, Limits
 from lxfs.sources.cgroups import Hierarchies
@@ -141,7 +141,7 @@ class _Supervisor:
             raise UserError("; ".join(said) or "the view ended without a word")
 
     def _be_view(self, report: int) -> int:
-        from lxfs.drivers.fusepy import serve  # noqa: PLC0415 - needs libfuse, checked before
+        from lxfs.drivers.native.session import serve  # noqa: PLC0415 - only this child needs it
 
         os.close(self._alive_writer)
         os.setsid()
@@ -156,7 +156,7 @@ class _Supervisor:
         os.close(report)
         syscalls.set_name("lxfs-view")
         tree = mounting.make_tree()
-        mounting.log_to_syslog()
+        logs.to_syslog()
 
         def ready() -> None:
             os.write(2, mounting.READY)

@@ -1,4 +1,4 @@
-"""System calls that Python 3.11 has no words for: mounts, namespaces, prctl.
+"""System calls that Python 3.11 has no words for: mounts, namespaces, prctl, mlock, pidfds.
 
 Role: the thinnest layer over libc; failures are ``OSError`` with the call's errno.
 Boundary: no policy, no paths of our own.
@@ -6,9 +6,10 @@ Threading: unshare, setns and prctl act on the calling thread, as ``man 2`` says
 """
 
 import ctypes
+import mmap
 import os
 
-MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 PROC_FLAGS = MS_NOSUID | MS_NODEV | MS_NOEXEC
 """What a /proc is mounted with everywhere; in a user namespace the kernel insists on them."""
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
@@ -18,9 +19,10 @@ RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 0x02, 0x04, 0x08
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
 
 # include/uapi/asm-generic/unistd.h; later than the tables of each architecture diverged.
-_OPEN_TREE, _MOVE_MOUNT, _OPENAT2, _MOUNT_SETATTR = 428, 429, 437, 442
+_OPEN_TREE, _MOVE_MOUNT, _OPENAT2, _PIDFD_GETFD, _MOUNT_SETATTR = 428, 429, 437, 438, 442
 _OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH, _MOVE_MOUNT_T_EMPTY_PATH = 1, 4, 0x40
 _AT_SYMLINK_NOFOLLOW, _AT_EMPTY_PATH = 0x100, 0x1000
 
@@ -62,6 +64,11 @@ def unshare(flags: int) -> None:
 def die_with_parent(number: int) -> None:
     """Ask for a signal when the parent thread ends. The caller checks that it has not already."""
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0))
+
+
+def collect_orphans() -> None:
+    """Become the parent of descendants whose own parent has ended."""
+    _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
 def set_name(name: str) -> None:
@@ -133,3 +140,18 @@ def attach_mount(mount: int, target: int, path: str, flags: int = 0) -> None:
 def setns(namespace: int, kind: int) -> None:
     """Enter a namespace by its descriptor; ``kind`` is a CLONE_ constant."""
     _checked(_libc.setns(namespace, kind))
+
+
+def try_lock_memory(memory: mmap.mmap, offset: int, length: int) -> None:
+    """Keep pages of a mapping from being swapped out, where that is allowed (``man 2 mlock``)."""
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory, offset))
+    _libc.mlock(ctypes.c_void_p(start), ctypes.c_size_t(length))
+
+
+def descriptor_of(process: int, number: int) -> int:
+    """Return a descriptor of our own for one of another process's (``man 2 pidfd_getfd``).
+
+    ``process`` is a pidfd. Raises EBADF when that process has no such descriptor.
+    """
+    arguments = (ctypes.c_int(process), ctypes.c_int(number), ctypes.c_uint(0))
+    return _call(_PIDFD_GETFD, f"descriptor {number}", *arguments)

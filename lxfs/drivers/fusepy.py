@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from lxfs.drivers.complaints import Complaints
 from lxfs.entries import File
 from lxfs.errors import UserError
 from lxfs.tree import Tree, may_read
@@ -33,7 +34,6 @@ _log = logging.getLogger(__name__)
 # A name that one caller sees means the same to all who see it; whether one does is asked again in
 # every operation. Sizes are each caller's own, and one inode serves them all.
 _ENTRY_SECONDS, _ATTRIBUTE_SECONDS = 3600.0, 0.0
-_QUIET_SECONDS = 60.0
 
 # Python runs in one of them at a time. More than a few take turns in waking up for one reader's
 # requests, which takes longer than answering; a second one answers while a first one waits.
@@ -45,23 +45,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-class _Complaints:
-    """Says each thing once a minute: a container can read a broken file in a loop."""
-
-    def __init__(self) -> None:
-        self._said: dict[str, float] = {}
-
-    def due(self, message: str) -> bool:
-        now = time.monotonic()
-        if now - self._said.get(message, -_QUIET_SECONDS) < _QUIET_SECONDS:
-            return False
-        if len(self._said) > 1000:  # noqa: PLR2004 - any bound will do
-            self._said.clear()
-        self._said[message] = now
-        return True
-
-
-_complaints = _Complaints()
+_complaints = Complaints()
 
 
 def _answered(operation: Callable[_P, _T]) -> Callable[_P, _T]:

@@ -1,6 +1,6 @@
 """Processes with namespaces of their own, as containers are, for the tests of this rung.
 
-Role: one fixture. Boundary: they and their cgroup are gone at the end, whatever happens.
+Role: fixtures. Boundary: they and their cgroup are gone at the end, whatever happens.
 Threading: none.
 """
 
@@ -66,6 +66,12 @@ class MakeBox(Protocol):
         self, setup: str = ":", proc: str = "mount -t proc p /proc", *, user: bool = False
     ) -> contextlib.AbstractContextManager[Box]:
         """Start it; it ends with the block."""
+
+
+@pytest.fixture(scope="module")
+def driver() -> str:
+    """The default driver alone, in place of each: what is tested is beside the mount."""
+    return "native"
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,22 @@ MIB = 1 << 20
 LIMITS = Limits(memory=256 * MIB, cpus=Fraction(1), pids=200)
 
 
+_driver = "native"
+
+
+@pytest.fixture(scope="module", params=["native", "fusepy"])
+def driver(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The driver of all mounts of a module; its tests run once with each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "_driver", request.param)
+        yield request.param
+
+
+def mounting(*arguments: str) -> list[str]:
+    """Return the command that mounts by the present driver."""
+    return [*LXFS, "mount", "--driver", _driver, *arguments]
+
+
 def _why_not() -> str | None:
     if os.geteuid() != 0:
         return "needs root"
@@ -93,6 +109,30 @@ class Mount:
         self.pidfile = pidfile
         self.pid = int(pidfile.read_text())
 
+    @property
+    def server(self) -> int:
+        """The process that answers: of the native driver the holder's grandchild."""
+        return [self.pid, *descendants(self.pid)][-1]
+
+    def kill(self) -> None:
+        """Kill all that there is of the daemon."""
+        pids = [self.pid, *descendants(self.pid)]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: not any(map(exists, pids)))
+
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Stop all that there is of the daemon: of one alone the others would take the place."""
+        pids = [self.pid, *descendants(self.pid)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
     def host_reads(self, path: str) -> bytes:
         """Return a file as the host's own processes see it."""
         return (self.directory / path).read_bytes()
@@ -103,20 +143,25 @@ def mounted(directory: Path, *options: str) -> Iterator[Mount]:
     """Mount by the command, as a daemon; take everything away at the end."""
     directory.mkdir(exist_ok=True)
     pidfile = directory.with_suffix(".pid")
-    done = lxfs("mount", str(directory), "--pidfile", str(pidfile), *options)
+    command = mounting(str(directory), "--pidfile", str(pidfile), *options)
+    done = lxfs(*command[len(LXFS) :])
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     mount = Mount(directory, pidfile)
     try:
         yield mount
     finally:
+        pids = descendants(mount.pid) if exists(mount.pid) else []
         with contextlib.suppress(OSError):
             syscalls.umount(str(directory), syscalls.MNT_DETACH)
-        if not eventually(lambda: not exists(mount.pid), 5):
-            os.kill(mount.pid, signal.SIGKILL)
+        pids.append(mount.pid)
+        if not eventually(lambda: not any(map(exists, pids)), 5):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
-def mount(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
+def mount(driver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:  # noqa: ARG001
     """A mount shared by the tests of a module that only read."""
     with mounted(tmp_path_factory.mktemp("lxfs") / "view") as mount:
         yield mount

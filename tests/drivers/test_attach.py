@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -12,10 +11,10 @@ import pytest
 from lxfs import syscalls
 from lxfs.attach import attach
 from lxfs.table import FILES
-from tests.drivers.boxes import LIMITS, Box, MakeBox, box, come_from
+from tests.drivers.boxes import LIMITS, Box, MakeBox, box, come_from, driver
 from tests.drivers.conftest import LXFS, MIB, Mount, descendants, eventually, lxfs, mounted
 
-__all__ = ["box"]
+__all__ = ["box", "driver"]
 DEAD = "Transport endpoint is not connected"
 
 
@@ -51,7 +50,7 @@ def test_a_dead_view_is_healed(mount: Mount, tmp_path: Path, box: MakeBox) -> No
     with mounted(tmp_path / "dying") as dying, box() as there, box() as well, box() as bare:
         there.attach(*come_from(dying))
         well.attach(*come_from(mount))
-        os.kill(dying.pid, signal.SIGKILL)
+        dying.kill()
         assert eventually(lambda: DEAD in there("cat", "/proc/meminfo").stderr)
         before = (well.mounts(), bare.mounts())
         pids = [str(one.pid) for one in (there, well, bare)]
@@ -77,7 +76,7 @@ def test_dead_views_in_layers_are_all_taken_off(mount: Mount, tmp_path: Path, bo
         ) as there,
     ):
         for one in (first, second):
-            os.kill(one.pid, signal.SIGKILL)
+            one.kill()
         assert eventually(lambda: DEAD in there("cat", "/proc/meminfo").stderr)
         there.attach(*come_from(mount))
         assert there.total() == 256 * MIB
@@ -101,7 +100,7 @@ def test_detach_takes_off_the_dead_below(mount: Mount, tmp_path: Path, box: Make
     ):
         there.attach("--replace", *come_from(mount))
         assert there.mounts().count(" /proc/stat ") == 1  # replaced, not covered
-        os.kill(dying.pid, signal.SIGKILL)
+        dying.kill()
         assert lxfs("detach", str(there.pid)).returncode == 0
         assert " /proc/stat " not in there.mounts()
 
@@ -299,8 +298,7 @@ def test_a_server_that_hangs_holds_up_nobody(mount: Mount, tmp_path: Path, box: 
     """Files of a stopped server are left, with that reason, within seconds."""
     with mounted(tmp_path / "stopped") as stopped, box() as there:
         there.attach(*come_from(stopped))
-        os.kill(stopped.pid, signal.SIGSTOP)
-        try:
+        with stopped.hanging():
             done = lxfs("attach", str(there.pid), *come_from(mount))
             assert done.returncode == 1
             assert "which hangs" in done.stderr
@@ -308,15 +306,13 @@ def test_a_server_that_hangs_holds_up_nobody(mount: Mount, tmp_path: Path, box: 
             assert "hangs" in done.stderr
             there.attach("--replace", *come_from(mount))
             assert there.total() == 256 * MIB
-        finally:
-            os.kill(stopped.pid, signal.SIGCONT)
         assert eventually(lambda: stopped.host_reads("proc/uptime") != b"")
 
 
 def test_a_dead_source_is_said(tmp_path: Path, box: MakeBox) -> None:
     """A view whose own server is dead cannot be attached, and the line says how to mend it."""
     with mounted(tmp_path / "dead") as dead, box() as there:
-        os.kill(dead.pid, signal.SIGKILL)
+        dead.kill()
         assert eventually(lambda: _is_dead(dead))
         done = lxfs("attach", str(there.pid), *come_from(dead))
         assert done.returncode == 1

@@ -18,7 +18,7 @@ from lxfs import syscalls
 from lxfs.limits import Cell, Limits
 from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
-from tests.drivers.conftest import LXFS, eventually, exists, lxfs, mounted
+from tests.drivers.conftest import LXFS, eventually, exists, lxfs, mounted, mounting
 
 # Uses a share of one CPU as the kernel counts it for the whole cgroup, whatever else runs in it;
 # with a referee to run, ends with it and says last what the share came to meanwhile.
@@ -234,6 +234,7 @@ def _watched(view: Path) -> Iterator[Watched]:
         cell.remove()
 
 
+@pytest.mark.usefixtures("driver")
 def test_counters_outlive_a_killed_server(tmp_path: Path) -> None:
     """After kill -9 and a new mount with the same state file nothing has gone back."""
     view, state = tmp_path / "view", tmp_path / "state"
@@ -252,10 +253,12 @@ def test_counters_outlive_a_killed_server(tmp_path: Path) -> None:
     assert state.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.usefixtures("driver")
 def test_two_servers_do_not_share_a_state_file(tmp_path: Path) -> None:
     """A second server with the file of the first is refused and leaves nothing behind."""
     (tmp_path / "other").mkdir()
     with mounted(tmp_path / "view", "--state", str(tmp_path / "state")):
-        done = lxfs("mount", str(tmp_path / "other"), "--state", str(tmp_path / "state"))
+        command = mounting(str(tmp_path / "other"), "--state", str(tmp_path / "state"))
+        done = lxfs(*command[len(LXFS) :])
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "state is another lxfs's: name another" in done.stderr

@@ -13,14 +13,16 @@ import pytest
 
 from lxfs.sources.host import Host
 from tests.drivers.conftest import (
-    LXFS,
     MIB,
     Mount,
     eventually,
     is_mounted,
     mounted,
+    mounting,
     own_cgroups,
 )
+
+pytestmark = pytest.mark.usefixtures("driver")
 
 HEAD = "head -n 1 {}/proc/meminfo"
 
@@ -74,7 +76,7 @@ def _totals(cgroup: Path, script: str) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def by_cgroup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
+def by_cgroup(driver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:  # noqa: ARG001
     """A mount that tells the containers of a pid namespace apart by cgroup."""
     directory = tmp_path_factory.mktemp("lxfs") / "view"
     with mounted(directory, "--identity", "cgroup") as mount:
@@ -229,7 +231,7 @@ def test_a_recycled_init_is_not_the_one_it_was(tmp_path: Path, identity: str) ->
     """
     view = tmp_path / "view"
     view.mkdir()
-    serve = [*LXFS, "mount", "-f", "--identity", identity, str(view)]
+    serve = mounting("-f", "--identity", identity, str(view))
     alone = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
     with _cgroups({"a": 32, "b": 48}) as top:
         program = _program(_CONTAINERS, _RECYCLE)
@@ -246,7 +248,7 @@ def _logged(directory: Path, *options: str) -> Iterator[tuple[Path, Path]]:
     log = directory.with_suffix(".log")
     with (
         log.open("wb") as errors,
-        subprocess.Popen([*LXFS, "mount", "-f", *options, str(directory)], stderr=errors) as served,
+        subprocess.Popen(mounting("-f", *options, str(directory)), stderr=errors) as served,
     ):
         try:
             assert eventually(lambda: is_mounted(directory), 60)  # in an emulated machine, too

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.boxes import come_from
+from tests.drivers.boxes import come_from, driver
 from tests.drivers.conftest import LXFS, MIB, Mount, eventually, lxfs
+
+__all__ = ["driver"]
 
 READ = "head -1 /proc/meminfo; grep -c lxfs /proc/mounts"
 NAME = f"lxfs-test-{os.getpid()}"

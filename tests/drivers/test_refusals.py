@@ -6,6 +6,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from tests.drivers.conftest import LXFS, Mount, is_mounted, lxfs, mounted
 
 
@@ -42,12 +44,13 @@ def test_busy_mountpoint(tmp_path: Path) -> None:
     assert "is busy: other (tmpfs)" in done.stderr
 
 
-def test_a_pid_file_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_pid_file_that_cannot_be_written(tmp_path: Path, driver: str) -> None:
     """The daemon's own failure is the parent's one line, and nothing stays mounted."""
-    line = _refused("mount", str(tmp_path), "--pidfile", "/proc/lxfs.pid")
+    mount = ["mount", "--driver", driver, str(tmp_path)]
+    line = _refused(*mount, "--pidfile", "/proc/lxfs.pid")
     assert "the pid file /proc/lxfs.pid cannot be written" in line
     assert not is_mounted(tmp_path)
-    line = _refused("mount", str(tmp_path), "--pidfile", str(tmp_path / "no/such.pid"))
+    line = _refused(*mount, "--pidfile", str(tmp_path / "no/such.pid"))
     assert "does not exist" in line
 
 
@@ -58,6 +61,7 @@ def test_umount_of_what_is_not_ours(tmp_path: Path) -> None:
     assert Path("/proc/self").exists()
 
 
+@pytest.mark.usefixtures("driver")
 def test_umount_of_a_busy_mount(tmp_path: Path) -> None:
     """A mount with an open file is refused, and goes on serving that file."""
     with mounted(tmp_path / "view") as mount, (mount.directory / "proc/swaps").open("rb") as file:
@@ -79,13 +83,20 @@ def test_no_dev_fuse(tmp_path: Path) -> None:
 def test_no_libfuse(tmp_path: Path) -> None:
     """Without the library there is one line that names the package."""
     environment = os.environ | {"FUSE_LIBRARY_NAME": "no-such-library"}
-    line = _refused("mount", str(tmp_path), env=environment)
+    line = _refused("mount", "--driver", "fusepy", str(tmp_path), env=environment)
     assert "install the package fuse3" in line
+
+
+def test_libfuse_is_not_needed(tmp_path: Path) -> None:
+    """Our own driver mounts without the library."""
+    environment = os.environ | {"FUSE_LIBRARY_NAME": "no-such-library"}
+    assert lxfs("mount", str(tmp_path), env=environment).returncode == 0
+    assert lxfs("umount", str(tmp_path)).returncode == 0
 
 
 def test_not_root() -> None:
     """Anybody but root is told so by each verb that needs it, before anything else is tried."""
-    verbs = (["mount", "/mnt"], ["umount", "/mnt"], ["explain", "1"])
+    verbs = (["mount", "/mnt"], ["umount", "/mnt"], ["upgrade", "/mnt"], ["explain", "1"])
     inside = (["attach", "1"], ["detach", "1"], ["status"], ["doctor"])
     for arguments in (*verbs, *inside, ["install"], ["uninstall"]):
         assert "must be root" in _refused_to_nobody(*arguments)
@@ -103,7 +114,7 @@ def _refused_to_nobody(*arguments: str) -> str:
     """Return the one line that nobody is refused with."""
     code = textwrap.dedent("""
         import locale, os, shutil, sys  # what is imported late may not be readable to nobody
-        from lxfs import attach, cli, doctor, explain, install, mounting, run, status
+        from lxfs import attach, cli, doctor, explain, install, mounting, run, status, upgrading
         import encodings.ascii
         os.setuid(65534)
         sys.exit(cli.main(sys.argv[1:]))

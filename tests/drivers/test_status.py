@@ -1,16 +1,14 @@
 """``lxfs status`` on processes with namespaces of their own."""
 
 import json
-import os
-import signal
 import time
 from pathlib import Path
 from typing import Any
 
-from tests.drivers.boxes import Box, MakeBox, box, come_from
+from tests.drivers.boxes import Box, MakeBox, box, come_from, driver
 from tests.drivers.conftest import Mount, eventually, lxfs, mounted
 
-__all__ = ["box"]
+__all__ = ["box", "driver"]
 
 
 def _status(there: Box) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def test_the_dead_and_the_foreign(tmp_path: Path, box: MakeBox) -> None:
             "answers": True,
             "state": "answers",
         }
-        os.kill(dying.pid, signal.SIGKILL)
+        dying.kill()
         assert eventually(lambda: _status(there)["files"]["/proc/stat"]["state"] == "dead")
         line = next(line for line in lxfs("status").stdout.splitlines() if f" {there.pid} " in line)
         assert "another lxfs" in line
@@ -61,12 +59,9 @@ def test_a_server_that_hangs(tmp_path: Path, box: MakeBox) -> None:
     with mounted(tmp_path / "stopped") as stopped, box() as one, box() as two:
         for there in (one, two):
             there.attach(*come_from(stopped))
-        os.kill(stopped.pid, signal.SIGSTOP)
-        try:
+        with stopped.hanging():
             began = time.monotonic()
             files = _status(two)["files"]
             assert time.monotonic() - began < 30
-        finally:
-            os.kill(stopped.pid, signal.SIGCONT)
         assert files["/proc/meminfo"]["state"] == "hangs"
         assert files["/proc/meminfo"]["answers"] is False

@@ -229,8 +229,7 @@ def never_two(name: str) -> Iterator[None]:
 
 
 def _pids() -> set[str]:
-    with os.scandir("/proc") as entries:
-        return {entry.name for entry in entries if entry.name.isdigit()}
+    return {path.name for path in Path("/proc").glob("[0-9]*")}
 
 
 def _monitored(pid: str) -> tuple[str, str] | tuple[()]:

@@ -1,0 +1,163 @@
+"""The process that has everything imported and forks servers.
+
+Role: the next server is there within milliseconds of the death of the last one, and one that does
+not answer while requests wait is ended. The spawner needs nobody: without a holder it goes on.
+Boundary: started by the holder, with descriptors and rules as arguments; speaks to it in lines
+(``ready VERSION``, ``serving``, ``failed WHY``) and is told ``go`` and ``stop``.
+Threading: single-threaded, as it forks.
+"""
+
+import contextlib
+import gc
+import json
+import logging
+import os
+import select
+import signal
+import time
+
+from lxfs import __version__, logs, syscalls
+from lxfs.drivers.native import locks, server
+from lxfs.drivers.native.memory import LAYOUT, SPAWNER_LOCK, Memory
+from lxfs.drivers.rules import Rules, make_world
+from lxfs.errors import UserError
+from lxfs.tree import Tree
+
+_log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 1.0
+_STUCK_TICKS = 5
+"""Seconds for which requests may wait without any being answered."""
+_STRIKES_OF_STUCK = 2
+_AT_ONCE = 5
+"""Servers that may die in a row without having answered anything before a pause is made."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+
+
+class Spawner:
+    """A session's servers, one after the other."""
+
+    def __init__(self, device: int, memory: Memory, ledger: int, rules: Rules) -> None:
+        self._device = device
+        self._memory = memory
+        self._ledger = ledger
+        self._rules = rules
+        self._slots = list(memory.slots())
+        self._server = 0
+        self._process = -1
+        self._failures = 0
+        self._progress: tuple[int, ...] = ()
+        self._stuck = 0
+        self._abandoned = 0
+        self._seen: tuple[tuple[int, int], ...] = ()
+
+    def run(self, control: int, report: int) -> int:
+        """Keep a server going until the mount is gone or the holder says stop."""
+        self._spawn(report)
+        poll = select.poll()
+        poll.register(control, select.POLLIN)
+        while True:
+            process = self._process
+            poll.register(process, select.POLLIN)
+            events = dict(poll.poll(_TICK_SECONDS * 1000))
+            if process in events and self._ended() == server.ENDED:
+                return server.ENDED
+            if control in events:
+                if os.read(control, 64):
+                    os.kill(self._server, signal.SIGKILL)
+                    return 0
+                poll.unregister(control)
+                _log.warning("the holder of the mount ended; its server goes on")
+            if process in events or (not events and self._is_stuck()):
+                poll.unregister(process)
+                os.close(process)
+                self._spawn(report)
+
+    def _spawn(self, report: int) -> None:
+        answered = tuple(slot.answered for slot in self._slots)
+        self._failures = self._failures + 1 if answered == self._progress else 0
+        self._progress = answered
+        if self._failures > _AT_ONCE:
+            pause = _FIRST_PAUSE * 2 ** (self._failures - _AT_ONCE)
+            time.sleep(min(pause, _LONGEST_PAUSE))
+        self._stuck = 0
+        if (pid := os.fork()) == 0:
+            self._be_server(report)
+        self._server, self._process = pid, os.pidfd_open(pid)
+
+    def _be_server(self, report: int) -> None:
+        try:
+            server.run(self._device, self._memory, self._ledger, self._rules, report)
+        except BaseException:  # noqa: BLE001 - the forked copy must not go on as the spawner
+            _log.exception("the server failed")
+        finally:
+            logging.shutdown()
+            os._exit(1)
+
+    def _ended(self) -> int:
+        """Collect the server and return its exit status, negative for a signal."""
+        _, status = os.waitpid(self._server, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code != server.ENDED:
+            how = f"signal {-code}" if code < 0 else f"status {code}"
+            _log.warning("the server (pid %d) ended by %s; the next one goes on", self._server, how)
+        return code
+
+    def _is_stuck(self) -> bool:
+        """Return whether a server had to be ended and has not gone: the next one is due anyway.
+
+        Ended is one that has answered nothing for a while, though requests wait.
+        """
+        with contextlib.suppress(ChildProcessError):
+            while self._abandoned and os.waitpid(-1, os.WNOHANG)[0]:
+                self._abandoned -= 1
+        seen = tuple((slot.unique[0], slot.answered) for slot in self._slots)
+        waiting = select.poll()
+        waiting.register(self._device, select.POLLIN)
+        if seen != self._seen or not waiting.poll(0):
+            self._seen, self._stuck = seen, 0
+            return False
+        self._stuck += 1
+        if self._stuck < _STUCK_TICKS:
+            return False
+        _log.error("the server (pid %d) has answered nothing for %d s", self._server, self._stuck)
+        for slot in self._slots:
+            if slot.unique[0]:
+                slot.strikes += _STRIKES_OF_STUCK
+        if locks.end(self._server):
+            return False  # it is collected as any other that ended
+        self._abandoned += 1
+        return True
+
+
+def main(arguments: list[str]) -> int:
+    """Be the spawner of a session, as the holder's arguments say."""
+    device, descriptor, ledger, control, report = map(int, arguments[:5])
+    rules, log = Rules(**json.loads(arguments[5])), arguments[6]
+    syscalls.set_name("lxfs-spawner")
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # meant for the holder, by the terminal
+    memory = Memory(descriptor)
+    if memory.layout != LAYOUT:
+        raise UserError(
+            f"the mount was made by a version of lxfs whose records (layout {memory.layout})"
+            f" this one (layout {LAYOUT}) cannot read: restart it"
+        )
+    Tree(make_world(rules)).close()  # what cannot be served is better said now
+    _say(report, f"ready {__version__}")
+    if os.read(control, 64) != b"go\n":
+        return 0
+    locks.displace(descriptor, SPAWNER_LOCK)
+    logs.to_stderr() if log == "stderr" else logs.to_syslog()
+    if log != "stderr":
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 2)
+        os.close(null)
+    memory.put_text("version", __version__)
+    gc.freeze()  # a collection would write to, and so copy, what is shared with the servers
+    return Spawner(device, memory, ledger, rules).run(control, report)
+
+
+def _say(report: int, line: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        os.write(report, f"{line}\n".encode())
