@@ -228,6 +228,42 @@ def test_a_kept_source_and_a_copy_exclude_each_other(capsys: pytest.CaptureFixtu
     assert "means nothing with it" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (["--config", "limits.memory"], "write it as KEY=VALUE"),
+        (["--config", "=x"], "write it as KEY=VALUE"),
+        (["--profile", "default", "--no-profiles"], "contradict each other"),
+        (["--refresh", "--keep-source"], "means nothing with it"),
+    ],
+)
+def test_contradicting_wishes_of_a_move_are_bad_usage(
+    capsys: pytest.CaptureFixture[str], wish: list[str], said: str
+) -> None:
+    """What cannot be meant is refused before any host is asked, with exit status 2."""
+    assert main(["--demo", "move", "oslo:web1", "lima", *wish]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wish", "said", "possible"),
+    [
+        (["--mode", "live"], "CRIU isn't installed on the source server", True),
+        (["--limit", "5"], "add --transport relay", False),
+        (["--refresh"], "there is no lima:web1 to refresh", False),
+        (["--no-profiles"], "give it a root disk", False),
+    ],
+)
+def test_the_plan_answers_each_wish(
+    capsys: pytest.CaptureFixture[str], wish: list[str], said: str, possible: bool
+) -> None:
+    """A wish that cannot be had is a finding of the plan, with the reason or the remedy."""
+    status, plan = _json(capsys, "move", "oslo:web1", "lima", "--dry-run", *wish)
+    assert plan["possible"] is possible
+    assert status == (0 if possible else 1)
+    assert any(said in f"{one['text']}; {one['remedy']}" for one in plan["findings"])
+
+
 @pytest.mark.parametrize(("more", "result"), [(["--dry-run"], "planned"), ([], "moved")])
 def test_an_evacuation_has_its_documented_keys(
     capsys: pytest.CaptureFixture[str], more: list[str], result: str
