@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lxtui.migrate.options import MoveOptions
-from lxtui.model import Devices, Host, Instance, Placement, Pool, Profile, Ref
+from lxtui.model import Devices, Host, Instance, Kind, Placement, Pool, Profile, Ref
 
 
 class Level(StrEnum):
@@ -122,7 +122,21 @@ class MoveFacts:
         if not self.options.copy_profiles:
             return {}
         known = self.origin.profiles
-        return {name: known[name] for name in self.missing_profiles if name in known}
+        missing = (*self.missing_profiles, *self.missing_for_snapshots)
+        return {name: known[name] for name in missing if name in known}
+
+    @property
+    def missing_for_snapshots(self) -> tuple[str, ...]:
+        """Profiles that it shall not have there, and that LXD needs for its snapshots all the same.
+
+        A snapshot goes along with the profiles that the source has: LXD 5.0.2 refuses those that it
+        does not know, Incus 6.0.4 does not look at them.
+        """
+        snapshots = self.instance.snapshots and not self.options.instance_only
+        if not snapshots or self.target.kind is not Kind.LXD:
+            return ()
+        known = self.placement.profiles.keys() | set(self.profiles)
+        return tuple(one for one in self.instance.profiles if one not in known)
 
     @property
     def root_pool(self) -> tuple[str, Pool] | None:

@@ -299,6 +299,15 @@ def _profiles(facts: MoveFacts) -> Iterator[Finding]:
             yield warning(f"profile {name!r} differs on {target.name}: {found}")
         else:
             same.append(name)
+    for name in facts.missing_for_snapshots:
+        if name not in facts.new_profiles:
+            yield blocker(
+                f"{target.name} has no profile {name!r}, which the snapshots of "
+                f"{facts.instance.ref} go along with",
+                f"copy it with --copy-profiles, create it there: "
+                f"'{cli} profile create {target.name}:{name}', or leave the snapshots behind: "
+                f"--instance-only",
+            )
     if same:
         yield ok(f"profile{'s' if len(same) > 1 else ''} {', '.join(same)} on {target.name}")
     if facts.new_profiles and facts.placement.project.get("features.profiles") == "false":

@@ -361,6 +361,21 @@ def test_missing_profiles_can_be_copied() -> None:
     assert "extra" in plan.devices
 
 
+def test_profiles_of_snapshots_are_needed_by_lxd() -> None:
+    """LXD refuses snapshots with a profile that it lacks: that is found, and it can be made."""
+    instance = {"snapshots": (Snapshot("s1"),), "profiles": ("default", "old")}
+    origin = {"profiles": {"default": DEFAULT, "old": Profile()}}
+    wish: dict[str, Any] = {"instance": instance, "origin": origin, "profiles": ("default",)}
+    (found,) = _found(_facts(**wish), Level.BLOCKER)
+    assert "no profile 'old', which the snapshots of a:web1 go along with" in found.text
+    assert "--copy-profiles" in found.remedy
+    plan = plan_move(_facts(**wish, copy_profiles=True), "token")
+    assert not plan.blockers
+    assert set(plan.profiles) == {"old"}
+    assert _found(_facts(**wish, instance_only=True), Level.BLOCKER) == []
+    assert _found(_facts(**wish, target={"kind": Kind.INCUS}), Level.BLOCKER) == []
+
+
 def test_a_copied_profile_must_be_possible() -> None:
     """A profile that names what the target lacks cannot be copied, and that is found before."""
     special = Profile({"extra": {"type": "nic", "network": "gone"}})

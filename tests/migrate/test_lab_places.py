@@ -134,6 +134,31 @@ def test_another_configuration_and_other_profiles(
         there.api.call("DELETE", "/1.0/profiles/more")
 
 
+def test_a_profile_that_is_left_behind_is_needed_by_snapshots(
+    lab: Lab, backends: dict[str, Backend], make_instance: MakeInstance, tmp_path: Path
+) -> None:
+    """LXD needs the source's profiles for the snapshots: the plan knows, and can copy them."""
+    lxd1, lxd2 = lab.host("lxd1"), lab.host("lxd2")
+    name = make_instance(lxd1, start=False)
+    ref = Ref("lxd1", "default", name)
+    lxd1.api.call("POST", "/1.0/profiles", {"name": "older", "config": {}})
+    try:
+        lab.cli("lxc", "profile", "add", f"lxd1:{name}", "older")
+        backends["lxd1"].wait(backends["lxd1"].create_snapshot(ref, "before"))
+        options = MoveOptions(profiles=("default",))
+        with pytest.raises(LxtuiError, match="no profile 'older', which the snapshots"):
+            perform(Move(ref, "lxd2", options), backends, lambda _: None, Flag(), tmp_path)
+        options = MoveOptions(profiles=("default",), copy_profiles=True)
+        perform(Move(ref, "lxd2", options), backends, lambda _: None, Flag(), tmp_path)
+        arrived = backends["lxd2"].instance(ref._replace(host="lxd2"))
+        assert arrived.profiles == ("default",)
+        assert [one.name for one in arrived.snapshots] == ["before"]
+    finally:
+        for host in (lxd1, lxd2):
+            host.delete(name)
+            lab.cli("lxc", "profile", "delete", f"{host.name}:older", check=False)
+
+
 @pytest.mark.parametrize(
     ("source", "target", "reason"),
     [
