@@ -176,10 +176,11 @@ def _attach_one(
         graft.check_is_apart(there)
         mounts = Mounts(there.mounts())
         known = answers.of(there, mounts)
-        states = [known[spot.cover[-1].device] for spot in mounts.views()]
+        seen = [spot for spot in mounts.views() if spot.path not in NESTS]
+        states = [known[spot.cover[-1].device] for spot in seen]
         others = [
             spot
-            for spot, state in zip(mounts.views(), states, strict=True)
+            for spot, state in zip(seen, states, strict=True)
             if spot.cover[-1].device != view.device and state not in (Answer.DEAD, Answer.FOREIGN)
         ]
         if heal and Answer.DEAD not in states and not (replace and others):

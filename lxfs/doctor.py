@@ -27,7 +27,7 @@ from lxfs.sources.host import Host
 _ATTACH, _BENEATH = (5, 12), (6, 5)
 _HAS_RESEND = 1 << 39  # include/uapi/linux/fuse.h, in flags and flags2 together
 _NEEDED = {"memory": "memory limits and use", "cpu": "CPU quotas", "cpuset": "sets of CPUs"}
-_PIDFILES = ("/run/lxfs.pid", "/run/lxfs/lxfs.pid", "/var/run/lxfs.pid")
+_PIDFILES = ("/run/lxfs.pid", "/run/lxfs/lxfs.pid")
 
 
 def release(text: str) -> tuple[int, int]:

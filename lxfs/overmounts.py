@@ -17,7 +17,7 @@ LXFS, LXCFS = "fuse.lxfs", "fuse.lxcfs"
 _VIEWS = frozenset({LXFS, LXCFS})
 _KERNELS = {"proc": "proc", "sys": "sysfs"}
 NESTS = ("var/lib/lxcfs", "var/lib/lxfs")
-"""Where a container that holds containers has the whole view for them."""
+"""Where a container has the whole view for containers in it. It stays while it answers."""
 
 
 class Answer(StrEnum):
@@ -173,9 +173,10 @@ def to_attach(
     wanted = {spot.path for spot in spots}
     for spot in sorted(mounts.views(), key=lambda spot: -spot.path.count("/")):
         top = spot.cover[-1]
-        if not _wanted_off(top, device, answers, replace=replace):
-            continue
+        # A nest that answers may be no more than the host's own mount, in a copy of its tree.
         nest = spot.path in NESTS
+        if not _wanted_off(top, device, answers, replace=replace and not nest):
+            continue
         # What is below it decides whether the view may take its place in one step.
         replaced = spot.path in wanted and len(spot.cover) == 1
         if spot.base is not None and (replaced or (nest and len(spot.cover) == 1)):
@@ -201,7 +202,7 @@ def to_detach(mounts: Mounts, answers: Mapping[str, Answer], device: str | None 
     steps: list[Off | Put] = []
     for spot in sorted(mounts.views(), key=lambda spot: -spot.path.count("/")):
         top = spot.cover[-1]
-        ours = top.fstype == LXFS and device in (None, top.device)
+        ours = top.fstype == LXFS and device in (None, top.device) and spot.path not in NESTS
         if answers.get(top.device) is Answer.DEAD or (
             ours and answers.get(top.device) is not Answer.FOREIGN
         ):

@@ -52,7 +52,7 @@ class Box:
     def attach(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Attach to it, which has to go well."""
         done = lxfs("attach", str(self.pid), *options)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
         return done
 
 

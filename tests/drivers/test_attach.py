@@ -162,6 +162,24 @@ def test_two_at_once_mount_once(mount: Mount, box: MakeBox) -> None:
             assert there.mounts().count(f" /{file.path} ") == 1
 
 
+def test_the_hosts_own_mount_in_a_copy_of_its_tree(
+    mount: Mount, tmp_path: Path, box: MakeBox
+) -> None:
+    """A process with the host's root has the host's /var/lib/lxfs: it is no view over its files."""
+    with (
+        mounted(tmp_path / "other") as other,
+        box(
+            "mount -t tmpfs lib /var/lib; mkdir /var/lib/lxfs;"
+            f" mount --bind {other.directory} /var/lib/lxfs"
+        ) as there,
+    ):
+        before = there.mounts()
+        there.attach(*come_from(mount))
+        assert there.total() == 256 * MIB
+        assert lxfs("detach", str(there.pid)).returncode == 0
+        assert there.mounts() == before
+
+
 def test_shared_mounts_are_refused(mount: Mount) -> None:
     """Where /proc is one mount with ours, shared, nothing is mounted: it would be on the host."""
     inner = f"{' '.join(LXFS)} attach $(cat /proc/$!/task/$!/children) {' '.join(come_from(mount))}"

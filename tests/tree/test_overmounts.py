@@ -151,7 +151,14 @@ def test_the_nest_of_a_container_with_containers() -> None:
     assert to_attach(mounts, [], HERE, DEAD).steps == (
         Put("var/lib/lxcfs", 10, replaces=20, whole=True),
     )
-    assert to_attach(mounts, [], HERE, ANSWERING).steps == ()
+    assert to_attach(mounts, [], HERE, ANSWERING, replace=True).steps == ()
+
+
+def test_a_nest_that_answers_stays() -> None:
+    """Detach leaves the view that a container has for those in it; a dead one it takes off."""
+    mounts = _mounts("20 10 0:50 / /var/lib/lxfs rw - fuse.lxfs lxfs rw\n")
+    assert to_detach(mounts, ANSWERING).steps == ()
+    assert to_detach(mounts, {HERE: Answer.DEAD}).steps == (Off("var/lib/lxfs", 20),)
 
 
 def test_healing_alone_puts_nothing_on_bare_files() -> None:
