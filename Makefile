@@ -28,8 +28,9 @@ machine: $(STAMP) ## Of the tests, only those in the emulated machine of cgroup 
 	@sh packaging/test-packages.sh
 	@LXTUI_MACHINE_REQUIRED=1 $(BIN)/python -m pytest tests/machine
 
-deb: $(STAMP) ## Build the Debian package of lxfs into dist/
-	@sh packaging/build-deb.sh dist
+deb: $(STAMP) ## Build the Debian packages of lxfs and lxtui into dist/
+	@sh packaging/build-deb.sh lxfs dist
+	@sh packaging/build-deb.sh lxtui dist
 
 test-deb: $(STAMP) ## Install that package on clean roots of Debian 12 and 13, use it, purge it, as root
 	@sh packaging/test-packages.sh
@@ -46,7 +47,7 @@ check: $(STAMP) ## Format, lint, types, import directions: what every commit pas
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy tests packaging/documents.py
+	@$(BIN)/mypy tests packaging/documents.py packaging/vendored.py
 	@$(BIN)/lint-imports --no-cache
 
 format: $(STAMP) ## Let ruff format and mend what it can
@@ -81,8 +82,8 @@ compare-lxcfs: $(STAMP) ## Compare every field with the installed LXCFS, as root
 	@$(BIN)/python -m benchmarks.compare_lxcfs --write
 	@$(BIN)/python -m tests.machine.compare
 
-bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; prints ratios
-	@$(BIN)/python -m benchmarks.lxfs_reads
+bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; writes docs/benchmarks.md
+	@$(BIN)/python -m benchmarks.lxfs_reads --write
 
 bench-moves: $(STAMP) ## Time moves beside lxc move, in a lab of real daemons, as root; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.moves --write

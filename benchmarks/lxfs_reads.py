@@ -1,85 +1,340 @@
-"""How long a container takes to open, read and close each served file: lxfs beside LXCFS.
+"""How fast each served file is read: lxfs through both drivers beside LXCFS, in one container.
 
-Run as root: ``make bench``, or ``python -m benchmarks.lxfs_reads [--rounds N] [--loops N]``.
+Run as root: ``make bench``, or ``python -m benchmarks.lxfs_reads [--quick] [--write]``.
 
-Role: mounts lxfs from this checkout and the installed LXCFS on temporary directories, starts one
-reader in a pid namespace and a limited cgroup, and lets it take turns between the two and the
-kernel's own file. Prints the median of each and the ratio of the two medians: absolute times
-depend on the machine and on what else runs on it, the ratio much less.
-Boundary: prints and asserts nothing about time; removes the mounts, the cgroup and the processes.
-Threading: one reader at a time, as many turns as asked for.
+Role: mounts the installed LXCFS, this checkout's lxfs by each of its drivers, and by each driver a
+tree in which every file is the same constant text, all at once; lets one container read from them
+in turns, then several, then containers by the hundred; prints ratios and puts them into
+docs/benchmarks.md. Absolute times depend on the machine and on what else runs on it, ratios of the
+same run much less.
+Boundary: asserts nothing about time; removes mounts, cgroups and processes.
+Threading: one server is read at a time.
 """
 
 import argparse
-import json
+import contextlib
+import math
 import os
+import platform
+import resource
+import shutil
 import statistics
+import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from benchmarks.peers import in_container, side_by_side
+from benchmarks.containers import Container, containers
+from benchmarks.peers import LXFS, Server, lxcfs_command, place, served
 from lxfs.limits import Limits
 
-FILES = ("meminfo", "swaps", "stat", "cpuinfo", "uptime", "loadavg")
-LIMITS = Limits(memory=256 << 20, cpus=Fraction(1), pids=200)
-
-# What the container runs: rounds of a loop per file and view, microseconds of each read as JSON.
-_READER = """
-import json, os, sys, time
-views, files, rounds, loops = json.loads(sys.argv[1])
-def once(path):
-    start = time.perf_counter_ns()
-    descriptor = os.open(path, os.O_RDONLY)
-    while os.read(descriptor, 65536):
-        pass
-    os.close(descriptor)
-    return time.perf_counter_ns() - start
-times = {view: {file: [] for file in files} for view in views}
-first = {view: once(f"{directory}/{files[0]}") / 1000 for view, directory in views.items()}
-for _ in range(rounds):
-    for file in files:
-        for view, directory in views.items():
-            times[view][file] += [once(f"{directory}/{file}") / 1000 for _ in range(loops)]
-print(json.dumps([first, times]))
-"""
+DOCUMENT = Path(__file__).parent.parent / "docs/benchmarks.md"
+LIMITS = Limits(memory=256 << 20, cpus=Fraction(2), pids=200)
+FILES = (
+    *(
+        f"proc/{name}"
+        for name in ["meminfo", "swaps", "cpuinfo", "stat", "uptime", "loadavg", "diskstats"]
+    ),
+    *(f"proc/pressure/{name}" for name in ["cpu", "memory", "io"]),
+    "sys/devices/system/cpu/online",
+)
+MEMINFO = FILES[0]
+LXCFS = "LXCFS"
+DRIVERS = ("native", "fusepy")
 
 
-def _measure(views: dict[str, Path], rounds: int, loops: int) -> None:
-    task = json.dumps([{name: str(path) for name, path in views.items()}, FILES, rounds, loops])
-    first, times = json.loads(in_container(LIMITS, _READER, task))
-    _report(first, times, rounds * loops)
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to measure: turns and reads of each file, containers, seconds of a rate."""
+
+    turns: int
+    reads: int
+    firsts: int
+    many: tuple[int, ...]
+    seconds: float
 
 
-def _report(first: dict[str, float], times: dict[str, dict[str, list[float]]], count: int) -> None:
-    names = list(times)
-    print(f"open + read + close in a container, microseconds, median (p99) of {count}")
-    print(f"{'file':<10}" + "".join(f"{name:>18}" for name in names) + f"{'lxfs/lxcfs':>12}")
+WHOLE = Effort(turns=15, reads=100, firsts=15, many=(1, 50, 500), seconds=0.5)
+QUICK = Effort(turns=5, reads=50, firsts=5, many=(1, 20), seconds=0.2)
+
+
+@dataclass
+class Warm:
+    """Of one file through one server: microseconds of a read, turn by turn, and of its CPU."""
+
+    read: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+
+Warms = Mapping[str, Mapping[str, Warm]]
+"""By server, then by file."""
+
+
+def _drivers() -> tuple[str, ...]:
+    """Return the drivers that this checkout has, of those that we know."""
+    text = subprocess.run(
+        [*LXFS[:-2], "mount", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    return DRIVERS if "--driver" in text else DRIVERS[1:]
+
+
+@contextlib.contextmanager
+def _servers() -> Iterator[tuple[dict[str, Server], dict[str, Server]]]:
+    """Yield those that serve a container's figures, and by driver those that serve a constant."""
+    with contextlib.ExitStack() as stack:
+        top = stack.enter_context(place())
+        found = {}
+        if (command := lxcfs_command(top / "pid")) is not None:
+            found[LXCFS] = stack.enter_context(served(command, top / "lxcfs"))
+        floors = {}
+        for driver in _drivers():
+            option = ("--driver", driver) if "native" in _drivers() else ()
+            found[driver] = stack.enter_context(served([*LXFS, *option], top / driver))
+            constant = [sys.executable, "-m", "benchmarks.constant", driver]
+            floors[driver] = stack.enter_context(served(constant, top / f"{driver}-floor"))
+        yield found, floors
+
+
+def _in_turns(names: list[str], turn: int) -> list[str]:
+    return names[turn % len(names) :] + names[: turn % len(names)]
+
+
+def _warm(reader: Container, servers: Mapping[str, Server], effort: Effort) -> Warms:
+    """Measure each file through each server that has it."""
+    warms: dict[str, dict[str, Warm]] = {
+        name: {file: Warm() for file in FILES if (server.directory / file).exists()}
+        for name, server in servers.items()
+    }
+    for turn in range(-1, effort.turns):  # the first is not counted
+        for file in FILES:
+            for name in _in_turns([name for name in servers if file in warms[name]], turn):
+                server = servers[name]
+                before = server.cpu()
+                took = reader.ask("repeat", str(server.directory / file), effort.reads)
+                if turn >= 0:
+                    warms[name][file].read.append(took / effort.reads / 1000)
+                    warms[name][file].cpu.append((server.cpu() - before) / effort.reads / 1000)
+    return warms
+
+
+def _firsts(reader: Container, servers: Mapping[str, Server], effort: Effort) -> dict[str, float]:
+    """Return the median of the first read of a new pid namespace, in microseconds."""
+    took: dict[str, list[float]] = {name: [] for name in servers}
+    for turn in range(effort.firsts):
+        for name in _in_turns(list(servers), turn):
+            path = str(servers[name].directory / MEMINFO)
+            took[name].append(reader.ask("first", path) / 1000)
+    return {name: statistics.median(each) for name, each in took.items()}
+
+
+def _rates(
+    reader: Container, servers: Mapping[str, Server], effort: Effort
+) -> dict[int, dict[str, float]]:
+    """Return reads of meminfo in a second, by number of readers: medians."""
+    found: dict[int, dict[str, list[float]]] = {
+        readers: {name: [] for name in servers} for readers in (1, 2, 8)
+    }
+    for turn in range(max(3, effort.turns // 3)):
+        for readers, by_name in found.items():
+            for name in _in_turns(list(servers), turn):
+                path = str(servers[name].directory / MEMINFO)
+                by_name[name].append(reader.ask("rate", path, readers, effort.seconds))
+    return {
+        readers: {name: statistics.median(rates) for name, rates in by_name.items()}
+        for readers, by_name in found.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Of so many containers that read by turns: microseconds of a read, and KiB of the server."""
+
+    read: float
+    rss: int
+    pss: int
+
+
+def _crowds(servers: Mapping[str, Server], effort: Effort) -> dict[int, dict[str, Crowd]]:
+    """Let containers by the hundred read four files each, one container after the other."""
+    found: dict[int, dict[str, Crowd]] = {}
+    files = [f"proc/{name}" for name in ("meminfo", "stat", "uptime", "loadavg")]
+    for count in effort.many:
+        found[count] = {}
+        with containers(LIMITS, count) as many:
+            took: dict[str, list[float]] = {name: [] for name in servers}
+            for turn in range(3 if count > 1 else 30):
+                for name in _in_turns(list(servers), turn):
+                    for one in many:
+                        for file in files:
+                            path = str(servers[name].directory / file)
+                            took[name].append(one.ask("read", path) / 1000)
+            for name, server in servers.items():
+                memory = server.memory()
+                reads = statistics.median(took[name])
+                found[count][name] = Crowd(reads, memory["Rss"], memory["Pss"])
+    return found
+
+
+def _geometric(ratios: list[float]) -> float:
+    return math.exp(statistics.fmean(map(math.log, ratios)))
+
+
+def _median(values: list[float]) -> float:
+    return statistics.median(values)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]
+
+
+def _per_file(warms: Warms, floors: Mapping[str, float], lxfs: list[str]) -> list[str]:
+    """Return the table of files: times, reads in relation to LXCFS's, and to the floor."""
+    head = ["file", *([f"{LXCFS}, µs"] if LXCFS in warms else [])]
+    head += [f"{name}, µs" for name in lxfs]
+    head += [f"{name}: reads per LXCFS's" for name in lxfs] if LXCFS in warms else []
+    head += [f"{name}: time per its floor" for name in lxfs]
+    rows, ratios = [], {name: list[float]() for name in lxfs}
     for file in FILES:
-        medians = {name: statistics.median(times[name][file]) for name in names}
-        cells = "".join(
-            f"{medians[name]:>10.1f} ({sorted(times[name][file])[int(count * 0.99)]:>5.0f})"
-            for name in names
-        )
-        ratio = f"{medians['lxfs'] / medians['lxcfs']:>12.2f}" if "lxcfs" in names else ""
-        print(f"{file:<10}{cells}{ratio}")
-    said = ", ".join(f"{name} {value:.0f}" for name, value in first.items())
-    print(f"first read of a new container ({FILES[0]}): {said}")
+        times = {name: _median(each[file].read) for name, each in warms.items() if file in each}
+        row = [file, *(f"{times[name]:.1f}" if name in times else "-" for name in warms)]
+        if LXCFS in warms:
+            for name in lxfs:
+                ratio = times[LXCFS] / times[name] if LXCFS in times else None
+                row.append(f"{ratio:.2f}" if ratio is not None else "-")
+                ratios[name] += [] if ratio is None else [ratio]
+        rows.append(row + [f"{times[name] / floors[name]:.2f}" for name in lxfs])
+    rows.append(["constant text", *(["-"] if LXCFS in warms else [])])
+    rows[-1] += [f"{floors[name]:.1f}" for name in lxfs]
+    rows[-1] += ["-"] * (len(head) - len(rows[-1]))
+    if LXCFS in warms:
+        means = [f"**{_geometric(ratios[name]):.2f}**" for name in lxfs]
+        means_row = ["geometric mean", *["-"] * (1 + len(lxfs)), *means]
+        rows.append(means_row + ["-"] * (len(head) - len(means_row)))
+    return _table(head, rows)
+
+
+def _cpu(warms: Warms) -> list[str]:
+    """Return the table of the servers' CPU time."""
+    rows = []
+    for file in FILES:
+        times = [_median(each[file].cpu) if file in each else None for each in warms.values()]
+        rows.append([file, *("-" if time is None else f"{time:.1f}" for time in times)])
+    return _table(["file", *warms], rows)
+
+
+def _machine(command: str) -> str:
+    """Return what it was measured on."""
+    model = next(
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    lxcfs = "no LXCFS"
+    if (path := shutil.which("lxcfs")) is not None:
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+        lxcfs = f"LXCFS {said.stdout.split()[-1]}" if said.stdout else "LXCFS"
+    release = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    layout = "cgroup v2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "cgroup v1"
+    return (
+        f"{release}, Linux {os.uname().release.split('-')[0]}, {layout}, {os.cpu_count()} CPUs"
+        f" ({model}), {lxcfs}, Python {platform.python_version()}. Load when it began:"
+        f" {os.getloadavg()[0]:.1f}. `{command}`"
+    )
+
+
+def _write(text: str) -> None:
+    head, mark, rest = DOCUMENT.read_text().partition("<!-- reads -->\n")
+    _, end, tail = rest.partition("<!-- end reads -->")
+    if not (mark and end):
+        sys.exit(f"{DOCUMENT} has lost its marks")
+    DOCUMENT.write_text(head + mark + text + end + tail)
+
+
+def _measure(effort: Effort, command: str) -> str:
+    lines = [_machine(command), ""]
+    with _servers() as (servers, floors):
+        lxfs = list(floors)
+        with containers(LIMITS, 1) as (reader,):
+            everything = {**servers, **{f"{name} floor": each for name, each in floors.items()}}
+            warms = _warm(reader, everything, effort)
+            bottom = {name: _median(warms[f"{name} floor"][MEMINFO].read) for name in lxfs}
+            shown = {name: warms[name] for name in servers}
+            lines += [
+                (
+                    f"Open, read to the end, close; median of {effort.turns} turns of"
+                    f" {effort.reads} reads each, by one reader:"
+                ),
+                "",
+                *_per_file(shown, bottom, lxfs),
+                "",
+                "CPU time of the server, user and system, milliseconds per 1,000 reads:",
+                "",
+                *_cpu(shown),
+                "",
+            ]
+            firsts = _firsts(reader, servers, effort)
+            rates = _rates(reader, servers, effort)
+        crowds = _crowds(servers, effort)
+    lines += [
+        (
+            f"First read of a new pid namespace ({MEMINFO}, median of {effort.firsts}), and reads"
+            " of it per second by several readers of one container:"
+        ),
+        "",
+        *_table(
+            ["", *servers],
+            [
+                ["first read, µs", *(f"{firsts[name]:.0f}" for name in servers)],
+                *(
+                    [f"readers: {readers}", *(f"{rate:.0f}" for rate in by_name.values())]
+                    for readers, by_name in rates.items()
+                ),
+            ],
+        ),
+        "",
+        (
+            "Containers that read meminfo, stat, uptime and loadavg once each, one container after"
+            " the other; afterwards, memory of all the server's processes:"
+        ),
+        "",
+        *_table(
+            ["containers", *(f"{name}, {what}" for name in servers for what in _CROWD)],
+            [
+                [str(count), *(cell for one in by_name.values() for cell in _cells(one))]
+                for count, by_name in crowds.items()
+            ],
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_CROWD = ("µs per read", "RSS MiB", "PSS MiB")
+
+
+def _cells(crowd: Crowd) -> list[str]:
+    return [f"{crowd.read:.0f}", f"{crowd.rss / 1024:.1f}", f"{crowd.pss / 1024:.1f}"]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--rounds", type=int, default=20, help="turns of each view (20)")
-    parser.add_argument("--loops", type=int, default=100, help="reads in each turn (100)")
+    parser.add_argument("--quick", action="store_true", help="less of everything, in 20 seconds")
+    parser.add_argument("--write", action="store_true", help="put the tables into the document")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("must be root: it mounts")
-    with side_by_side() as mounts:
-        if "lxcfs" not in mounts:
-            print("lxcfs is not installed: lxfs alone")
-        views = {name: directory / "proc" for name, directory in mounts.items()}
-        _measure({"kernel": Path("/proc"), **views}, arguments.rounds, arguments.loops)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if lxcfs_command(Path()) is None:
+        print("lxcfs is not installed: lxfs alone", file=sys.stderr)
+    command = "make bench" if arguments.write else " ".join(["make bench", *sys.argv[1:]])
+    text = _measure(QUICK if arguments.quick else WHOLE, command)
+    print(text, end="")
+    if arguments.write:
+        _write(text)
 
 
 if __name__ == "__main__":

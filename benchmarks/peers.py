@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lxfs import syscalls
@@ -24,21 +25,76 @@ from lxfs.sources.host import Host
 _SECONDS = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A mounted view and the process that was started to serve it."""
+
+    directory: Path
+    pid: int
+
+    def processes(self) -> list[int]:
+        """Return the pids of all that serve it."""
+        found, level = [], [self.pid]
+        while level:
+            found += level
+            children = []
+            for pid in level:
+                with contextlib.suppress(OSError):
+                    for task in Path(f"/proc/{pid}/task").iterdir():
+                        children += map(int, (task / "children").read_text().split())
+            level = children
+        return found
+
+    def cpu(self) -> int:
+        """Return the CPU time that they have used, user and system, in nanoseconds."""
+        # The clock of another process's CPU time, see clock_getcpuclockid(3).
+        return sum(time.clock_gettime_ns(~pid << 3 | 2) for pid in self.processes())
+
+    def memory(self) -> dict[str, int]:
+        """Return ``Rss`` and ``Pss`` of all of them together, in KiB."""
+        sums = {"Rss": 0, "Pss": 0}
+        for pid in self.processes():
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
+                name, value = line.split()[:2]
+                if name[:-1] in sums:
+                    sums[name[:-1]] += int(value)
+        return sums
+
+
+def lxcfs_command(pidfile: Path) -> list[str] | None:
+    """Return how LXCFS is started, or ``None`` where it is not installed.
+
+    With the options that make it show what lxfs shows: load averages, CPU quotas.
+    """
+    lxcfs = shutil.which("lxcfs")
+    if lxcfs is None:
+        return None
+    return [lxcfs, "-f", "-l", "--enable-cfs", "--enable-pidfd", "-p", str(pidfile)]
+
+
+LXFS = (sys.executable, "-m", "lxfs.cli", "mount", "-f")
+"""How this checkout's lxfs is started."""
+
+
 @contextlib.contextmanager
 def side_by_side() -> Iterator[dict[str, Path]]:
-    """Yield the mountpoints of ``lxfs`` (this checkout) and, where installed, of ``lxcfs``.
-
-    LXCFS gets the options that make it show what lxfs shows: load averages, CPU quotas.
-    """
+    """Yield the mountpoints of ``lxfs`` (this checkout) and, where installed, of ``lxcfs``."""
     with contextlib.ExitStack() as stack:
-        top = Path(tempfile.mkdtemp(prefix="lxfs-peers-"))
-        stack.callback(shutil.rmtree, top, ignore_errors=True)
-        command = [sys.executable, "-m", "lxfs.cli", "mount", "-f"]
-        views = {"lxfs": stack.enter_context(_served(command, top / "lxfs"))}
-        if (lxcfs := shutil.which("lxcfs")) is not None:
-            options = [lxcfs, "-f", "-l", "--enable-cfs", "--enable-pidfd", "-p", f"{top}/pid"]
-            views["lxcfs"] = stack.enter_context(_served(options, top / "lxcfs"))
+        top = stack.enter_context(place())
+        views = {"lxfs": stack.enter_context(served(LXFS, top / "lxfs")).directory}
+        if (command := lxcfs_command(top / "pid")) is not None:
+            views["lxcfs"] = stack.enter_context(served(command, top / "lxcfs")).directory
         yield views
+
+
+@contextlib.contextmanager
+def place() -> Iterator[Path]:
+    """Yield a temporary directory to mount in."""
+    top = Path(tempfile.mkdtemp(prefix="lxfs-peers-"))
+    try:
+        yield top
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
 
 
 def in_container(limits: Limits, program: str, *arguments: str) -> str:
@@ -70,10 +126,10 @@ def _until(condition: Callable[[], bool], what: str) -> None:
 
 
 @contextlib.contextmanager
-def _served(command: list[str], directory: Path) -> Iterator[Path]:
+def served(command: Sequence[str], directory: Path) -> Iterator[Server]:
     """Serve a directory by a foreground command; unmount and end it afterwards."""
     directory.mkdir()
-    server = subprocess.Popen(
+    process = subprocess.Popen(
         [*command, str(directory)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -81,13 +137,13 @@ def _served(command: list[str], directory: Path) -> Iterator[Path]:
         start_new_session=True,
     )
     try:
-        _until((directory / "proc/meminfo").exists, f"{command[0]} serving {directory}")
-        yield directory
+        _until((directory / "proc/meminfo").exists, f"{' '.join(command)} serving {directory}")
+        yield Server(directory, process.pid)
     finally:
-        server.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(_SECONDS)
-        server.kill()
-        server.wait()
+            process.wait(_SECONDS)
+        process.kill()
+        process.wait()
         with contextlib.suppress(OSError):
             syscalls.umount(str(directory), syscalls.MNT_DETACH)

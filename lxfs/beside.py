@@ -15,8 +15,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from lxfs.errors import UserError
 from lxfs.findings import Finding, ok, problem, warning
-from lxfs.install import HOOK, LXC_CONFIG, LXC_DIRECTORY, OCI_CONFIG, UNITS, others, program
+from lxfs.install import (
+    HOOK,
+    LXC_CONFIG,
+    LXC_DIRECTORY,
+    LXC_NAME,
+    OCI_CONFIG,
+    UNITS,
+    others,
+    program,
+    told,
+)
 from lxfs.model import SourceError
 from lxfs.sources.host import Host
 
@@ -75,24 +86,32 @@ def _leads(check: str, file: Path, root: Path, programs: Iterable[str]) -> Itera
 
 
 def _lxc(root: Path) -> Iterator[Finding]:
-    directory = root / LXC_DIRECTORY.lstrip("/")
-    theirs = others(directory)
-    config = root / LXC_CONFIG.lstrip("/")
-    text = _text(config)
-    if text is None:
-        if theirs:
-            yield warning(
-                "lxc hook",
-                f"new containers of LXC, LXD and Incus get LXCFS ({theirs[0]}), not lxfs",
-                "'lxfs install' lets lxfs win",
-            )
+    """Judge each directory of LXC's configuration that somebody reads."""
+    readers = {LXC_DIRECTORY: "LXC, LXD and Incus", **told(Host(str(root)))}
+    for name, reader in readers.items():
+        directory = root / name.lstrip("/")
+        theirs = others(directory)
+        config = directory / LXC_NAME
+        text = _text(config)
+        if text is not None:
+            yield from _leads("lxc hook", config, root, _HOOKED.findall(text))
+            yield from _order(config, theirs)
+        elif theirs:
+            text = f"new containers of {reader} get LXCFS ({theirs[0]}), not lxfs"
+            yield warning("lxc hook", text, "'lxfs install' lets lxfs win")
         elif directory.is_dir():
-            text = "there is none: new containers of LXC, LXD and Incus are shown the host"
+            text = f"{directory} has none: new containers of {reader} are shown the host"
             yield warning("lxc hook", text, "'lxfs install'")
-        else:
+        elif len(readers) == 1:
             yield ok("lxc hook", "none, and no LXC, LXD or Incus to have it")
-        return
-    yield from _leads("lxc hook", config, root, _HOOKED.findall(text))
+    view = _VIEW.search(_text(root / HOOK.lstrip("/")) or "")
+    mounts = _text(root / "proc/self/mountinfo")
+    if view and mounts is not None and f" {view[1]} " not in mounts:
+        text = f"it takes the view from {view[1]}, where nothing is mounted"
+        yield problem("lxc hook", text, f"'systemctl start lxfs', or 'lxfs mount {view[1]}'")
+
+
+def _order(config: Path, theirs: Iterable[Path]) -> Iterator[Finding]:
     for other in theirs:
         if other.name > config.name:
             yield warning(
@@ -102,11 +121,6 @@ def _lxc(root: Path) -> Iterator[Finding]:
             )
         else:
             yield ok("lxc hook", f"LXCFS's {other} runs before; lxfs wins while it is mounted")
-    view = _VIEW.search(_text(root / HOOK.lstrip("/")) or "")
-    mounts = _text(root / "proc/self/mountinfo")
-    if view and mounts is not None and f" {view[1]} " not in mounts:
-        text = f"it takes the view from {view[1]}, where nothing is mounted"
-        yield problem("lxc hook", text, f"'systemctl start lxfs', or 'lxfs mount {view[1]}'")
 
 
 def _oci(root: Path) -> Iterator[Finding]:
@@ -127,7 +141,9 @@ def permissions(root: Path) -> Iterator[Finding]:
     """Judge who may write what root runs: the hooks, the unit and this lxfs."""
     programs = [path for path in (HOOK, LXC_CONFIG, OCI_CONFIG, *UNITS) if _is_there(root, path)]
     loose = {}
-    here = (program(), sys.executable, str(Path(__file__).parent))
+    here = [sys.executable, str(Path(__file__).parent)]
+    with suppress(UserError):
+        here.append(program())
     for name in (*programs, *(here if root == Path("/") else ())):
         # Where a link leads counts: to a file, and from each directory on the way to it.
         path = (root / name.lstrip("/")).resolve()

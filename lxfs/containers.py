@@ -128,10 +128,15 @@ def nspawn_name(cmdline: bytes) -> str | None:
 
 def conmon_name(cmdline: bytes) -> tuple[str, tuple[str, ...]] | None:
     """Return name and ids from the command line of conmon, which podman puts above containers."""
-    words = [word.decode(errors="replace") for word in cmdline.rstrip(b"\0").split(b"\0")]
-    said = dict(pairwise(words))
+    said = _options(cmdline)
     name, number = said.get("-n"), said.get("-c", "")
     return (name, (number, number[:_SHOWN_ID])) if name and re.fullmatch(_ID, number) else None
+
+
+def _options(cmdline: bytes) -> dict[str, str]:
+    """Return each word of a command line with the one after it."""
+    words = [word.decode(errors="replace") for word in cmdline.rstrip(b"\0").split(b"\0")]
+    return dict(pairwise(words))
 
 
 class Containers:
@@ -229,11 +234,14 @@ class Containers:
             if said is not None:
                 return said
         if kind in _ENGINES:
-            given = self._engines_names().get(name, name[:_SHOWN_ID])
-            return Running(first.pid, kind, given, (name, name[:_SHOWN_ID]))
+            return self._by_id(first.pid, kind, name)
         if kind == "nspawn":
             name = unescaped(name)
         return Running(first.pid, kind or "pidns", "" if kind == "lxfs run" else name)
+
+    def _by_id(self, pid: int, kind: str, number: str) -> Running:
+        name = self._engines_names().get(number, number[:_SHOWN_ID])
+        return Running(pid, kind, name, (number, number[:_SHOWN_ID]))
 
     def _by_parent(self, process: _Process) -> Running | None:
         """Return what the supervisor says of it: LXC's monitor, or systemd-nspawn."""
@@ -252,6 +260,11 @@ class Containers:
             return Running(process.pid, _MONITORS.get(program, "lxc"), name, names, home)
         if program == "conmon" and (named := conmon_name(cmdline)) is not None:
             return Running(process.pid, "podman", *named)
+        if program.startswith("containerd-shim"):
+            said = _options(cmdline)
+            number = said.get("-id", "")
+            kind = "docker" if said.get("-namespace") == "moby" else "containerd"
+            return self._by_id(process.pid, kind, number)
         if program == "systemd-nspawn" and (machine := nspawn_name(cmdline)) is not None:
             return Running(process.pid, "nspawn", machine or unescaped(process.label[1]))
         return None

@@ -12,20 +12,25 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from lxfs.attach import USUAL
+from lxfs.attach import USUAL, views
 from lxfs.errors import UserError
+from lxfs.model import SourceError
+from lxfs.sources.host import Host
 
 VIEW = USUAL[0]
 PROGRAM = "/usr/bin/lxfs"
 HOOK = "/usr/share/lxfs/lxfs-hook"
 LXC_DIRECTORY = "/usr/share/lxc/config/common.conf.d"
-LXC_CONFIG = f"{LXC_DIRECTORY}/99-lxfs.conf"
+_BUNDLED = "/opt/incus/share/lxc/config/common.conf.d"
+"""That of the LXC that comes with Incus in the packages of its authors."""
+LXC_NAME = "99-lxfs.conf"
+LXC_CONFIG = f"{LXC_DIRECTORY}/{LXC_NAME}"
 OCI_CONFIG = "/usr/share/containers/oci/hooks.d/lxfs.json"
 UNIT = "/etc/systemd/system/lxfs.service"
 _PACKAGED = "/usr/lib/systemd/system/lxfs.service"
@@ -36,7 +41,8 @@ PARTS: Mapping[str, Mapping[str, tuple[str, int]]] = {
     "lxc": {HOOK: ("lxfs-hook", 0o755), LXC_CONFIG: ("99-lxfs.conf", 0o644)},
     "oci": {OCI_CONFIG: ("lxfs.json", 0o644)},
 }
-_SNAPS = {"LXD": "/var/snap/lxd", "Docker": "/var/snap/docker"}
+_SNAP = "/var/snap/lxd"
+_DAEMONS = {"lxd": b"LXD_LXC_TEMPLATE_CONFIG=", "incusd": b"INCUS_LXC_TEMPLATE_CONFIG="}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +69,39 @@ def program() -> str:
     raise UserError(f"there is no program lxfs beside {sys.executable}: install with pip first")
 
 
-def wanted(command: str, view: str, without: Collection[str] = ()) -> dict[str, _File]:
-    """Return what is to be installed: for an lxfs and where it mounts its view."""
+def told(host: Host) -> dict[str, str]:
+    """Return which running daemons are told to read LXC's configuration elsewhere, by directory.
+
+    It is in their environment; without it they read ``LXC_DIRECTORY``.
+    """
+    found = {}
+    with suppress(SourceError):  # no /proc below that root
+        own = host.pid_namespace("self")
+        for pid in filter(str.isdecimal, host.names("proc")):
+            with suppress(OSError):
+                comm = host.read(f"proc/{pid}/comm").decode(errors="replace").strip()
+                variable = _DAEMONS.get(comm)
+                # Anybody may be called so, also in a container.
+                if not variable or host.pid_namespace(pid) != own or not _is_roots(host, pid):
+                    continue
+                for word in host.read(f"proc/{pid}/environ").split(b"\0"):
+                    if word.startswith(variable + b"/"):
+                        directory = os.fsdecode(word[len(variable) :]).rstrip("/")
+                        found[f"{directory}/common.conf.d"] = f"{comm} (pid {pid})"
+    return found
+
+
+def _is_roots(host: Host, pid: str) -> bool:
+    return Path(host.path(f"proc/{pid}")).stat().st_uid == 0
+
+
+def wanted(
+    command: str, view: str, without: Collection[str] = (), more: Collection[str] = ()
+) -> dict[str, _File]:
+    """Return what is to be installed: for an lxfs and where it mounts its view.
+
+    ``more`` are other directories of LXC's configuration.
+    """
     for path in (command, view):
         if not path.startswith("/") or any(
             not char.isprintable() or char in " \\\"'%$`" for char in path
@@ -79,6 +116,8 @@ def wanted(command: str, view: str, without: Collection[str] = ()) -> dict[str, 
                 if view != VIEW:
                     text = text.replace("StateDirectory=lxfs\n", "")
                 found[path] = _File(text.encode(), mode)
+                if path == LXC_CONFIG:
+                    found |= {f"{directory}/{LXC_NAME}": found[path] for directory in more}
     return found
 
 
@@ -146,8 +185,10 @@ def install(
     Raises ``UserError`` before anything is written, or where writing fails.
     """
     _check_root(root)
-    files = wanted(program(), view, without)
     there = _Root(root, dry=dry)
+    elsewhere = told(Host()) if Path(root).resolve() == Path("/") else {}
+    more = {name for name in (*elsewhere, _BUNDLED) if os.access(there.path(name), os.W_OK)}
+    files = wanted(program(), view, without, sorted(more - {LXC_DIRECTORY}))
     would = "would write" if dry else "wrote"
     try:
         for name, file in files.items():
@@ -166,7 +207,19 @@ def install(
         there.remember()
     except OSError as error:
         raise UserError(f"writing failed: {error}; 'lxfs uninstall' removes the rest") from error
-    yield from _advice(there, without)
+    if "lxc" not in without:
+        for name, daemon in elsewhere.items():
+            if name not in more:
+                yield (
+                    f"{daemon} reads {name}, which cannot be written to: 'lxfs attach' serves its"
+                    " containers once they run"
+                )
+        yield from _advice(there, [LXC_DIRECTORY, *more])
+    if "oci" not in without:
+        yield (
+            "podman and CRI-O read the OCI hook by themselves; for plain runc and docker see"
+            " docs/lxfs.md"
+        )
     if "systemd" in without:
         yield f"start it by hand: lxfs mount {view}"
     elif _has_systemd(root, dry=dry):
@@ -176,24 +229,19 @@ def install(
         yield f"no systemd runs here: 'lxfs mount {view}' starts it by hand"
 
 
-def _advice(there: _Root, without: Collection[str]) -> Iterator[str]:
+def _advice(there: _Root, directories: Iterable[str]) -> Iterator[str]:
     """Yield what an administrator should know of what else is there."""
-    if "lxc" not in without:
-        for theirs in others(there.path(LXC_DIRECTORY)):
+    for directory in directories:
+        for theirs in others(there.path(directory)):
             yield (
                 f"LXCFS's hook ({theirs}) stays and runs before ours: containers that start get"
                 " lxfs while it is mounted, else LXCFS; 'lxfs uninstall' and then 'lxfs install"
                 " --without lxc' leave them to LXCFS"
             )
-        if there.path(_SNAPS["LXD"]).is_dir():
-            yield (
-                "LXD is a snap, which reads its own LXC configuration: 'lxfs attach' serves its"
-                " containers once they run"
-            )
-    if "oci" not in without:
+    if there.path(_SNAP).is_dir():
         yield (
-            "podman and CRI-O read the OCI hook by themselves; for plain runc and docker see"
-            " docs/lxfs.md"
+            "LXD is a snap, which reads its own LXC configuration: 'lxfs attach' serves its"
+            " containers once they run"
         )
 
 
@@ -237,6 +285,12 @@ def uninstall(root: str = "/", *, dry: bool = False) -> Iterator[str]:
         raise UserError(f"removing failed: {error}") from error
     if systemd:
         _systemctl("daemon-reload")
+    if Path(root).resolve() == Path("/"):
+        for mount in views(Host()):
+            yield (
+                f"lxfs on {mount.point} serves on: 'lxfs detach --all' takes it out of containers,"
+                f" 'lxfs umount {mount.point}' ends it"
+            )
 
 
 def _check_root(root: str) -> None:

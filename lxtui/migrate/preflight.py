@@ -148,7 +148,7 @@ def _connection(facts: MoveFacts) -> Iterator[Finding]:
             yield blocker(
                 f"{here} is on {target.name} already{known}",
                 f"choose another host, another project there (--target-project), or another name "
-                f"({target.name}:NAME): it cannot be beside itself, in another pool neither",
+                f"({target.name}:NAME): it cannot be beside itself, not even in another pool",
             )
         else:
             yield ok(f"{here} is copied within one server{known}")

@@ -229,7 +229,8 @@ def never_two(name: str) -> Iterator[None]:
 
 
 def _pids() -> set[str]:
-    return {path.name for path in Path("/proc").glob("[0-9]*")}
+    with os.scandir("/proc") as entries:
+        return {entry.name for entry in entries if entry.name.isdigit()}
 
 
 def _monitored(pid: str) -> tuple[str, str] | tuple[()]:

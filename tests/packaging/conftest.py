@@ -1,6 +1,6 @@
-"""The Debian package, built from the checkout as it is, and clean systems to install it on.
+"""The Debian packages, built from the checkout as it is, and clean systems to install them on.
 
-LXTUI_DEB=1 (`make test-deb`) has it installed on Debian 12 and 13; LXTUI_DEB_REQUIRED=1 makes the
+LXTUI_DEB=1 (`make test-deb`) has them installed on Debian 12 and 13; LXTUI_DEB_REQUIRED=1 makes the
 skips of this rung failures.
 """
 
@@ -30,18 +30,27 @@ def skip(reason: str) -> None:
 @pytest.fixture(scope="session")
 def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of lxfs."""
+    return _built("lxfs", tmp_path_factory.mktemp("lxfs"))
+
+
+@pytest.fixture(scope="session")
+def lxtui_deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of lxtui, for which pip is asked for its libraries."""
+    return _built("lxtui", tmp_path_factory.mktemp("lxtui"))
+
+
+def _built(program: str, directory: Path) -> Path:
     if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
         skip(f"building needs {', '.join(missing)}: apt install debhelper dh-python")
-    directory = tmp_path_factory.mktemp("deb")
     done = subprocess.run(
-        ["sh", REPOSITORY / "packaging/build-deb.sh", directory],
+        ["sh", REPOSITORY / "packaging/build-deb.sh", program, directory],
         env={**os.environ, "PYTHON": sys.executable},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    (package,) = directory.glob("lxfs_*_all.deb")
+    (package,) = directory.glob(f"{program}_*_all.deb")
     return package
 
 

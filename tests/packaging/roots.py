@@ -15,6 +15,10 @@ from pathlib import Path
 
 from tests.machine.image import mirror
 
+OTHERS = (
+    *("/var/lib/dpkg", "/var/lib/apt", "/var/cache", "/var/log"),
+    *("/proc", "/sys", "/dev", "/tmp", "/run"),
+)
 PLACE = "/mnt"  # of this computer, in the mount namespace of a root only
 _SETUP = f"""
 set -e
@@ -60,6 +64,30 @@ class Root:
     def shell(self, script: str) -> str:
         """Run a script of bash and return what it prints."""
         return self("bash", "-ec", script).stdout
+
+    def files(self) -> list[str]:
+        """Return all files but those that apt, dpkg and the like keep for themselves."""
+        prune = " -o ".join(f"-path {path}" for path in OTHERS)
+        return self.shell(rf"find / \( {prune} \) -prune -o -print").splitlines()
+
+    @contextmanager
+    def package(self, deb: Path) -> Iterator[None]:
+        """Have a package installed; purge it at the end, and see that nothing of it is left.
+
+        What it needs is installed before that, and stays.
+        """
+        install = ("apt-get", "install", "--yes", "--no-install-recommends")
+        inside, name = self.put(deb), deb.name.partition("_")[0]
+        self("apt-get", "update")
+        needs = self("dpkg-deb", "--field", inside, "Depends").stdout
+        self(*install, *(one.split()[0].removesuffix(":any") for one in needs.split(", ")))
+        before = self.files()
+        self(*install, inside)
+        yield
+        self("apt-get", "remove", "--yes", name)
+        self("dpkg", "--purge", name)
+        assert self.files() == before
+        assert self("dpkg-query", "-W", name, check=False).returncode == 1
 
     def put(self, file: Path) -> str:
         """Copy a file in; return its path there."""

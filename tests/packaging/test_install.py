@@ -1,4 +1,4 @@
-"""The package on a clean Debian 12 and 13, from the first installation to the purge."""
+"""The package of lxfs on a clean Debian 12 and 13, from the first installation to the purge."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,32 +6,16 @@ from pathlib import Path
 import pytest
 
 import lxfs
+from lxfs import install
 
 from .roots import Root
-
-# What apt, dpkg and the linker keep for themselves.
-OTHERS = "/var/lib/dpkg /var/lib/apt /var/cache /var/log /proc /sys /dev /tmp /run"
-NO_RECOMMENDS = ("--yes", "--no-install-recommends")
-
-
-def _files(root: Root) -> list[str]:
-    prune = " -o ".join(f"-path {path}" for path in OTHERS.split())
-    return root.shell(rf"find / \( {prune} \) -prune -o -print").splitlines()
 
 
 @pytest.fixture(scope="module")
 def installed(root: Root, deb: Path) -> Iterator[Root]:
     """A root with the package, which is purged at the end; then nothing of it may be left."""
-    root("apt-get", "update")
-    root("apt-get", "install", *NO_RECOMMENDS, "python3")
-    before = _files(root)
-    root("apt-get", "install", *NO_RECOMMENDS, root.put(deb))
-    yield root
-    root("apt-get", "remove", "--yes", "lxfs")
-    assert "lxfs" not in root("dpkg", "--verify").stdout
-    root("dpkg", "--purge", "lxfs")
-    assert _files(root) == before
-    assert root("dpkg-query", "-W", "lxfs", check=False).returncode == 1
+    with root.package(deb):
+        yield root
 
 
 def test_it_needs_nothing_but_python(installed: Root) -> None:
@@ -42,6 +26,22 @@ def test_it_needs_nothing_but_python(installed: Root) -> None:
         "init-system-helpers",
     }
     assert installed("lxfs", "--version").stdout == f"lxfs {lxfs.__version__}\n"
+
+
+def test_the_unit_is_enabled(installed: Root) -> None:
+    """With the next boot the view is there; what is installed needs no `lxfs install`."""
+    wants = "/etc/systemd/system/multi-user.target.wants/lxfs.service"
+    assert installed("readlink", "-f", wants).stdout.strip() == install.UNITS[1]
+    said = installed("lxfs", "install", "--dry-run").stdout
+    assert "from the package" in said
+    assert "would write" not in said
+
+
+def test_doctor_finds_the_package_whole(installed: Root) -> None:
+    """`lxfs doctor` misses nothing that the package should have brought."""
+    said = installed("lxfs", "doctor", check=False)
+    assert said.returncode in (0, 1), said.stderr
+    assert "lxfs install" not in said.stdout
 
 
 def test_the_completions_load(installed: Root) -> None:

@@ -205,6 +205,28 @@ def test_podman_says_names_by_conmon(machine: Machine) -> None:
         machine.containers.named(ID[:3])
 
 
+def test_docker_keeps_names_beside_ids(machine: Machine) -> None:
+    """A container of docker is called as in its configuration, by either layout of its cgroup."""
+    other = ID[::-1]
+    machine.process(20, 1, 200, [20, 1], f"/system.slice/docker-{ID}.scope")
+    machine.process(30, 1, 300, [30, 1], f"/docker/{other}")
+    for number, name in ((ID, "/web"), (other, "/db")):
+        file = machine.root / f"var/lib/docker/containers/{number}/config.v2.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps({"Name": name}))
+    assert [one.label for one in machine.containers.all()] == ["docker:web", "oci:db"]
+    assert machine.containers.named("db").pid == 30
+
+
+@pytest.mark.parametrize(("namespace", "kind"), [("moby", "docker"), ("k8s.io", "containerd")])
+def test_containerds_shim_says_whose(machine: Machine, namespace: str, kind: str) -> None:
+    """Whatever its cgroup is called, a container below a shim has that shim's id and owner."""
+    shim = f"/usr/bin/containerd-shim-runc-v2 -namespace {namespace} -id {ID} -address /run/c.sock"
+    machine.process(20, 1, 100, [20], "/", shim, "/usr/bin/containerd-shim-runc-v2")
+    machine.process(21, 20, 200, [21, 1], f"/mine/{ID}")
+    assert [one.label for one in machine.containers.all()] == [f"{kind}:{ID[:12]}"]
+
+
 def test_what_has_no_name_has_its_pid(machine: Machine) -> None:
     """A pid namespace that nobody names is listed, and found, by its init's pid."""
     machine.process(20, 1, 200, [20, 1], "/user.slice")

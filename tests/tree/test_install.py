@@ -18,9 +18,11 @@ from lxfs.install import (
     RECORD,
     UNIT,
     install,
+    told,
     uninstall,
     wanted,
 )
+from lxfs.sources.host import Host
 
 
 def _tree(root: Path) -> set[str]:
@@ -142,6 +144,39 @@ def test_lxcfs_beside_us_is_said_and_kept(tmp_path: Path) -> None:
     assert theirs.name < Path(LXC_CONFIG).name  # LXC reads them in this order
     list(uninstall(str(tmp_path)))
     assert theirs.read_text() == text
+
+
+def test_an_incus_with_its_own_lxc(tmp_path: Path) -> None:
+    """The LXC in /opt/incus has its own directory: where that is, it gets the configuration too."""
+    directory = tmp_path / "opt/incus/share/lxc/config/common.conf.d"
+    directory.mkdir(parents=True)
+    _install(tmp_path)
+    assert (directory / "99-lxfs.conf").read_text() == (tmp_path / LXC_CONFIG[1:]).read_text()
+    list(uninstall(str(tmp_path)))
+    assert list(directory.iterdir()) == []
+
+
+def test_where_daemons_are_told_to_look(tmp_path: Path) -> None:
+    """A running daemon's environment says where it reads LXC's configuration, others' do not."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, whose the daemons are")
+    config = "INCUS_LXC_TEMPLATE_CONFIG=/srv/lxc/config/"
+    for pid, comm, namespace, environ in (
+        ("self", "pytest", 1, ""),
+        ("7", "incusd", 1, f"A=b\0{config}\0"),
+        ("8", "lxd", 1, "LXD_DIR=/x\0"),
+        ("9", "bash", 1, "LXD_LXC_TEMPLATE_CONFIG=/other\0"),
+        ("10", "lxd", 1, "LXD_LXC_TEMPLATE_CONFIG=relative\0"),
+        ("11", "lxd", 2, "LXD_LXC_TEMPLATE_CONFIG=/of-a-container\0"),
+        ("12", "lxd", 1, "LXD_LXC_TEMPLATE_CONFIG=/of-a-user\0"),
+    ):
+        there = tmp_path / "proc" / pid
+        (there / "ns").mkdir(parents=True)
+        (there / "ns/pid").symlink_to(f"pid:[{namespace}]")
+        (there / "comm").write_text(f"{comm}\n")
+        (there / "environ").write_text(environ)
+    os.chown(tmp_path / "proc/12", 1000, 1000)
+    assert told(Host(str(tmp_path))) == {"/srv/lxc/config/common.conf.d": "incusd (pid 7)"}
 
 
 def test_nothing_to_uninstall(tmp_path: Path) -> None:
