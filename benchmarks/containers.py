@@ -14,6 +14,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from lxfs import syscalls
@@ -156,6 +157,7 @@ def _outside(limits: Limits, asks: int, answers: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     host = Host()
+    _go_to_the_top(host)
     cell = Cell.make(limits, host, Hierarchies.find(host))
     try:
         pid = os.fork()
@@ -168,6 +170,15 @@ def _outside(limits: Limits, asks: int, answers: int) -> None:
                 os.wait()
     finally:
         cell.remove()
+
+
+def _go_to_the_top(host: Host) -> None:
+    """Leave our own cgroups, so that the container's are where LXC makes them: at the top."""
+    hierarchies = Hierarchies.find(host)
+    for top in (*hierarchies.v1.values(), hierarchies.v2):
+        if top is not None:
+            with contextlib.suppress(OSError):  # as where the root has controllers of v2
+                Path(top.file("cgroup.procs")).write_text("0")
 
 
 def _between(cell: Cell, asks: int, answers: int) -> None:

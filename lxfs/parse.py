@@ -241,6 +241,15 @@ def meminfo(text: bytes) -> Mapping[bytes, int]:
     return values
 
 
+_NO_SWAP = re.compile(rb" +0 kB\n")
+
+
+def has_swap(meminfo: bytes) -> bool:
+    """Return whether /proc/meminfo tells of any swap, without a look at its other lines."""
+    at = meminfo.find(b"\nSwapTotal:")
+    return at >= 0 and _NO_SWAP.match(meminfo, at + len(b"\nSwapTotal:")) is None
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """Of /proc/PID/stat: the start in ticks since boot, and whether its end has begun.

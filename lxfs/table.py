@@ -59,7 +59,7 @@ FILES: tuple[File, ...] = (
     File("proc/meminfo", _meminfo, origins=meminfo.ORIGINS),
     File(
         "proc/swaps",
-        lambda now: swaps.render(now.host("proc/meminfo"), now.memory),
+        lambda now: swaps.render(now.host("proc/meminfo"), now.swap),
         origins=swaps.ORIGINS,
     ),
     File(

@@ -124,8 +124,21 @@ class Snapshot:
     def memory(self) -> MemoryUse:
         """Use and limits of memory."""
         if self.cgroup.counts_memory():
-            return self.cgroup.memory()
+            return self.cgroup.memory(swap=self._has_swap)
         return uncounted_memory(self.host("proc/meminfo"))
+
+    @_once
+    def swap(self) -> SwapUse | None:
+        """Use and limits of swap alone; ``None`` where there is none."""
+        if not self._has_swap:
+            return None
+        if self.cgroup.counts_memory():
+            return self.cgroup.swap()
+        return uncounted_memory(self.host("proc/meminfo")).swap
+
+    @_once
+    def _has_swap(self) -> bool:
+        return parse.has_swap(self.host("proc/meminfo"))
 
     @_once
     def memory_events(self) -> Mapping[bytes, int]:

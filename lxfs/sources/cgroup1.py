@@ -28,7 +28,7 @@ _LIMIT = "memory.limit_in_bytes"
 _SWAP_LIMIT = "memory.memsw.limit_in_bytes"
 
 
-def memory(place: Place) -> MemoryUse:
+def memory(place: Place, *, with_swap: bool = True) -> MemoryUse:
     """Return use and limits of memory and swap, in bytes (cgroup-v1/memory.rst).
 
     v1 limits memory and swap together (memsw). Swap's own limit is what memsw allows beyond
@@ -43,7 +43,7 @@ def memory(place: Place) -> MemoryUse:
         usage=usage,
         limit=limit,
         ancestor_headroom=_ancestor_headroom(place, limits),
-        swap=_swap(place, usage, limit),
+        swap=_swap(place, usage, limit) if with_swap else None,
         stat=stat,
     )
 
@@ -73,6 +73,12 @@ def _stat(text: bytes) -> MemoryStat:
         swapcached=values.get(b"total_swapcached", 0),
         anon_thp=values.get(b"total_rss_huge", 0),
     )
+
+
+def swap(place: Place) -> SwapUse | None:
+    """Return use and limits of swap, see ``memory``."""
+    usage = place.read("memory.usage_in_bytes", parse.integer)
+    return _swap(place, usage, place.smallest(_LIMIT, parse.v1_limit))
 
 
 def _swap(place: Place, usage: int, limit: int | None) -> SwapUse | None:

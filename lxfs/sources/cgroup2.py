@@ -25,7 +25,7 @@ from lxfs.sources.place import Place
 _NSEC_PER_USEC = 1000
 
 
-def memory(place: Place) -> MemoryUse:
+def memory(place: Place, *, with_swap: bool = True) -> MemoryUse:
     """Return use and limits of memory and swap, in bytes.
 
     A cgroup whose parent does not hand down the memory controller has no counters; the nearest
@@ -37,7 +37,7 @@ def memory(place: Place) -> MemoryUse:
         usage=usage,
         limit=min((limit for _, limit in limits), default=None),
         ancestor_headroom=_ancestor_headroom(charged, limits),
-        swap=_swap(charged),
+        swap=_swap(charged) if with_swap else None,
         stat=charged.read("memory.stat", _stat),
     )
 
@@ -98,6 +98,11 @@ def _stat(text: bytes) -> MemoryStat:
         zswap=may("zswap"),
         zswapped=may("zswapped"),
     )
+
+
+def swap(place: Place) -> SwapUse | None:
+    """Return use and limits of swap, of where memory is charged; see ``memory``."""
+    return _swap(_charged(place)[0])
 
 
 def _swap(place: Place) -> SwapUse | None:

@@ -8,7 +8,7 @@ Threading: immutable after construction.
 """
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,7 @@ from lxfs.model import (
     HugePages,
     MemoryUse,
     SourceError,
+    SwapUse,
     UncountedError,
 )
 from lxfs.parse import Device
@@ -45,8 +46,11 @@ class Cgroup(Protocol):
     def counts_memory(self) -> bool:
         """Return whether any hierarchy has the memory controller."""
 
-    def memory(self) -> MemoryUse:
-        """Return use and limits of memory and swap, in bytes."""
+    def memory(self, *, swap: bool = True) -> MemoryUse:
+        """Return use and limits of memory and, if wanted, of swap, in bytes."""
+
+    def swap(self) -> SwapUse | None:
+        """Return use and limits of swap alone."""
 
     def memory_events(self) -> Mapping[bytes, int]:
         """Return what has happened to its memory, as counts by the names of /proc/vmstat."""
@@ -78,7 +82,7 @@ class Cgroup(Protocol):
     def memory_use_by_node(self) -> Mapping[str, Mapping[int, int]]:
         """Return use by kind and NUMA node, in bytes; nothing where that is not counted."""
 
-    def threads(self) -> list[int]:
+    def threads(self) -> Sequence[int]:
         """Return the host's ids of all threads, descendants' included."""
 
 
@@ -207,10 +211,17 @@ class ContainerCgroup:
         """Return whether any hierarchy has the memory controller."""
         return self._place("memory") is not None
 
-    def memory(self) -> MemoryUse:
-        """Return use and limits of memory and swap, in bytes."""
+    def memory(self, *, swap: bool = True) -> MemoryUse:
+        """Return use and limits of memory and, if wanted, of swap, in bytes."""
         place, version = self._need("memory")
-        return cgroup1.memory(place) if version == 1 else cgroup2.memory(place)
+        if version == 1:
+            return cgroup1.memory(place, with_swap=swap)
+        return cgroup2.memory(place, with_swap=swap)
+
+    def swap(self) -> SwapUse | None:
+        """Return use and limits of swap alone."""
+        place, version = self._need("memory")
+        return cgroup1.swap(place) if version == 1 else cgroup2.swap(place)
 
     def memory_events(self) -> Mapping[bytes, int]:
         """Return what has happened to its memory, as counts by the names of /proc/vmstat."""
@@ -293,7 +304,7 @@ class ContainerCgroup:
             return cgroup1.memory_use_by_node(place)
         return cgroup2.memory_use_by_node(place)
 
-    def threads(self) -> list[int]:
+    def threads(self) -> Sequence[int]:
         """Return the host's ids of all threads, descendants' included."""
         if self._threads is None:
             self._threads = self._hierarchies.thread_place(self._paths)

@@ -88,6 +88,15 @@ class _Held:
             close(self.descriptor)
 
 
+def _made(held: _Held, path: str, text: bytes, shape: Callable[[bytes], _T]) -> _T:
+    last = held.made.get(shape)
+    if last is not None and last[0] == text:
+        return last[1]  # type: ignore[no-any-return]  # what the shape returned
+    value = shaped(path, text, shape)
+    held.made[shape] = text, value
+    return value
+
+
 class Pin:
     """A file that stays open: what it is of (a process, a namespace) cannot become another's.
 
@@ -154,12 +163,7 @@ class Files:
                 text = None  # gone; there may be another by its name
         if held is None or text is None or len(text) == _WHOLE:
             held, text = self._open(path, _at_once)
-        last = held.made.get(shape)
-        if last is not None and last[0] == text:
-            return last[1]  # type: ignore[no-any-return]  # what the shape returned
-        value = shaped(path, text, shape)
-        held.made[shape] = text, value
-        return value
+        return _made(held, path, text, shape)
 
     def text(self, path: str) -> bytes:
         """Return what a file of any shape and length says now.
@@ -167,6 +171,10 @@ class Files:
         The same object as long as it says the same, which makes it a cheap key for what is derived
         from it.
         """
+        return self.records(path, bytes)
+
+    def records(self, path: str, shape: Callable[[bytes], _T]) -> _T:
+        """Return what ``value`` does, of a file of any length."""
         held = self._held.get(path)
         text = None
         if held is not None and time.monotonic() < held.until:
@@ -176,11 +184,7 @@ class Files:
                 text = None
         if held is None or text is None:
             held, text = self._open(path, _to_the_end)
-        last = held.made.get(bytes)
-        if last is not None and last[0] == text:
-            return last[0]
-        held.made[bytes] = text, text
-        return text
+        return _made(held, path, text, shape)
 
     def _open(self, path: str, read: Callable[[int], bytes | None]) -> tuple[_Held, bytes]:
         """Return what a file says now, read from a new descriptor, and that if it is to be held."""
@@ -238,6 +242,10 @@ class Moment(Files):
         return self._texts[path]
 
     text = read
+
+    def records(self, path: str, shape: Callable[[bytes], _T]) -> _T:
+        """Return what ``shape`` makes of it."""
+        return self.value(path, shape)
 
     def value(self, path: str, shape: Callable[[bytes], _T]) -> _T:
         """Return what ``shape`` makes of it."""

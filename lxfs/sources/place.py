@@ -8,7 +8,7 @@ Threading: immutable.
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -149,20 +149,23 @@ class Place:
         except OSError:
             return False
 
-    def tree_of_integers(self, name: str) -> list[int]:
+    def tree_of_integers(self, name: str) -> Sequence[int]:
         """Return the integers in one file of this cgroup and of its descendants.
 
         Bounded in depth and breadth. Descendants that vanish or refuse (a threaded v2 cgroup
         does) meanwhile are passed over.
         """
 
-        def listed(place: Place) -> list[int]:
+        def listed(place: Place) -> Sequence[int]:
             # A list of many records, which one read does not give whole.
             return read_as(place.file(name), _integers)
 
-        numbers = listed(self)
+        # v1 goes on showing the list that it has made for an open file (kernel/cgroup/cgroup-v1.c).
+        is_live = name.startswith("cgroup.")
+        numbers = self.files.records(self.file(name), _integers) if is_live else listed(self)
         if self._is_leaf():
             return numbers
+        numbers = list(numbers)
         level = [self.path]
         seen = 1
         for _ in range(_MAX_DEPTH):
@@ -183,8 +186,8 @@ class Place:
         return numbers
 
 
-def _integers(text: bytes) -> list[int]:
-    return [parse.integer(line) for line in text.split()]
+def _integers(text: bytes) -> Sequence[int]:
+    return tuple([parse.integer(line) for line in text.split()])
 
 
 @lru_cache(maxsize=1024)  # few cgroups are asked about again and again

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from lxfs import parse
-from lxfs.model import HugePages, MemoryStat, MemoryUse
+from lxfs.model import HugePages, MemoryStat, MemoryUse, SwapUse
 from lxfs.origin import Origin, Reading, keys, smallest, value
 
 
@@ -96,15 +96,15 @@ def _layout(host: bytes) -> tuple[_Layout, Mapping[bytes, int]]:
     return layout, figures
 
 
-def swap_sizes(swap_total: int, use: MemoryUse) -> tuple[int, int]:
+def swap_sizes(swap_total: int, use: SwapUse | None) -> tuple[int, int]:
     """Return total and used swap of a container in bytes, the used never above the total.
 
     ``swap_total`` is the host's. Swap that the kernel does not account is not shown.
     """
-    if use.swap is None:
+    if use is None:
         return 0, 0
-    total = swap_total if use.swap.limit is None else min(swap_total, use.swap.limit)
-    return total, min(use.swap.usage, total)
+    total = swap_total if use.limit is None else min(swap_total, use.limit)
+    return total, min(use.usage, total)
 
 
 def _sizes(host: Mapping[bytes, int], use: MemoryUse) -> _Sizes:
@@ -118,7 +118,7 @@ def _sizes(host: Mapping[bytes, int], use: MemoryUse) -> _Sizes:
     if use.ancestor_headroom is not None:
         available = min(available, use.ancestor_headroom)
     available = min(available, host.get(b"MemAvailable", available))
-    swap_total, swap_used = swap_sizes(host.get(b"SwapTotal", 0), use)
+    swap_total, swap_used = swap_sizes(host.get(b"SwapTotal", 0), use.swap)
     return _Sizes(total, min(free, available), available, swap_total, swap_used)
 
 

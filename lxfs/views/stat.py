@@ -5,6 +5,8 @@ Boundary: pure; the counters come from state.
 Threading: none.
 """
 
+from functools import lru_cache
+
 from lxfs.model import NSEC_PER_TICK, CpuCounters, CpuTicks, TaskCount
 from lxfs.origin import (
     ONLINE,
@@ -30,33 +32,55 @@ def render(host: bytes, counters: CpuCounters, tasks: TaskCount, forks: int) -> 
     ``processes`` is the highest pid seen: so many were forked at least. Any other line is left
     out. (Documentation/filesystems/proc.rst.)
     """
-    lines = []
+    template, names = _layout(host)
+    values = {
+        b"cpu": b"".join([_cpu(b"cpu ", counters.total), *map(_numbered, counters.each)]),
+        b"processes": forks,
+        # The reader itself runs while it reads.
+        b"procs_running": max(1, tasks.running),
+        b"procs_blocked": tasks.blocked,
+    }
+    return template % tuple([values[name] for name in names])
+
+
+@lru_cache(maxsize=4)  # the same until the clock is set
+def _layout(host: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return what the file is made with, and the names of what goes into it."""
+    lines, names = [], []
     for line in host.splitlines():
         name, _, rest = line.partition(b" ")
         if name == b"cpu":
-            lines.append(_cpu(b"cpu ", counters.total))
-            lines += [_cpu(b"cpu%d" % number, ticks) for number, ticks in counters.each]
-        elif name in (b"intr", b"softirq"):
-            lines.append(name + b" 0" * len(rest.split()) if name == b"softirq" else b"intr 0")
+            lines.append(b"%b")
+            names.append(name)
+        elif name in (b"processes", b"procs_running", b"procs_blocked"):
+            lines.append(name + b" %d\n")
+            names.append(name)
+        elif name == b"intr":
+            lines.append(b"intr 0\n")
+        elif name == b"softirq":
+            lines.append(name + b" 0" * len(rest.split()) + b"\n")
         elif name == b"ctxt":
-            lines.append(b"ctxt 0")
+            lines.append(b"ctxt 0\n")
         elif name == b"btime":
-            lines.append(line)
-        elif name == b"processes":
-            lines.append(b"processes %d" % forks)
-        elif name == b"procs_running":
-            # The reader itself runs while it reads.
-            lines.append(b"procs_running %d" % max(1, tasks.running))
-        elif name == b"procs_blocked":
-            lines.append(b"procs_blocked %d" % tasks.blocked)
-    if not lines or not lines[0].startswith(b"cpu "):
+            lines.append(line.replace(b"%", b"%%") + b"\n")
+    if not lines or lines[0] != b"%b":
         raise ValueError("the host's stat does not begin with a cpu line")
-    return b"\n".join(lines) + b"\n"
+    return b"".join(lines), tuple(names)
+
+
+def _numbered(cpu: tuple[int, CpuTicks]) -> bytes:
+    return _cpu(b"cpu%d" % cpu[0], cpu[1])
 
 
 def _cpu(label: bytes, ticks: CpuTicks) -> bytes:
-    columns = (ticks.user, ticks.nice, ticks.system, ticks.idle)
-    return label + b"".join(b" %d" % (value // NSEC_PER_TICK) for value in columns) + b" 0" * 6
+    user, nice, system, idle = ticks
+    return b"%b %d %d %d %d 0 0 0 0 0 0\n" % (
+        label,
+        user // NSEC_PER_TICK,
+        nice // NSEC_PER_TICK,
+        system // NSEC_PER_TICK,
+        idle // NSEC_PER_TICK,
+    )
 
 
 USED_V1 = (keys("cpuacct.stat", "user", "system"),)

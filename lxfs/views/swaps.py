@@ -5,7 +5,7 @@ Boundary: pure. The host's devices and files are not named.
 Threading: none.
 """
 
-from lxfs.model import MemoryUse
+from lxfs.model import SwapUse
 from lxfs.origin import Origin, origin_of
 from lxfs.views.meminfo import ORIGINS as MEMINFO
 from lxfs.views.meminfo import swap_sizes, swap_total
@@ -13,7 +13,7 @@ from lxfs.views.meminfo import swap_sizes, swap_total
 _HEADER = b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 
 
-def render(host_meminfo: bytes, use: MemoryUse) -> bytes:
+def render(host_meminfo: bytes, use: SwapUse | None) -> bytes:
     """Return the file from the host's meminfo and the container's use, in kB.
 
     Without swap there is the header alone. The line has LXCFS's shape (name ``none``, type

@@ -380,11 +380,11 @@ def test_a_slow_container_holds_up_no_other(v2: Mounted, monkeypatch: pytest.Mon
     slow, finish = threading.Event(), threading.Event()
     quick = ContainerCgroup.memory
 
-    def memory(cgroup: ContainerCgroup) -> MemoryUse:
+    def memory(cgroup: ContainerCgroup, *, swap: bool = True) -> MemoryUse:
         if not slow.is_set():
             slow.set()
             assert finish.wait(10)
-        return quick(cgroup)
+        return quick(cgroup, swap=swap)
 
     monkeypatch.setattr(ContainerCgroup, "memory", memory)
     others: list[str] = []

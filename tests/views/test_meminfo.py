@@ -250,10 +250,10 @@ def test_swaps_bytes() -> None:
     host = (V2 / "proc/meminfo").read_bytes()
     header = b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
     line = b"none" + b" " * 36 + b"virtual\t\t262144\t\t5120\t\t0\n"
-    assert swaps.render(host, V2_USE) == header + line
-    assert swaps.render(host, replace(V2_USE, swap=None)) == header
+    assert swaps.render(host, V2_USE.swap) == header + line
+    assert swaps.render(host, None) == header
     assert (HYBRID / "proc/swaps").read_bytes() == header
-    assert swaps.render((HYBRID / "proc/meminfo").read_bytes(), V1_USE) == header
+    assert swaps.render((HYBRID / "proc/meminfo").read_bytes(), V1_USE.swap) == header
 
 
 _REQUIRED = (
@@ -314,7 +314,7 @@ def test_invariants(use: MemoryUse, huge: HugePages | None, source: Path) -> Non
     if b"Active(anon)" in figures:
         for name in (b"Active", b"Inactive"):
             assert figures[name] == figures[name + b"(anon)"] + figures[name + b"(file)"]
-    for line in swaps.render(host, use).splitlines()[1:]:
+    for line in swaps.render(host, use.swap).splitlines()[1:]:
         size, used = map(int, line.split()[2:4])
         assert size * 1024 == figures[b"SwapTotal"]
         assert used * 1024 == figures[b"SwapTotal"] - figures[b"SwapFree"]
