@@ -252,7 +252,7 @@ def has_swap(meminfo: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Of /proc/PID/stat: the start in ticks since boot, and whether its end has begun.
+    """Of /proc/PID/stat: its state's letter, its start in ticks since boot, whether it is ending.
 
     A process that is ending is still there (until its parent has waited for it), but on cgroup v1
     it is in the root of every hierarchy.
@@ -260,6 +260,7 @@ class Process:
 
     starttime: int
     exiting: bool
+    state: str
 
 
 # include/linux/sched.h; fixed by what reads it from /proc/PID/stat.
@@ -267,7 +268,7 @@ _PF_EXITING = 0x4
 
 
 def process(text: bytes) -> Process:
-    """Return fields 9 (flags) and 22 (start) of /proc/PID/stat.
+    """Return fields 3 (state), 9 (flags) and 22 (start) of /proc/PID/stat.
 
     The name in field 2 may hold spaces and parentheses; fields are counted from its last one.
     """
@@ -275,7 +276,8 @@ def process(text: bytes) -> Process:
     fields = rest.split(None, 20)
     if not parenthesis or len(fields) < 20:  # noqa: PLR2004 - field 22 is the 20th after field 2
         raise ValueError(f"expected a process's stat line, found {text[:40]!r}")
-    return Process(integer(fields[19]), bool(integer(fields[6]) & _PF_EXITING))
+    exiting = bool(integer(fields[6]) & _PF_EXITING)
+    return Process(integer(fields[19]), exiting, fields[0].decode())
 
 
 @dataclass(frozen=True, slots=True)

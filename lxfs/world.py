@@ -85,6 +85,7 @@ class Snapshot:
         if home is not None:
             self.__dict__["_home"] = home
         self._is_sure = False
+        self._texts: dict[str, bytes] = {}
 
     def confirm(self) -> None:
         """Raise ``SourceError`` (ESRCH) unless all that was read so far was the container's.
@@ -100,10 +101,17 @@ class Snapshot:
 
     def host(self, relative: str) -> bytes:
         """Return a file of the host, of one record: meminfo, stat, any in sysfs."""
-        return self._world.host.record(relative)
+        text = self._texts.get(relative)
+        if text is None:
+            text = self._texts[relative] = self._world.host.record(relative)
+        return text
+
+    def host_cpuinfo(self) -> bytes:
+        """Return the host's cpuinfo."""
+        return self._world.host.cpuinfo()
 
     def host_records(self, relative: str) -> bytes:
-        """Return a file of the host, of many records: cpuinfo, diskstats."""
+        """Return a file of the host, of many records: diskstats."""
         return self._world.host.records(relative)
 
     def host_fixed(self, relative: str) -> bytes:
@@ -250,6 +258,7 @@ class World:
     loads: LoadAverages
     counts: Kept
     homes: dict[Container, Home]
+    depths: dict[Container, int]
     cpus_by_quota: bool = True
 
     @classmethod
@@ -269,9 +278,11 @@ class World:
         hierarchies = Hierarchies.find(host)
         clocks, loads, counts = CpuClocks(ledger), LoadAverages(ledger=ledger), Kept()
         homes: dict[Container, Home] = {}
+        depths: dict[Container, int] = {}
 
         def forget(container: Container) -> None:
             homes.pop(container, None)
+            depths.pop(container, None)
             for kept in (clocks, loads, counts):
                 kept.forget(container.key)
 
@@ -283,6 +294,7 @@ class World:
             loads=loads,
             counts=counts,
             homes=homes,
+            depths=depths,
             cpus_by_quota=cpus_by_quota,
         )
         world._resume()
@@ -339,8 +351,9 @@ class World:
         the host's, for a namespace that has no cgroup of its own) are not the container's.
         """
         host = self.host
-        init = host.task_status(container.init, keep=True)
-        depth = len(init.nspid)
+        depth = self.depths.get(container)
+        if depth is None:
+            depth = self.depths[container] = len(host.task_status(container.init).nspid)
         # One of several in its pid namespace: where it is with them it lists theirs, too.
         own = {cgroup.hierarchy: cgroup.path for cgroup in container.own}
         threads = (self.hierarchies.cgroup(own) if own else home.cgroup).threads()
@@ -350,7 +363,10 @@ class World:
         last_pid = 1
         for thread in threads[::stride]:
             try:
-                status = init if thread == container.init else host.task_status(thread, keep=few)
+                if thread == container.init:  # of whom less need be read
+                    states.append(host.process(thread).state)
+                    continue
+                status = host.task_status(thread, keep=few)
             except SourceError:
                 continue  # ended since it was listed
             if len(status.nspid) >= depth:

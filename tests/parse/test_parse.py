@@ -152,9 +152,11 @@ def test_starttime_survives_names_with_parentheses() -> None:
 
 def test_an_ending_process_is_known_by_its_flag() -> None:
     """Bit 2 of the flags (PF_EXITING) says that the end of a process has begun."""
-    living, ending = (b"7 (a) S 1 1 1 0 -1 %d" % flags + b" 5" * 13 for flags in (0x8000, 0x8004))
-    assert parse.process(living) == parse.Process(5, exiting=False)
-    assert parse.process(ending) == parse.Process(5, exiting=True)
+    living, ending = (
+        b"7 (a) R) D 1 1 1 0 -1 %d" % flags + b" 5" * 13 for flags in (0x8000, 0x8004)
+    )
+    assert parse.process(living) == parse.Process(5, exiting=False, state="D")
+    assert parse.process(ending) == parse.Process(5, exiting=True, state="D")
 
 
 @pytest.mark.parametrize("text", [b"0-99999999999", b"65537", b"0-65537"])
