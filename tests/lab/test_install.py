@@ -10,7 +10,7 @@ import pytest
 
 from .fixtures import MakeInstance
 from .lab import Host, Lab
-from .test_attach import host, lxcfs_below
+from .test_attach import host, inside, lxcfs_below
 from .tools import run
 
 __all__ = ["host"]
@@ -41,9 +41,9 @@ def installed(lab: Lab, host: Host, stage: Path, *, lxcfs: bool) -> Iterator[Non
 
 def shows_its_limits(host: Host, name: str) -> None:
     """Assert that a container of 256 MiB and one CPU says so, by lxfs alone."""
-    assert host.exec(name, ["free", "-m"]).stdout.splitlines()[1].split()[1] == "256"
-    assert host.exec(name, ["getconf", "_NPROCESSORS_CONF"]).stdout == "1\n"
-    mounts = host.exec(name, ["cat", "/proc/self/mountinfo"]).stdout.splitlines()
+    assert inside(host, name, "free", "-m").stdout.splitlines()[1].split()[1] == "256"
+    assert inside(host, name, "getconf", "_NPROCESSORS_CONF").stdout == "1\n"
+    mounts = inside(host, name, "cat", "/proc/self/mountinfo").stdout.splitlines()
     found = [line.split() for line in mounts]
     points = [fields[4] for fields in found if "fuse.lxfs" in fields]
     for point in ("/proc/meminfo", "/proc/pressure/cpu", "/sys/devices/system/node"):
@@ -84,4 +84,4 @@ def test_containers_start_without_lxfs(
         hook = tmp_path / "usr/share/lxfs/lxfs-hook"
         hook.write_text(hook.read_text().replace(f"view={lab.plan.view}", f"view={tmp_path}/none"))
         name = make_instance(host, LIMITS)
-        assert "fuse.lx" not in host.exec(name, ["cat", "/proc/self/mountinfo"]).stdout
+        assert "fuse.lx" not in inside(host, name, "cat", "/proc/self/mountinfo").stdout
