@@ -106,14 +106,22 @@ class Daemon:
             return "no log"
         return "\n".join(lines[-8:])
 
-    def wait_ready(self, seconds: float = 60) -> None:
-        """Wait until it serves; raise LabUnavailable with its own words when it does not."""
+    def wait_ready(self, seconds: float = 120) -> None:
+        """Wait until it serves; raise LabUnavailable with its own words when it does not.
+
+        A daemon that was killed leaves its dnsmasq. Where that holds on to its address for too long
+        the next daemon serves without its bridge, starts no container, and tries again after a
+        minute.
+        """
 
         def ready() -> bool:
             if self.pid is None:
                 raise LabUnavailable(f"{self.plan.name}: the daemon ended:\n{self.complaint()}")
             try:
-                return self.api.raw("GET", "/internal/ready")[0] == 200
+                if self.api.raw("GET", "/internal/ready")[0] != 200:
+                    return False
+                networks = self.api.get("/1.0/networks?recursion=1")
+                return all(one.get("status") != "Unavailable" for one in networks)
             except OSError:
                 return False
 

@@ -136,7 +136,7 @@ def gather(folder: Path, wanted: Sequence[Cell]) -> dict[Cell, Outcome]:
         for name, outcome in read(report):
             if name not in found or outcome.text == _FAILED:
                 found[name] = outcome
-    return {cell: found.get(str(cell), Outcome(_FAILED, "it was not run")) for cell in wanted}
+    return {cell: found.get(str(cell), Outcome(_FAILED)) for cell in wanted}
 
 
 def renewed(text: str, made: str) -> str:
@@ -189,6 +189,7 @@ def main(environ: Mapping[str, str]) -> int:
             print("interrupted: the labs are removed", flush=True)
             run.interrupt()
             pool.shutdown()
+            _tell(gather(run.folder, wanted))
             return 130
         outcomes = gather(run.folder, wanted)
     seconds = time.monotonic() - run.began
@@ -207,8 +208,7 @@ def _conclude(
     failed = [cell for cell, outcome in outcomes.items() if outcome.text == _FAILED]
     skipped = [cell for cell, outcome in outcomes.items() if outcome.text == _SKIPPED]
     made = table({cell: outcome.text for cell, outcome in outcomes.items()})
-    for cell in failed:
-        print(f"\n--- {cell} ---\n{outcomes[cell].detail.strip()}")
+    _tell(outcomes)
     print(f"\n{made}\n")
     for cell in failed:
         print(f"FAILED {cell}: {_last_line(outcomes[cell].detail)}")
@@ -225,8 +225,17 @@ def _conclude(
     return 0 if good else 1
 
 
+def _tell(outcomes: Mapping[Cell, Outcome]) -> None:
+    """Print what pytest says of each failure."""
+    for cell, outcome in outcomes.items():
+        if outcome.text == _FAILED and outcome.detail:
+            print(f"\n--- {cell} ---\n{outcome.detail.strip()}")
+
+
 def _last_line(detail: str) -> str:
     """The error itself, out of what pytest says around it."""
+    if not detail:
+        return "it was not run"
     marked = [line.removeprefix("E").strip() for line in detail.splitlines() if line[:2] == "E "]
     return next(filter(None, marked), detail.strip().partition("\n")[0])
 
