@@ -113,8 +113,6 @@ def wanted(
             if part not in without:
                 text = (package_files("lxfs") / "share" / source).read_text(encoding="utf-8")
                 text = text.replace(PROGRAM, command).replace(VIEW, view)
-                if view != VIEW:
-                    text = text.replace("StateDirectory=lxfs\n", "")
                 found[path] = _File(text.encode(), mode)
                 if path == LXC_CONFIG:
                     found |= {f"{directory}/{LXC_NAME}": found[path] for directory in more}
@@ -150,15 +148,30 @@ class _Root:
         if self._dry:
             return
         path = self.path(name)
-        for parent in reversed(path.parents):
-            if not parent.exists():
-                parent.mkdir()
-                parent.chmod(0o755)  # whatever the umask is
-                self.made.append("/" + str(parent.relative_to(self._root)))
+        if not path.parent.exists():
+            self._mkdirs(path.parent)
         temporary = path.with_name(f".{path.name}.new")
         temporary.write_bytes(file.content)
         temporary.chmod(file.mode)
         temporary.replace(path)
+
+    def make(self, name: str) -> bool:
+        """Make a directory where there is none; return whether there was none."""
+        path = self.path(name)
+        # By its name: a look at itself would be answered by what is mounted on it, if at all.
+        with suppress(FileNotFoundError):
+            if path.name in os.listdir(path.parent):  # noqa: PTH208
+                return False
+        if not self._dry:
+            self._mkdirs(path)
+        return True
+
+    def _mkdirs(self, path: Path) -> None:
+        for directory in (*reversed(path.parents), path):
+            if directory == path or not directory.exists():
+                directory.mkdir()
+                directory.chmod(0o755)  # whatever the umask is
+                self.made.append("/" + str(directory.relative_to(self._root)))
 
     def remove(self, name: str) -> None:
         if not self._dry:
@@ -204,6 +217,8 @@ def install(
                 continue
             there.write(name, file)
             yield f"{would} {there.path(name)}"
+        if "systemd" not in without and there.make(view):
+            yield f"{'would make' if dry else 'made'} {there.path(view)}"
         there.remember()
     except OSError as error:
         raise UserError(f"writing failed: {error}; 'lxfs uninstall' removes the rest") from error

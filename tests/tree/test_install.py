@@ -129,6 +129,7 @@ def test_parts_can_be_left_out(tmp_path: Path) -> None:
     _install(tmp_path, without=["lxc", "oci"])
     files = {path for path in _tree(tmp_path) if (tmp_path / path[1:]).is_file()}
     assert files == {UNIT, RECORD}
+    assert (tmp_path / "var/lib/lxfs").is_dir()
 
 
 def test_lxcfs_beside_us_is_said_and_kept(tmp_path: Path) -> None:
