@@ -27,6 +27,12 @@ def skip(reason: str) -> None:
     pytest.skip(reason)
 
 
+def skip_unless_asked() -> None:
+    """Skip what installs packages, unless `make test-deb` asks for it."""
+    if os.environ.get("LXTUI_DEB") != "1":
+        skip("installing on clean roots is for `make test-deb`")
+
+
 @pytest.fixture(scope="session")
 def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of lxfs."""
@@ -36,6 +42,7 @@ def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def lxtui_deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of lxtui, for which pip is asked for its libraries."""
+    skip_unless_asked()
     return _built("lxtui", tmp_path_factory.mktemp("lxtui"))
 
 
@@ -57,8 +64,7 @@ def _built(program: str, directory: Path) -> Path:
 @pytest.fixture(scope="module", params=SUITES)
 def root(request: pytest.FixtureRequest) -> Iterator[Root]:
     """A clean Debian, of which nothing stays."""
-    if os.environ.get("LXTUI_DEB") != "1":
-        skip("installing on clean roots is for `make test-deb`")
+    skip_unless_asked()
     try:
         with running(request.param) as root:
             yield root

@@ -44,6 +44,13 @@ def test_doctor_finds_the_package_whole(installed: Root) -> None:
     assert "lxfs install" not in said.stdout
 
 
+def test_the_directory_of_the_view_is_not_dpkgs(installed: Root) -> None:
+    """It is there to be mounted on, and dpkg will never look at a mount on it that hangs."""
+    installed("test", "-d", install.VIEW)
+    listed = installed("dpkg-query", "--listfiles", "lxfs").stdout.splitlines()
+    assert install.VIEW not in listed
+
+
 def test_the_completions_load(installed: Root) -> None:
     """Bash completes a verb, and an option of that verb."""
     load = "set +e; source /usr/share/bash-completion/completions/lxfs"
@@ -51,3 +58,32 @@ def test_the_completions_load(installed: Root) -> None:
     assert installed.shell(f"{load}; COMP_WORDS=(lxfs um); {ask}").split() == ["umount"]
     said = installed.shell(f"{load}; COMP_WORDS=(lxfs mount --pid); {ask}").split()
     assert said == ["--pidfile"]
+
+
+def test_a_mount_is_read_and_unmounted(installed: Root) -> None:
+    """`lxfs mount` serves, `lxfs run` shows limits, `lxfs umount` ends it: without libfuse."""
+    installed("mkdir", "-p", "/srv/view")
+    installed("lxfs", "mount", "/srv/view")
+    try:
+        assert "MemTotal:" in installed("cat", "/srv/view/proc/meminfo").stdout
+    finally:
+        installed("lxfs", "umount", "/srv/view")
+    assert "lxfs" not in installed("cat", "/proc/mounts").stdout
+    limited = installed(
+        "lxfs", "run", "--memory", "256M", "--", "grep", "MemTotal", "/proc/meminfo"
+    )
+    assert limited.stdout.split() == ["MemTotal:", "262144", "kB"]
+    installed("rmdir", "/srv/view")
+
+
+def test_installed_again_under_a_mount(installed: Root, deb: Path) -> None:
+    """A mount that is in use is there, and answers, before and after the package's upgrade."""
+    installed("mkdir", "-p", "/srv/view")
+    installed("lxfs", "mount", "/srv/view")
+    try:
+        script = "exec 3</srv/view/proc/stat; dpkg -i {} >&2; cat <&3 | grep -c ^cpu"
+        assert int(installed.shell(script.format(installed.put(deb)))) > 1
+        assert "MemTotal:" in installed("cat", "/srv/view/proc/meminfo").stdout
+    finally:
+        installed("lxfs", "umount", "/srv/view")
+        installed("rmdir", "/srv/view")
