@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test machine test-deb deb man matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs bench bench-moves docs clean
+.PHONY: help setup run test machine test-deb deb man matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs soak bench bench-moves docs clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ screenshots: $(STAMP) ## Draw screenshots/*.svg and *.png from the real program 
 compare-lxcfs: $(STAMP) ## Compare every field with the installed LXCFS, as root; writes the table in docs/lxfs.md
 	@$(BIN)/python -m benchmarks.compare_lxcfs --write
 	@$(BIN)/python -m tests.machine.compare
+
+soak: $(STAMP) ## Kill the server of lxfs 1000 times under its readers, as root (minutes); SOAK="--kills N --reads N"
+	@$(BIN)/python -m tests.drivers.soaking $(SOAK)
 
 bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.lxfs_reads --write

@@ -39,6 +39,7 @@ class _Child:
     def __init__(self, options: dict[str, str]) -> None:
         inner, self.control = os.pipe()
         self.report, outer = os.pipe()
+        os.set_blocking(self.report, False)
         self.said = b""
         self.version = ""
         self.began = time.monotonic()
@@ -61,8 +62,12 @@ class _Child:
             os.write(self.control, word)
 
     def lines(self) -> list[str]:
-        """Return what it has said since, by lines; its end closes the pipe."""
-        self.said += os.read(self.report, 4096)
+        """Return what it has said since, by lines.
+
+        Nothing closes the pipe for certain when it ends: its server has it, too.
+        """
+        with contextlib.suppress(BlockingIOError):
+            self.said += os.read(self.report, 4096)
         *lines, self.said = self.said.split(b"\n")
         return [line.decode(errors="replace") for line in lines]
 
@@ -79,6 +84,7 @@ class Holder:
         self._memory = Memory(int(options["memory"]))
         self._current: _Child | None = None
         self._coming: _Child | None = None
+        self._wanted = False
         self._again = 0.0
         self._pause = 0.0
         self._reported = False
@@ -155,7 +161,13 @@ class Holder:
                 null = os.open(os.devnull, os.O_RDWR)
                 os.dup2(null, 2)
                 os.close(null)
+        self._settled()
+
+    def _settled(self) -> None:
         systemd.notify("READY=1")
+        if self._wanted:
+            self._wanted = False
+            self._begin()
 
     def _drop(self, child: _Child) -> None:
         with contextlib.suppress(KeyError):
@@ -163,9 +175,12 @@ class Holder:
         child.close()
 
     def _signalled(self, number: int) -> int | None:
-        if number == signal.SIGHUP and self._coming is None:
+        if number == signal.SIGHUP:
             systemd.reloading()
-            self._begin()
+            if self._coming is None:
+                self._begin()
+            else:
+                self._wanted = True  # what is on its way may be older than what is wanted
         elif number in (signal.SIGTERM, signal.SIGINT):
             systemd.notify("STOPPING=1")
             self._take_off()
@@ -187,9 +202,8 @@ class Holder:
                         self._take_off()
                         return self._fail(self._memory.text("failure"))
                 elif self._current is not None and pid == self._current.pid:
-                    say(
-                        self._options, f"the spawner (pid {pid}) ended ({code}); another is started"
-                    )
+                    if self._coming is None:  # else it was replaced
+                        say(self._options, f"the spawner (pid {pid}) ended ({code}); the next one")
                     self._lived(self._current)
                     self._drop(self._current)
                     self._current = None
@@ -205,7 +219,8 @@ class Holder:
         self._lived(child)
         self._drop(child)
         self._coming = None
-        systemd.notify("READY=1")
+        if self._current is not None:
+            self._settled()
 
     def _lived(self, child: _Child) -> None:
         """Make a pause before the next start, a longer one after each that did not live long."""

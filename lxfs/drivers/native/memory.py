@@ -48,11 +48,11 @@ SIZE = _FIRST_TEXT + ARENA_PAGES * PAGE
 
 # Words of the first page.
 _MAGIC_AT, _LAYOUT_AT = 0, 1
-SINCE, MINOR, HIGHEST, SERVERS, UPGRADES, DEVICE, LEDGER, LOST = range(2, 10)
+SINCE, MINOR, HIGHEST, SERVERS, UPGRADES, DEVICE, LEDGER, LOST, BEAT = range(2, 11)
 """When the session began (nanoseconds since 1970); the minor version agreed on in INIT, 0 before
 it; how far the table of handles was ever used; how many servers there have been; how many upgrades
 were tried; the numbers that all processes of the session have the device and the ledger by; whether
-the record of requests in hand was lost."""
+the record of requests in hand was lost; what the server counts up for as long as it runs."""
 _TEXTS = {
     "version": (256, 64),
     "device": (320, 64),

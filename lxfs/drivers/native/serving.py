@@ -17,7 +17,7 @@ from collections.abc import Callable
 from lxfs.drivers.complaints import Complaints
 from lxfs.drivers.native import protocol
 from lxfs.drivers.native.answers import Answers
-from lxfs.drivers.native.memory import Memory, Slot
+from lxfs.drivers.native.memory import BEAT, Memory, Slot
 
 _log = logging.getLogger(__name__)
 
@@ -177,9 +177,13 @@ class Workers:
             self._start(self._work, worker)
 
     def _watch(self) -> None:
-        """Look now and then whether the worker that reads is still at the same request."""
+        """Look now and then whether the worker that reads is still at the same request.
+
+        And let the spawner see that this process runs.
+        """
         pause, seen, answered = _SHORTEST, 0, 0
         while not self._over.wait(pause):
+            self._memory.words[BEAT] += 1
             worker = self._reader
             if worker is None:
                 continue

@@ -18,7 +18,7 @@ import time
 
 from lxfs import __version__, logs, syscalls
 from lxfs.drivers.native import locks, server
-from lxfs.drivers.native.memory import LAYOUT, SPAWNER_LOCK, Memory
+from lxfs.drivers.native.memory import BEAT, LAYOUT, SPAWNER_LOCK, Memory
 from lxfs.drivers.rules import Rules, make_world
 from lxfs.errors import UserError
 from lxfs.tree import Tree
@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 _TICK_SECONDS = 1.0
 _STUCK_TICKS = 5
 """Seconds for which requests may wait without any being answered."""
+_START_TICKS = 30
+"""The same for a server that has not begun yet."""
 _STRIKES_OF_STUCK = 2
 _AT_ONCE = 5
 """Servers that may die in a row without having answered anything before a pause is made."""
@@ -47,7 +49,8 @@ class Spawner:
         self._process = -1
         self._failures = 0
         self._progress: tuple[int, ...] = ()
-        self._stuck = 0
+        self._stuck = self._silent = 0
+        self._first_beat = self._beat = 0
         self._abandoned = 0
         self._seen: tuple[tuple[int, int], ...] = ()
 
@@ -80,7 +83,8 @@ class Spawner:
         if self._failures > _AT_ONCE:
             pause = _FIRST_PAUSE * 2 ** (self._failures - _AT_ONCE)
             time.sleep(min(pause, _LONGEST_PAUSE))
-        self._stuck = 0
+        self._stuck = self._silent = 0
+        self._first_beat = self._memory.words[BEAT]
         if (pid := os.fork()) == 0:
             self._be_server(report)
         self._server, self._process = pid, os.pidfd_open(pid)
@@ -106,7 +110,8 @@ class Spawner:
     def _is_stuck(self) -> bool:
         """Return whether a server had to be ended and has not gone: the next one is due anyway.
 
-        Ended is one that has answered nothing for a while, though requests wait.
+        Ended is one that has answered nothing for a while, though requests wait, and one that does
+        not run: it was stopped, or a thread of it does not let the others go on.
         """
         with contextlib.suppress(ChildProcessError):
             while self._abandoned and os.waitpid(-1, os.WNOHANG)[0]:
@@ -114,13 +119,15 @@ class Spawner:
         seen = tuple((slot.unique[0], slot.answered) for slot in self._slots)
         waiting = select.poll()
         waiting.register(self._device, select.POLLIN)
-        if seen != self._seen or not waiting.poll(0):
-            self._seen, self._stuck = seen, 0
+        held_up = seen == self._seen and bool(waiting.poll(0))
+        beat = self._memory.words[BEAT]
+        self._stuck = self._stuck + 1 if held_up else 0
+        self._silent = self._silent + 1 if beat == self._beat else 0
+        self._seen, self._beat = seen, beat
+        most = _STUCK_TICKS if beat != self._first_beat else _START_TICKS
+        if self._stuck < most and self._silent < most:
             return False
-        self._stuck += 1
-        if self._stuck < _STUCK_TICKS:
-            return False
-        _log.error("the server (pid %d) has answered nothing for %d s", self._server, self._stuck)
+        _log.error("the server (pid %d) has not answered for some time", self._server)
         for slot in self._slots:
             if slot.unique[0]:
                 slot.strikes += _STRIKES_OF_STUCK
