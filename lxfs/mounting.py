@@ -61,9 +61,20 @@ def device_obstacle() -> str | None:
     return None
 
 
+def real_path(directory: str, host: Host) -> str:
+    """Return the path of a directory without links in it.
+
+    Where lxfs is mounted, the mount itself is not looked at: its answer may be what is waited for.
+    """
+    above, name = os.path.split(os.path.abspath(directory))  # noqa: PTH100 - links are kept
+    real = os.path.join(os.path.realpath(above), name)  # noqa: PTH118 - strings as mountinfo has
+    there = mounted_on(real, host)
+    return real if there is not None and there.fstype == FSTYPE else os.path.realpath(real)
+
+
 def check_mountpoint(directory: str, host: Host) -> str:
     """Return the real path of a directory that can be mounted on. Raises ``UserError``."""
-    real = os.path.realpath(directory)
+    real = real_path(directory, host)
     there = mounted_on(real, host)
     if there is not None and there.fstype == FSTYPE:
         raise UserError(f"lxfs is already mounted on {real}: 'lxfs umount {real}' ends it")
@@ -130,7 +141,8 @@ def mount(
 
 def _real_mountpoint(directory: str, driver: str) -> str:
     """Return where to mount: on what is free, or where a session waits for a holder."""
-    real, host = os.path.realpath(directory), Host()
+    host = Host()
+    real = real_path(directory, host)
     if driver == NATIVE and (there := mounted_on(real, host)) is not None:
         found = finding.find(there.device) if there.fstype == FSTYPE else None
         if systemd.stored() or (found is not None and found.holder is None):
@@ -141,6 +153,11 @@ def _real_mountpoint(directory: str, driver: str) -> str:
 @contextlib.contextmanager
 def _alone(directory: str) -> Iterator[Callable[[], None]]:
     """Keep others from mounting on a directory at the same time; yield what ends that earlier."""
+    there = mounted_on(directory, Host())
+    if there is not None and there.fstype == FSTYPE:
+        # A session that waits for its holder: opening its directory would wait for us.
+        yield lambda: None
+        return
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:

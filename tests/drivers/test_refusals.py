@@ -34,6 +34,12 @@ def test_mounting_twice(mount: Mount) -> None:
     assert mount.host_reads("proc/uptime")
 
 
+def test_mounting_where_one_hangs(tmp_path: Path) -> None:
+    """A mount that does not answer is not waited for: it is refused at once, or taken over."""
+    with mounted(tmp_path / "view") as stuck, stuck.hanging():
+        assert "already mounted" in _refused("mount", str(stuck.directory))
+
+
 def test_busy_mountpoint(tmp_path: Path) -> None:
     """A directory on which something else is mounted is refused with the name of that."""
     command = f"mount -t tmpfs other {tmp_path} && exec {' '.join(LXFS)} mount {tmp_path}"
