@@ -224,7 +224,10 @@ def _serve(
     if options.driver == NATIVE:
         session = start.stored(directory) or _orphan(directory)
         if session is None:
-            ledger = None if options.state is None else open_file(str(options.state))
+            # The file of one that the service manager keeps is locked by that.
+            ledger = systemd.stored().get("ledger")
+            if ledger is None and options.state is not None:
+                ledger = open_file(str(options.state))
             session = start.mounted(directory, ledger)
         start.hold(session, directory, options.rules, pidfile=pidfile, daemon=daemon)
     from lxfs.drivers.fusepy import serve  # noqa: PLC0415 - needs libfuse, found missing earlier

@@ -10,6 +10,7 @@ Threading: any number of threads; what is added is the same whoever adds it.
 import errno
 import os
 import stat
+import time
 from hashlib import blake2b
 from pathlib import PurePosixPath
 
@@ -17,6 +18,8 @@ from lxfs.drivers.native.protocol import ROOT
 from lxfs.tree import Tree
 
 _MAX_DEPTH = 12
+_PAUSE = 1.0
+"""Seconds between two searches for ids that are not known: of what is gone there may be many."""
 
 
 class Nodes:
@@ -26,6 +29,7 @@ class Nodes:
         self._tree = tree
         self._paths = {ROOT: "/"}
         self._ids = {"/": ROOT}
+        self._again = 0.0
 
     def id(self, path: str) -> int:
         """Return the id of a path that exists, or did. Raises EIO when another has the same."""
@@ -43,8 +47,9 @@ class Nodes:
     def path(self, number: int) -> str:
         """Return the path of an id. Raises ENOENT for one that nothing here has any more."""
         path = self._paths.get(number)
-        if path is None:
+        if path is None and time.monotonic() >= self._again:
             self._enumerate("/", 0)
+            self._again = time.monotonic() + _PAUSE
             path = self._paths.get(number)
         if path is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"node {number:#x}")

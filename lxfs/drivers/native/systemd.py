@@ -35,7 +35,11 @@ def reloading() -> None:
 
 
 def store(name: str, descriptor: int) -> None:
-    """Give a descriptor to the service manager, which hands it to our successor."""
+    """Give a descriptor to the service manager, which hands it to our successor.
+
+    In the place of what it has by that name: that may be of a mount that is gone.
+    """
+    notify(f"FDSTOREREMOVE=1\nFDNAME={name}")
     notify(f"FDSTORE=1\nFDNAME={name}", (descriptor,))
 
 
