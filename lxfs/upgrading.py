@@ -28,8 +28,9 @@ def upgrade(directory: str) -> tuple[str, str]:
     """
     if os.geteuid() != 0:
         raise UserError("lxfs must be root to upgrade; try sudo")
-    real = os.path.realpath(directory)
-    there = mounting.mounted_on(real, Host())
+    host = Host()
+    real = mounting.real_path(directory, host)
+    there = mounting.mounted_on(real, host)
     if there is None or there.fstype != mounting.FSTYPE:
         raise UserError(f"no lxfs is mounted on {real}")
     found = finding.find(there.device)
