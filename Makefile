@@ -39,7 +39,7 @@ test-deb: $(STAMP) ## Install that package on clean roots of Debian 12 and 13, u
 man: $(STAMP) ## Write the man pages and the completions of bash and zsh below build/share
 	@$(BIN)/python packaging/documents.py build/share
 
-matrix: $(STAMP) ## Break moves between real daemons at every step; writes the table in docs/moves.md (half an hour)
+matrix: $(STAMP) ## Break moves between real daemons at every step; writes the table in docs/moves.md (40 minutes)
 	@sh packaging/test-packages.sh
 	@$(BIN)/python -m tests.migrate.run_matrix
 

@@ -67,6 +67,8 @@ class Run:
         report = self.folder / f"{number}.xml"
         # Of JUnit's two formats the first one holds what a test says of itself.
         options = ["-v", f"--junit-xml={report}", "-o", "junit_family=xunit1"]
+        # Ours to remove: pytest would spend its end on what other sessions have left.
+        options.append(f"--basetemp={self.folder / str(number)}")
         with self.lock:
             if self.interrupted:
                 return 1
