@@ -56,8 +56,8 @@ class Effort:
     seconds: float
 
 
-WHOLE = Effort(turns=15, reads=100, firsts=15, many=(1, 50, 500), seconds=0.5)
-QUICK = Effort(turns=5, reads=50, firsts=5, many=(1, 20), seconds=0.2)
+WHOLE = Effort(turns=40, reads=30, firsts=21, many=(1, 50, 500), seconds=0.3)
+QUICK = Effort(turns=10, reads=20, firsts=7, many=(1, 20), seconds=0.2)
 
 
 @dataclass
@@ -136,7 +136,7 @@ def _rates(
     found: dict[int, dict[str, list[float]]] = {
         readers: {name: [] for name in servers} for readers in (1, 2, 8)
     }
-    for turn in range(max(3, effort.turns // 3)):
+    for turn in range(max(3, effort.turns // 5)):
         for readers, by_name in found.items():
             for name in _in_turns(list(servers), turn):
                 path = str(servers[name].directory / MEMINFO)
@@ -326,6 +326,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("must be root: it mounts")
+    os.setpriority(os.PRIO_PROCESS, 0, -20)  # servers and readers, too: before what else runs here
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if lxcfs_command(Path()) is None:
