@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.lab.fixtures"]
 
@@ -19,8 +20,11 @@ MARKER = "expected_logs(*patterns): regular expressions of log records at WARNIN
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of this file."""
+    """Register the marker of this file, and have no example of hypothesis timed."""
     config.addinivalue_line("markers", MARKER)
+    # How long an example takes depends on what else the machine does.
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

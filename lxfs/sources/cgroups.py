@@ -10,6 +10,7 @@ Threading: immutable after construction.
 import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -26,7 +27,7 @@ from lxfs.model import (
 )
 from lxfs.parse import Device
 from lxfs.sources import cgroup1, cgroup2
-from lxfs.sources.files import read_bytes
+from lxfs.sources.files import PLAIN, Derived, read_bytes
 from lxfs.sources.host import Host
 from lxfs.sources.place import Place
 
@@ -190,6 +191,12 @@ class ContainerCgroup:
         self._paths = paths
         self._places: dict[str, tuple[Place, int] | None] = {}
         self._threads: tuple[Place, int] | None = None
+        tops = [*hierarchies.v1.values(), hierarchies.v2]
+        files = next((top.files for top in tops if top is not None), PLAIN)
+        self._memory = Derived(files, lambda: self._read_memory(with_swap=False))
+        self._memory_and_swap = Derived(files, lambda: self._read_memory(with_swap=True))
+        self._cpu_files = Derived(files, self._read_cpu)
+        self._block_io = Derived(files, self._read_block_io)
         # What the last limit was made of, and that limit: it seldom changes.
         self._limit: tuple[tuple[object, ...], CpuLimit] | None = None
 
@@ -213,10 +220,13 @@ class ContainerCgroup:
 
     def memory(self, *, swap: bool = True) -> MemoryUse:
         """Return use and limits of memory and, if wanted, of swap, in bytes."""
+        return self._memory_and_swap.get() if swap else self._memory.get()
+
+    def _read_memory(self, *, with_swap: bool) -> MemoryUse:
         place, version = self._need("memory")
         if version == 1:
-            return cgroup1.memory(place, with_swap=swap)
-        return cgroup2.memory(place, with_swap=swap)
+            return cgroup1.memory(place, with_swap=with_swap)
+        return cgroup2.memory(place, with_swap=with_swap)
 
     def swap(self) -> SwapUse | None:
         """Return use and limits of swap alone."""
@@ -240,6 +250,9 @@ class ContainerCgroup:
 
     def block_io(self) -> Mapping[Device, BlockIo]:
         """Return the block I/O so far, by the devices that there was any on."""
+        return self._block_io.get()
+
+    def _read_block_io(self) -> Mapping[Device, BlockIo]:
         if (found := self._place("io")) is None:
             return {}
         place, version = found
@@ -270,14 +283,7 @@ class ContainerCgroup:
 
         A controller that no hierarchy has limits nothing.
         """
-        quota = None
-        if (found := self._place("cpu")) is not None:
-            place, version = found
-            quota = cgroup1.cpu_quota(place) if version == 1 else cgroup2.cpu_quota(place)
-        allowed: tuple[int, ...] = ()
-        if (found := self._place("cpuset")) is not None:
-            place, version = found
-            allowed = cgroup1.cpuset(place) if version == 1 else cgroup2.cpuset(place)
+        quota, allowed = self._cpu_files.get()
         made_of = (allowed, online, quota)
         if (last := self._limit) is not None and last[0] == made_of:
             return last[1]
@@ -286,6 +292,17 @@ class ContainerCgroup:
         limit = CpuLimit(tuple(cpu for cpu in allowed if cpu in usable) or online, quota)
         self._limit = made_of, limit
         return limit
+
+    def _read_cpu(self) -> tuple[Fraction | None, tuple[int, ...]]:
+        quota = None
+        if (found := self._place("cpu")) is not None:
+            place, version = found
+            quota = cgroup1.cpu_quota(place) if version == 1 else cgroup2.cpu_quota(place)
+        allowed: tuple[int, ...] = ()
+        if (found := self._place("cpuset")) is not None:
+            place, version = found
+            allowed = cgroup1.cpuset(place) if version == 1 else cgroup2.cpuset(place)
+        return quota, allowed
 
     def memory_nodes(self, online: tuple[int, ...]) -> tuple[int, ...]:
         """Return the NUMA nodes of ``online`` that its memory may be on, at least one."""

@@ -18,7 +18,7 @@ import resource
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lxfs.model import SourceError
 
@@ -88,13 +88,26 @@ class _Held:
             close(self.descriptor)
 
 
+_NEVER = _Held(-1)
+_NEVER.until = 0.0
+"""Stands for a file that cannot be read again in the same way."""
+
+
 def _made(held: _Held, path: str, text: bytes, shape: Callable[[bytes], _T]) -> _T:
+    if held is _NEVER:
+        return shaped(path, text, shape)
     last = held.made.get(shape)
     if last is not None and last[0] == text:
         return last[1]  # type: ignore[no-any-return]  # what the shape returned
     value = shaped(path, text, shape)
     held.made[shape] = text, value
     return value
+
+
+class _Log(threading.local):
+    """The files that this thread has read, and what they said, while it is asked to note them."""
+
+    reads: list[tuple[_Held, bytes]] | None = None
 
 
 class Pin:
@@ -143,6 +156,7 @@ class Files:
         self._held: dict[str, _Held] = {}
         self._most = min(_MAX_HELD, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
         self._pins: list[None] = []  # one for each: counted by append and pop, which are atomic
+        self._log = _Log()
 
     def read(self, path: str) -> bytes:
         """Return what a file says now. Raises ``SourceError`` with the kernel's errno."""
@@ -163,6 +177,8 @@ class Files:
                 text = None  # gone; there may be another by its name
         if held is None or text is None or len(text) == _WHOLE:
             held, text = self._open(path, _at_once)
+        if (reads := self._log.reads) is not None:
+            reads.append((held, text))
         return _made(held, path, text, shape)
 
     def text(self, path: str) -> bytes:
@@ -184,22 +200,38 @@ class Files:
                 text = None
         if held is None or text is None:
             held, text = self._open(path, _to_the_end)
+        if (reads := self._log.reads) is not None:
+            reads.append((_NEVER, text))  # one read does not tell whether it says the same
         return _made(held, path, text, shape)
+
+    def noted(self, compute: Callable[[], _T]) -> "tuple[_T, tuple[tuple[_Held, bytes], ...]]":
+        """Return what a function returns, and what it has read meanwhile."""
+        outer = self._log.reads
+        reads = self._log.reads = list[tuple[_Held, bytes]]()
+        try:
+            value = compute()
+        finally:
+            self._log.reads = outer
+        if outer is not None:
+            outer += reads
+        return value, tuple(reads)
 
     def _open(self, path: str, read: Callable[[int], bytes | None]) -> tuple[_Held, bytes]:
         """Return what a file says now, read from a new descriptor, and that if it is to be held."""
         before = self._held.get(path)
-        if not self._keep:
-            return _Held(-1), read_bytes(path)
         try:
+            if not self._keep:
+                return _NEVER, read_bytes(path)
             held = _Held(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
             text = read(held.descriptor)
         except OSError as error:
             with self._lock:
                 self._held.pop(path, None)
+            if (reads := self._log.reads) is not None:
+                reads.append((_NEVER, b""))  # it may be there the next time
             raise SourceError(error.errno, error.strerror, path) from error
         if text is None:
-            return held, read_bytes(path)
+            return _NEVER, read_bytes(path)
         if before is not None:
             held.made = before.made  # true of the same bytes, wherever they come from
         with self._lock:
@@ -226,6 +258,39 @@ class Files:
         now = time.monotonic()
         with self._lock:
             self._held = {path: held for path, held in self._held.items() if now < held.until}
+
+
+class Derived(Generic[_T]):
+    """What is made of several files, made again only when one of them says something else.
+
+    They are all read each time, in the same order: what is returned is as fresh as if it were made.
+    """
+
+    __slots__ = ("_compute", "_files", "_last")
+
+    def __init__(self, files: Files, compute: Callable[[], _T]) -> None:
+        self._files = files
+        self._compute = compute
+        self._last: tuple[_T, tuple[tuple[_Held, bytes], ...]] | None = None
+
+    def get(self) -> _T:
+        """Return it. Raises what the function that makes it does."""
+        last = self._last
+        if last is not None and last[1] and _still_says(last[1]):
+            return last[0]
+        self._last = made = self._files.noted(self._compute)
+        return made[0]
+
+
+def _still_says(reads: tuple[tuple[_Held, bytes], ...]) -> bool:
+    now = time.monotonic()
+    try:
+        for held, text in reads:
+            if now >= held.until or os.pread(held.descriptor, _WHOLE, 0) != text:
+                return False
+    except OSError:
+        return False  # gone; there may be another by its name
+    return True
 
 
 class Moment(Files):

@@ -10,7 +10,7 @@ import pytest
 
 from lxfs.model import SourceError
 from lxfs.sources import files
-from lxfs.sources.files import Files
+from lxfs.sources.files import Derived, Files
 
 
 @pytest.fixture
@@ -212,3 +212,92 @@ def test_no_reader_is_given_another_file(kept: Files, tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+class Sum:
+    """Adds two files up, and counts how often."""
+
+    def __init__(self, reader: Files, *paths: Path) -> None:
+        self.reader, self.paths, self.times = reader, paths, 0
+
+    def __call__(self) -> int:
+        """Return the sum."""
+        self.times += 1
+        return sum(self.reader.value(str(path), int) for path in self.paths)
+
+
+def test_what_is_derived_is_made_anew_when_any_file_changes(kept: Files, tmp_path: Path) -> None:
+    """All of its files are read each time; it is computed when one says something else."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("1")
+    two.write_text("2")
+    compute = Sum(kept, one, two)
+    derived = Derived(kept, compute)
+    assert [derived.get() for _ in range(3)] == [3, 3, 3]
+    assert compute.times == 1
+    two.write_text("3")
+    assert [derived.get() for _ in range(3)] == [4, 4, 4]
+    one.write_text("4")
+    assert [derived.get() for _ in range(3)] == [7, 7, 7]
+    assert compute.times == 3
+
+
+def test_what_is_derived_is_made_anew_with_new_descriptors(kept: Files, tmp_path: Path) -> None:
+    """After a descriptor's second the paths decide, whatever they name by then."""
+    path = tmp_path / "one"
+    path.write_text("1")
+    derived = Derived(kept, Sum(kept, path))
+    assert derived.get() == 1
+    (tmp_path / "two").write_text("2")
+    (tmp_path / "two").rename(path)
+    assert derived.get() == 1
+    kept._held[str(path)].until = 0.0
+    assert derived.get() == 2
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_file_that_was_missing_is_looked_for_again(tmp_path: Path, *, keep: bool) -> None:
+    """What was derived without a file is not derived once and for all, nor from a longer one."""
+    path = tmp_path / "one"
+    reader = Files(keep=keep)
+
+    def compute() -> int:
+        try:
+            return reader.value(str(path), len)
+        except SourceError:
+            return -1
+
+    derived = Derived(reader, compute)
+    assert derived.get() == -1
+    path.write_text("1")
+    assert derived.get() == 1
+    for length in (files._WHOLE + 1, files._WHOLE + 2):
+        path.write_text("1" * length)
+        assert derived.get() == length
+    path.unlink()
+    reader._held.clear()
+    assert derived.get() == -1
+
+
+def test_what_fails_is_tried_again(kept: Files, tmp_path: Path) -> None:
+    """An error is raised each time, and forgets what was derived before."""
+    path = tmp_path / "one"
+    path.write_text("1")
+    derived = Derived(kept, Sum(kept, path))
+    assert derived.get() == 1
+    path.write_text("x")
+    for _ in range(2):
+        with pytest.raises(SourceError):
+            derived.get()
+    path.write_text("1")
+    assert derived.get() == 1
+
+
+def test_lists_are_read_to_their_end_each_time(kept: Files, tmp_path: Path) -> None:
+    """What is derived from a file of many records is made each time: one read is not all of it."""
+    path = tmp_path / "list"
+    path.write_text("1\n")
+    derived = Derived(kept, lambda: kept.records(str(path), len))
+    assert derived.get() == 2
+    path.write_text("1\n2\n")
+    assert derived.get() == 4
