@@ -23,6 +23,10 @@ class SourceError(OSError):
     """A kernel file could not be read or understood; ``filename`` says which."""
 
 
+class GoneError(SourceError):
+    """What was read was not the container's, or is not any more."""
+
+
 class UncountedError(SourceError):
     """The kernel keeps no such figure for this container; ``errno`` is what its file would say."""
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from lxfs.entries import Directory, File, Link
 from lxfs.mirror import Mirror
-from lxfs.model import Container, SourceError, UncountedError
+from lxfs.model import Container, GoneError, SourceError, UncountedError
 from lxfs.sources.host import Host
 from lxfs.table import FILES, MIRRORS
 from lxfs.world import Snapshot, World
@@ -308,7 +308,8 @@ class Tree:
         """Return what a caller is told when the figures for a path could not be had."""
         if not isinstance(error, SourceError):
             return OSError(errno.EIO, str(error), path)
-        if container is not None and not self._world.identity.inhabited(container):
+        is_gone = isinstance(error, GoneError)
+        if is_gone or (container is not None and not self._world.identity.inhabited(container)):
             return ProcessLookupError(errno.ESRCH, "the container is gone", path)
         if isinstance(error, UncountedError):
             return OSError(error.errno, error.strerror, path)

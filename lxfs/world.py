@@ -21,6 +21,7 @@ from lxfs.model import (
     Container,
     CpuCounters,
     Cpus,
+    GoneError,
     HugePages,
     LoadAverage,
     MemoryStat,
@@ -41,7 +42,7 @@ _T = TypeVar("_T")
 
 _MAX_TASKS = 512
 """Threads looked at in one count; of more, an even sample is taken and scaled."""
-_FEW_TASKS = 16
+_FEW_TASKS = 8
 """Threads of which the files are held open from one count to the next."""
 
 
@@ -97,7 +98,7 @@ class Snapshot:
             return
         self._is_sure = self._world.identity.is_at(self.container, self._home.address)
         if not self._is_sure:
-            raise SourceError(errno.ESRCH, "the container is gone, or was moved")
+            raise GoneError(errno.ESRCH, "the container is gone, or was moved")
 
     def host(self, relative: str) -> bytes:
         """Return a file of the host, of one record: meminfo, stat, any in sysfs."""

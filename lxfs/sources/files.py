@@ -17,6 +17,7 @@ import os
 import resource
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -76,7 +77,7 @@ class _Held:
     reference.
     """
 
-    __slots__ = ("descriptor", "made", "until")
+    __slots__ = ("__weakref__", "descriptor", "made", "until")
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -90,6 +91,7 @@ class _Held:
 
 _NEVER = _Held(-1)
 _NEVER.until = 0.0
+_NO_FILE = weakref.ref(_NEVER)
 """Stands for a file that cannot be read again in the same way."""
 
 
@@ -104,10 +106,14 @@ def _made(held: _Held, path: str, text: bytes, shape: Callable[[bytes], _T]) -> 
     return value
 
 
+_Read = tuple[weakref.ref[_Held], bytes]
+"""What was read, and from what; to remember a file is not to hold it open."""
+
+
 class _Log(threading.local):
     """The files that this thread has read, and what they said, while it is asked to note them."""
 
-    reads: list[tuple[_Held, bytes]] | None = None
+    reads: list[_Read] | None = None
 
 
 class Pin:
@@ -178,7 +184,7 @@ class Files:
         if held is None or text is None or len(text) == _WHOLE:
             held, text = self._open(path, _at_once)
         if (reads := self._log.reads) is not None:
-            reads.append((held, text))
+            reads.append((weakref.ref(held), text))
         return _made(held, path, text, shape)
 
     def text(self, path: str) -> bytes:
@@ -201,13 +207,13 @@ class Files:
         if held is None or text is None:
             held, text = self._open(path, _to_the_end)
         if (reads := self._log.reads) is not None:
-            reads.append((_NEVER, text))  # one read does not tell whether it says the same
+            reads.append((_NO_FILE, text))  # one read does not tell whether it says the same
         return _made(held, path, text, shape)
 
-    def noted(self, compute: Callable[[], _T]) -> "tuple[_T, tuple[tuple[_Held, bytes], ...]]":
+    def noted(self, compute: Callable[[], _T]) -> tuple[_T, tuple[_Read, ...]]:
         """Return what a function returns, and what it has read meanwhile."""
         outer = self._log.reads
-        reads = self._log.reads = list[tuple[_Held, bytes]]()
+        reads = self._log.reads = list[_Read]()
         try:
             value = compute()
         finally:
@@ -228,7 +234,7 @@ class Files:
             with self._lock:
                 self._held.pop(path, None)
             if (reads := self._log.reads) is not None:
-                reads.append((_NEVER, b""))  # it may be there the next time
+                reads.append((_NO_FILE, b""))  # it may be there the next time
             raise SourceError(error.errno, error.strerror, path) from error
         if text is None:
             return _NEVER, read_bytes(path)
@@ -271,7 +277,7 @@ class Derived(Generic[_T]):
     def __init__(self, files: Files, compute: Callable[[], _T]) -> None:
         self._files = files
         self._compute = compute
-        self._last: tuple[_T, tuple[tuple[_Held, bytes], ...]] | None = None
+        self._last: tuple[_T, tuple[_Read, ...]] | None = None
 
     def get(self) -> _T:
         """Return it. Raises what the function that makes it does."""
@@ -282,11 +288,12 @@ class Derived(Generic[_T]):
         return made[0]
 
 
-def _still_says(reads: tuple[tuple[_Held, bytes], ...]) -> bool:
+def _still_says(reads: tuple[_Read, ...]) -> bool:
     now = time.monotonic()
     try:
-        for held, text in reads:
-            if now >= held.until or os.pread(held.descriptor, _WHOLE, 0) != text:
+        for file, text in reads:
+            held = file()
+            if held is None or now >= held.until or os.pread(held.descriptor, _WHOLE, 0) != text:
                 return False
     except OSError:
         return False  # gone; there may be another by its name

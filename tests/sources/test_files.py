@@ -301,3 +301,16 @@ def test_lists_are_read_to_their_end_each_time(kept: Files, tmp_path: Path) -> N
     assert derived.get() == 2
     path.write_text("1\n2\n")
     assert derived.get() == 4
+
+
+def test_what_is_derived_holds_no_file_open(kept: Files, tmp_path: Path) -> None:
+    """Descriptors are held by one owner, within its bound: to remember what they said is not to."""
+    path = tmp_path / "one"
+    path.write_text("1")
+    derived = Derived(kept, Sum(kept, path))
+    assert derived.get() == 1
+    assert str(path) in _descriptors()
+    kept._held[str(path)].until = 0.0
+    kept.sweep()
+    assert str(path) not in _descriptors()
+    assert derived.get() == 1

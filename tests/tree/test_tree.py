@@ -15,6 +15,7 @@ import pytest
 
 from lxfs import parse
 from lxfs.entries import File
+from lxfs.identity import Identity
 from lxfs.ledger import Ledger
 from lxfs.model import MemoryUse, SourceError
 from lxfs.sources.cgroups import ContainerCgroup
@@ -646,3 +647,14 @@ def test_one_that_is_reaped_is_remembered_nowhere(v2: Mounted) -> None:
     v2.world.homes[container] = home
     v2.world.reap()
     assert v2.world.homes == {}
+
+
+def test_who_was_gone_for_a_moment_is_esrch(pod: Mounted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cgroup that is deserted while it is read is ESRCH, also when somebody has come back."""
+    _beside(pod, "a")
+    handle = pod.tree.open("/proc/meminfo", os.O_RDONLY, MEMBER)
+    monkeypatch.setattr(Identity, "is_at", lambda *_: False)
+    with pytest.raises(ProcessLookupError):
+        pod.tree.read(handle, 100, 0)
+    monkeypatch.undo()
+    assert pod.tree.read(handle, 100, 0).startswith(b"MemTotal:")
