@@ -1,5 +1,6 @@
 """lxfs as a service of systemd: whatever dies, containers go on reading."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -49,12 +50,21 @@ def service(machine: Machine) -> Iterator[Machine]:
     try:
         yield machine
     finally:
-        machine.shell("touch /run/enough; sleep 1; systemctl stop reader")
+        machine.shell("touch /run/enough; sleep 1; systemctl stop reader; true")
         machine.shell("umount -l /run/bound; systemctl stop view; umount -l /run/view; true")
 
 
 def _pid(machine: Machine) -> str:
     return machine("systemctl", "show", "-P", "MainPID", "view").stdout.strip()
+
+
+def _wait(machine: Machine) -> None:
+    """Wait until the service is up; fail with its journal when it does not come up."""
+    until = time.monotonic() + 300
+    while (state := machine("systemctl", "is-active", "view", check=False).stdout) != "active\n":
+        on_its_way = state in ("activating\n", "deactivating\n") and time.monotonic() < until
+        assert on_its_way, machine.shell("systemctl status view; journalctl -u view; true")
+        time.sleep(1)
 
 
 def test_the_service_may_die_and_be_restarted(service: Machine) -> None:
@@ -65,15 +75,13 @@ def test_the_service_may_die_and_be_restarted(service: Machine) -> None:
         "systemctl kill -s KILL view",
         "systemctl restart view",
     ):
-        service.shell(f"{command}; sleep 1")
-        service.shell(
-            "for i in $(seq 100); do systemctl is-active -q view && break; sleep .3; done"
-        )
+        service.shell(f"{command}; sleep 1", timeout=300)
+        _wait(service)
         service.shell("head -c 100 /run/view/proc/uptime")
         pids.append(_pid(service))
         assert service.shell("grep -c ' /run/view ' /proc/self/mountinfo").strip() == "1"
     assert len(set(pids)) == len(pids)
-    service.shell("systemctl reload view; sleep 3")
+    service.shell("systemctl reload view; sleep 3", timeout=120)
     assert _pid(service) == pids[-1]
     service.shell("touch /run/enough; while [ ! -s /run/said ]; do sleep .1; done")
     count, wrong = service.reads("/run/said").split(" ", 1)
