@@ -13,7 +13,6 @@ Threading: one server is read at a time.
 
 import argparse
 import contextlib
-import math
 import os
 import platform
 import resource
@@ -25,7 +24,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
+from benchmarks import tree_reads
 from benchmarks.containers import Container, containers
 from benchmarks.peers import LXFS, Server, lxcfs_command, place, served
 from lxfs.limits import Limits
@@ -177,10 +178,6 @@ def _crowds(servers: Mapping[str, Server], effort: Effort) -> dict[int, dict[str
     return found
 
 
-def _geometric(ratios: list[float]) -> float:
-    return math.exp(statistics.fmean(map(math.log, ratios)))
-
-
 def _median(values: list[float]) -> float:
     return statistics.median(values)
 
@@ -190,30 +187,55 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
-def _per_file(warms: Warms, floors: Mapping[str, float], lxfs: list[str]) -> list[str]:
+class Both(NamedTuple):
+    """A figure by medians, and by the ends of the fastest tenths, which others disturb least."""
+
+    median: float
+    fast: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> "Both":
+        """Return that of these values."""
+        return cls(statistics.median(values), sorted(values)[len(values) // 10])
+
+    def over(self, other: "Both") -> "Both":
+        """Return the ratio of like to like."""
+        return Both(self.median / other.median, self.fast / other.fast)
+
+    def cell(self, digits: int) -> str:
+        """Return it as a cell of a table."""
+        return f"{self.median:.{digits}f} ({self.fast:.{digits}f})"
+
+
+def _mean(ratios: list[Both]) -> Both:
+    """Return the geometric mean."""
+    medians, fasts = zip(*ratios, strict=True)
+    return Both(statistics.geometric_mean(medians), statistics.geometric_mean(fasts))
+
+
+def _per_file(warms: Warms, floors: Mapping[str, Both], lxfs: list[str]) -> list[str]:
     """Return the table of files: times, reads in relation to LXCFS's, and to the floor."""
-    head = ["file", *([f"{LXCFS}, µs"] if LXCFS in warms else [])]
-    head += [f"{name}, µs" for name in lxfs]
-    head += [f"{name}: reads per LXCFS's" for name in lxfs] if LXCFS in warms else []
+    times = {
+        name: {file: Both.of(warm.read) for file, warm in each.items()}
+        for name, each in warms.items()
+    }
+    peer = times.get(LXCFS, {})
+    head = ["file", *(f"{name}, µs" for name in times)]
+    head += [f"{name}: reads per LXCFS's" for name in lxfs if peer]
     head += [f"{name}: time per its floor" for name in lxfs]
-    rows, ratios = [], {name: list[float]() for name in lxfs}
+    rows = []
     for file in FILES:
-        times = {name: _median(each[file].read) for name, each in warms.items() if file in each}
-        row = [file, *(f"{times[name]:.1f}" if name in times else "-" for name in warms)]
-        if LXCFS in warms:
-            for name in lxfs:
-                ratio = times[LXCFS] / times[name] if LXCFS in times else None
-                row.append(f"{ratio:.2f}" if ratio is not None else "-")
-                ratios[name] += [] if ratio is None else [ratio]
-        rows.append(row + [f"{times[name] / floors[name]:.2f}" for name in lxfs])
-    rows.append(["constant text", *(["-"] if LXCFS in warms else [])])
-    rows[-1] += [f"{floors[name]:.1f}" for name in lxfs]
-    rows[-1] += ["-"] * (len(head) - len(rows[-1]))
-    if LXCFS in warms:
-        means = [f"**{_geometric(ratios[name]):.2f}**" for name in lxfs]
-        means_row = ["geometric mean", *["-"] * (1 + len(lxfs)), *means]
-        rows.append(means_row + ["-"] * (len(head) - len(means_row)))
-    return _table(head, rows)
+        row = [file]
+        row += [each[file].cell(1) if file in each else "-" for each in times.values()]
+        for name in lxfs if peer else ():
+            row.append(peer[file].over(times[name][file]).cell(2) if file in peer else "-")
+        row += [times[name][file].over(floors[name]).cell(2) for name in lxfs]
+        rows.append(row)
+    rows.append(["constant text", *["-"] * bool(peer), *(floors[n].cell(1) for n in lxfs)])
+    if peer:
+        means = [_mean([peer[file].over(times[name][file]) for file in peer]) for name in lxfs]
+        rows.append(["geometric mean", *["-"] * len(times), *(mean.cell(2) for mean in means)])
+    return _table(head, [row + ["-"] * (len(head) - len(row)) for row in rows])
 
 
 def _cpu(warms: Warms) -> list[str]:
@@ -223,6 +245,15 @@ def _cpu(warms: Warms) -> list[str]:
         times = [_median(each[file].cpu) if file in each else None for each in warms.values()]
         rows.append([file, *("-" if time is None else f"{time:.1f}" for time in times)])
     return _table(["file", *warms], rows)
+
+
+def _alone() -> list[str]:
+    """Return the table of what of each read is the tree's own."""
+    rows = [
+        [file, f"{cost.whole:.1f}", f"{cost.kernel:.1f}", str(cost.calls)]
+        for file, cost in tree_reads.costs(LIMITS, FILES).items()
+    ]
+    return _table(["file", "open, read, close, µs", "its system calls, µs", "calls"], rows)
 
 
 def _machine(command: str) -> str:
@@ -260,12 +291,13 @@ def _measure(effort: Effort, command: str) -> str:
         with containers(LIMITS, 1) as (reader,):
             everything = {**servers, **{f"{name} floor": each for name, each in floors.items()}}
             warms = _warm(reader, everything, effort)
-            bottom = {name: _median(warms[f"{name} floor"][MEMINFO].read) for name in lxfs}
+            bottom = {name: Both.of(warms[f"{name} floor"][MEMINFO].read) for name in lxfs}
             shown = {name: warms[name] for name in servers}
             lines += [
                 (
-                    f"Open, read to the end, close; median of {effort.turns} turns of"
-                    f" {effort.reads} reads each, by one reader:"
+                    f"Open, read to the end, close, by one reader: the median of {effort.turns}"
+                    f" turns of {effort.reads} reads each, and in parentheses the end of the"
+                    " fastest tenth, which others on the machine disturb least:"
                 ),
                 "",
                 *_per_file(shown, bottom, lxfs),
@@ -273,6 +305,10 @@ def _measure(effort: Effort, command: str) -> str:
                 "CPU time of the server, user and system, milliseconds per 1,000 reads:",
                 "",
                 *_cpu(shown),
+                "",
+                "The tree alone, in one process without FUSE, at its fastest; its system calls:",
+                "",
+                *_alone(),
                 "",
             ]
             firsts = _firsts(reader, servers, effort)
