@@ -72,7 +72,7 @@ def test_the_limits_are_in_force(machine: Machine, name: str, value: str) -> Non
 
 def test_nothing_is_left(machine: Machine) -> None:
     """A run leaves no cgroup, no mount and no process."""
-    what = "cat /proc/mounts; pgrep -f 'lxfs[.]cli'"
+    what = "cat /proc/mounts; pgrep -f 'lxfs[.]'"
     before = machine.shell(what)
     machine(*RUN, "true")
     assert machine.shell(what) == before

@@ -62,7 +62,7 @@ def test_a_user_leaves_nothing(user: Machine) -> None:
     cgroup = "/sys/fs/cgroup/of-a-user"
     files = " ".join(f"{cgroup}{name}" for name in ("", "/cgroup.procs", "/cgroup.subtree_control"))
     user.shell(f"mkdir {cgroup} && chown {USER} {files}")
-    before = user.shell("cat /proc/mounts; pgrep -f 'lxfs[.]cli'", check=False)
+    before = user.shell("cat /proc/mounts; pgrep -f 'lxfs[.]'", check=False)
     enter = f'echo 0 > {cgroup}/cgroup.procs; exec "$0" "$@"'
     # With the user's systemd away: else a cgroup that systemd has marked is preferred.
     run = ("env", "XDG_RUNTIME_DIR=/none", *RUN, "free", "-m")
@@ -70,7 +70,7 @@ def test_a_user_leaves_nothing(user: Machine) -> None:
     assert done.stdout.splitlines()[1].split()[1] == "256"
     assert user.reads(f"{cgroup}/cgroup.subtree_control").strip() == ""
     user.shell(f"rmdir {cgroup}")  # which fails where there is one below it
-    assert user.shell("cat /proc/mounts; pgrep -f 'lxfs[.]cli'", check=False) == before
+    assert user.shell("cat /proc/mounts; pgrep -f 'lxfs[.]'", check=False) == before
     assert user.shell("find /sys/fs/cgroup -name 'lxfs-run-*-*'") == ""
 
 
