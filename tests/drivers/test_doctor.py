@@ -1,17 +1,15 @@
 """``lxfs doctor`` on this machine."""
 
 import json
-import os
 import re
-import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.drivers.boxes import Box, MakeBox, box, come_from
+from tests.drivers.boxes import Box, MakeBox, box, come_from, driver
 from tests.drivers.conftest import LXFS, Mount, eventually, lxfs, mounted
 
-__all__ = ["box"]
+__all__ = ["box", "driver"]
 
 
 def _found(check: str) -> list[dict[str, Any]]:
@@ -41,7 +39,7 @@ def test_a_dead_mount_and_a_dead_container(tmp_path: Path, box: MakeBox) -> None
     """After a kill the mount and each container with it are problems, each with what to do."""
     with mounted(tmp_path / "dying") as dying, box() as there:
         there.attach(*come_from(dying))
-        os.kill(dying.pid, signal.SIGKILL)
+        dying.kill()
         assert eventually(lambda: there("cat", "/proc/stat").returncode != 0)
         found = {one["text"]: one for one in _found("mount")}
         one = found[f"lxfs on {dying.directory} is dead"]

@@ -35,7 +35,6 @@ MATTER = (
     "recycled_init",
     "do_not_notice",
     "text_goes_on",
-    "part_is_replaced",
 )
 # Left out in there, with the reason.
 APART = {
