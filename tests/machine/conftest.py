@@ -16,7 +16,7 @@ from .machine import Machine, booted
 from .recipe import Recipe
 
 COLD_SECONDS = 900  # of one test, with the making of the image
-RUNG_SECONDS = 600
+RUNG_SECONDS = 300
 KERNELS = tuple(version for version, _ in Recipe().kernels)
 
 MARKER = "newest_kernel: of the machine's kernels only the newest, unless LXTUI_MACHINE=full"
