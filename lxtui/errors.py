@@ -40,5 +40,9 @@ class OperationError(LxtuiError):
     """The host took the request and then failed at it; the message is the host's own."""
 
 
+class OperationLostError(OperationError):
+    """The host was restarted and knows the request no more: it may have been carried out."""
+
+
 class InterruptedByUserError(LxtuiError):
     """The user asked to stop, and everything was put back before this was raised."""

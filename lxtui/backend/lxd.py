@@ -37,6 +37,7 @@ from lxtui.errors import (
     NotFoundError,
     NotTrustedError,
     OperationError,
+    OperationLostError,
 )
 from lxtui.model import (
     Event,
@@ -236,7 +237,7 @@ class LxdBackend:
                 time.sleep(_WAIT_SECONDS)
                 continue
             except NotFoundError as error:
-                raise OperationError(
+                raise OperationLostError(
                     f"{self._remote.name}: lost track of {operation.description!r}: "
                     f"the daemon no longer knows it; look at the instance before you go on"
                 ) from error

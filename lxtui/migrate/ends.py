@@ -13,7 +13,13 @@ from contextlib import suppress
 from datetime import datetime
 
 from lxtui.backend.base import Backend
-from lxtui.errors import HostUnreachableError, LxtuiError, NotFoundError, OperationError
+from lxtui.errors import (
+    HostUnreachableError,
+    LxtuiError,
+    NotFoundError,
+    OperationError,
+    OperationLostError,
+)
 from lxtui.migrate import AUTOSTART, MARK
 from lxtui.model import Instance, Operation, Ref, StateAction
 
@@ -21,22 +27,39 @@ PATIENCE = 60.0
 """Seconds for which a daemon that does not answer is asked again: a restart takes less."""
 LINGER = 15.0
 """Seconds after a stop that came too late in which the instance may stop after all."""
+_RUNS_SECONDS = 15.0
+"""How long a started instance may take until it says Running."""
 _PAUSE = 0.5
+_LOOK = 0.2
 _REMOVE_TRIES = 20
 QUIET_SECONDS = 150.0
 """Seconds for which an operation that was given up may take to end: over a link that was cut, TCP
 tries again after two minutes at the latest (TCP_RTO_MAX), and only then hears that it is over."""
 
 
-def insist(action: Callable[[], None], *, patient: bool = True) -> None:
-    """Take *action*, again and again while the host does not answer, for PATIENCE seconds."""
-    until = time.monotonic() + (PATIENCE if patient else 0.0)
+def insist(
+    action: Callable[[], None],
+    *,
+    patient: bool = True,
+    on_wait: Callable[[LxtuiError], None] = lambda _: None,
+) -> None:
+    """Take *action*, again and again while the host does not answer, for PATIENCE seconds.
+
+    The time is counted from the first silence: what takes long before it may be taken once more.
+    A host that was restarted in the middle of it has forgotten what it was asked, and is asked
+    anew. *on_wait* is told of each silence; what it raises ends the waiting.
+    """
+    until: float | None = None
     while True:
         try:
             action()
-        except HostUnreachableError:
-            if time.monotonic() > until:
+        except (HostUnreachableError, OperationLostError) as error:
+            now = time.monotonic()
+            if until is None:
+                until = now + (PATIENCE if patient else 0.0)
+            if now > until:
                 raise
+            on_wait(error)
             time.sleep(_PAUSE)
         else:
             return
@@ -88,6 +111,44 @@ def bring_back(backend: Backend, ref: Ref, *, asked_to_stop: bool) -> None:
             return
         time.sleep(_PAUSE)
     backend.wait(backend.change_state(ref, StateAction.START))
+
+
+def start(
+    backend: Backend,
+    ref: Ref,
+    may: Callable[[], None],
+    on_wait: Callable[[LxtuiError], None] = lambda _: None,
+) -> None:
+    """Have *ref* run, through a restart of its daemon; returns when it says Running.
+
+    *may* is called right before each start, and raises when *ref* must not be started. A start
+    whose answer was lost may have been made, or may be at work: *ref* is watched before another.
+    """
+    asked = False
+
+    def begin() -> None:
+        nonlocal asked
+        if _runs_within(backend, ref, LINGER if asked else 0.0):
+            return
+        may()
+        asked = True
+        backend.wait(backend.change_state(ref, StateAction.START))
+
+    def look() -> None:
+        if not _runs_within(backend, ref, _RUNS_SECONDS):
+            raise OperationError(f"{ref} was started but does not run; see its log on the host")
+
+    insist(begin, on_wait=on_wait)
+    insist(look, on_wait=on_wait)
+
+
+def _runs_within(backend: Backend, ref: Ref, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not backend.instance(ref).running:
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_LOOK)
+    return True
 
 
 def end_operation(backend: Backend, number: str, seconds: float = QUIET_SECONDS) -> None:

@@ -25,13 +25,13 @@ from lxtui.errors import (
     OperationError,
 )
 from lxtui.migrate import MARK
-from lxtui.migrate.contents import SECOND, UNSETTLED, Doubt, Window, compare, doubt
+from lxtui.migrate.contents import SECOND, UNSETTLED, Doubt, Window, doubt
 from lxtui.migrate.copying import Pass
 from lxtui.migrate.ending import BEGAN, conclude
-from lxtui.migrate.ends import claim, halt, insist, put_to_sleep, remove_marked, source_fault
+from lxtui.migrate.ends import claim, halt, insist, put_to_sleep, remove_marked, start
 from lxtui.migrate.journal import Journal
-from lxtui.migrate.options import Verify
-from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, changed, differences
+from lxtui.migrate.looks import LAST_USED, Looks
+from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind
 from lxtui.migrate.profiles import make_profiles
 from lxtui.migrate.replica import claim_replica, since
 from lxtui.migrate.report import Measured, MoveReport
@@ -45,12 +45,10 @@ from lxtui.migrate.rollback import (
     take_back,
 )
 from lxtui.migrate.transfer import transfer
-from lxtui.model import Operation, Progress, StateAction
+from lxtui.model import Operation, Progress
 
 Report = Callable[[Progress], None]
 
-_RUNS_SECONDS = 15.0
-"""How long a started target may take until it says Running."""
 _MOST_PASSES = 8
 _LITTLE_BYTES = 8_000_000
 _LITTLE_SECONDS = 2.0
@@ -61,8 +59,6 @@ _WORTH_WAITING_BYTES = 64_000_000
 the final pass would have to look into them all."""
 WHILE_RUNNING = "while running"
 """Note in the journal: when the last pass from a running source began, by the source's clock."""
-LAST_USED = "last used"
-"""Note in the journal: when the source had last been started, as it lay still."""
 
 
 class Mover:
@@ -93,6 +89,7 @@ class Mover:
         self._passes = 0
         self._measured: Measured | None = None
         self._at = 0
+        self._looks = Looks(plan, source, target, journal, self._check_stop, self._say)
         self._do: Mapping[StepKind, Callable[[], None]] = {
             StepKind.CLAIM: self._claim_source,
             StepKind.PROFILES: lambda: make_profiles(journal, target, plan.profiles),
@@ -102,9 +99,9 @@ class Mover:
             StepKind.REFRESH: self._refresh_until_little,
             StepKind.STOP: self._stop_source,
             StepKind.FINAL: self._refresh,
-            StepKind.VERIFY: self._verify,
+            StepKind.VERIFY: lambda: self._insist(self._looks.at_copy),
             StepKind.START: self._start_target,
-            StepKind.CHECK: self._check_inside,
+            StepKind.CHECK: lambda: self._insist(self._check_inside),
         }
 
     def run(self) -> MoveReport:
@@ -125,8 +122,7 @@ class Mover:
                 self._do[step.kind]()
                 journal.end(step.kind)
             self._check_stop()
-            self._check_target()
-            self._check_source()
+            self._insist(self._looks.at_both)
         except BaseException as error:  # noqa: BLE001 whatever it was, the way back is the same
             self._roll_back(error)
         # From here on the target is the instance, and nothing is taken back.
@@ -300,73 +296,22 @@ class Mover:
                 line += f", about {text.duration(left / operation.rate)} left"
         self._tell(Progress(line, operation.processed, operation.rate, operation.percent, self._at))
 
-    def _verify(self) -> None:
-        arrived = self._target.instance(self._plan.destination)
-        found = differences(self._plan, arrived)
-        if found:
-            raise OperationError(
-                f"{self._plan.destination} is not what was planned: {'; '.join(found)}"
-            )
-        if self._plan.options.verify is not Verify.CONFIG:
-            self._compare_files()
-        self._check_source()
-
-    def _compare_files(self) -> None:
-        plan, source, target = self._plan, self._source, self._target
-        with source.files(plan.source) as here, target.files(plan.destination) as there:
-            content = plan.options.verify is Verify.CHECKSUM
-            found = compare(here, there, self._check_stop, self._say, content=content)
-        if found:
-            raise OperationError(
-                f"the files of {plan.destination} are not those of {plan.source}: "
-                + "; ".join(found)
-            )
-
-    def _check_target(self) -> None:
-        """Fail if the copy is not there as it should be: the source goes next."""
-        plan = self._plan
-        arrived = self._target.instance(plan.destination)
-        runs = plan.was_running and not plan.options.copy
-        if arrived.config.get(MARK) != plan.token or arrived.running is not runs:
-            state = arrived.status.lower()
-            raise OperationError(f"{plan.destination} is {state}, or is not this move's any more")
-
-    def _check_source(self) -> None:
-        """Fail if the source does not lie as still as it did when it was copied."""
-        noted = self._journal.record.notes.get(LAST_USED)
-        if noted is not None:
-            fault = source_fault(
-                self._source, self._plan.source, text.timestamp(noted), self._plan.token
-            )
-            if fault:
-                raise OperationError(fault)
-            if news := changed(self._plan, self._source.instance(self._plan.source)):
-                what = "; ".join(news)
-                raise OperationError(
-                    f"{self._plan.source} was changed by somebody else meanwhile ({what})"
-                )
+    def _check_inside(self) -> None:
+        destination, command = self._plan.destination, self._plan.options.check
+        status = self._target.execute(destination, ["sh", "-c", command])
+        if status != 0:
+            raise OperationError(f"inside {destination}, {command!r} ended with status {status}")
 
     def _start_target(self) -> None:
-        destination = self._plan.destination
-        if not self._target.instance(destination).running:
-            self._check_source()
-            self._target.wait(self._target.change_state(destination, StateAction.START))
-        deadline = time.monotonic() + _RUNS_SECONDS
-        while not self._target.instance(destination).running:
-            if time.monotonic() > deadline:
-                raise OperationError(
-                    f"{destination} was started but does not run; see its log on the host"
-                )
-            time.sleep(0.2)
+        start(self._target, self._plan.destination, self._looks.at_source, self._on_silence)
         self._started_at = time.monotonic()
 
-    def _check_inside(self) -> None:
-        command = self._plan.options.check
-        status = self._target.execute(self._plan.destination, ["sh", "-c", command])
-        if status != 0:
-            raise OperationError(
-                f"inside {self._plan.destination}, {command!r} ended with status {status}"
-            )
+    def _insist(self, action: Callable[[], None]) -> None:
+        insist(action, on_wait=self._on_silence)
+
+    def _on_silence(self, error: LxtuiError) -> None:
+        self._check_stop()
+        self._say(f"{error}; it is asked again for a while")
 
     def _roll_back(self, error: BaseException) -> NoReturn:
         """Undo in reverse order, then raise *error* with what became of everything."""

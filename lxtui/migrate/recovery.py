@@ -20,7 +20,8 @@ from lxtui.migrate import AUTOSTART, MARK
 from lxtui.migrate.ending import conclude
 from lxtui.migrate.ends import source_fault
 from lxtui.migrate.journal import Journal, Record, records
-from lxtui.migrate.mover import LAST_USED, Mover, Report
+from lxtui.migrate.looks import LAST_USED
+from lxtui.migrate.mover import Mover, Report
 from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, plan_move
 from lxtui.migrate.prepare import gather
 from lxtui.migrate.report import MoveReport

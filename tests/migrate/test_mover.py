@@ -45,6 +45,7 @@ from lxtui.model import (
 
 SOURCE = Ref("a", "default", "web1")
 TARGET = SOURCE._replace(host="b")
+STEPS = ("a:stop", "b:accept", "b:start", "b:instance")
 Trap = Callable[[str, Ref | None], None]
 
 
@@ -186,11 +187,12 @@ def test_the_source_is_deleted_last() -> None:
 
 
 @pytest.mark.parametrize(
-    "trap",
-    ["a:stop", "b:accept", "b:start", "b:instance"],
-)
-@pytest.mark.parametrize(
-    "error", [OperationError("it broke"), HostUnreachableError("gone"), KeyboardInterrupt()]
+    ("trap", "error"),
+    [
+        *((trap, OperationError("it broke")) for trap in STEPS),
+        *((trap, KeyboardInterrupt()) for trap in STEPS),
+        *((trap, HostUnreachableError("gone")) for trap in ("a:stop", "b:accept")),
+    ],
 )
 def test_any_failure_before_the_end_is_taken_back(trap: str, error: BaseException) -> None:
     """Whatever fails before the source is deleted, the source runs and the target is empty."""

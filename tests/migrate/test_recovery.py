@@ -22,6 +22,7 @@ from lxtui.backend.demo import DemoBackend, DemoFleet
 from lxtui.errors import ConflictError, LxtuiError, OperationError
 from lxtui.migrate import COPIED_AT, COPY_OF, MARK, MOVED, ends, mover, rollback
 from lxtui.migrate.journal import Journal
+from lxtui.migrate.looks import Looks
 from lxtui.migrate.mover import Mover
 from lxtui.migrate.options import Mode, MoveOptions
 from lxtui.migrate.plan import StepKind
@@ -257,7 +258,7 @@ def test_a_move_that_dies_while_it_is_put_back_is_only_put_back(
 ) -> None:
     """Killed at any moment of its roll-back, it cannot be resumed; undo leaves all as it was."""
     state = "Running" if running else "Stopped"
-    monkeypatch.setattr(Mover, "_check_target", _fail)
+    monkeypatch.setattr(Looks, "at_both", _fail)
     for at in range(1000):
         scene = Scene(tmp_path / str(at), options, running=running)
         bomb = Bomb(at)

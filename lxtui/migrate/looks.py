@@ -1,0 +1,83 @@
+"""The looks at both ends on which a move's end rests.
+
+Role: is the copy what was planned, is the target still ours and as it should be, does the source
+still lie as it was copied. Each only reads, and may be taken again. Boundary: two backends and a
+journal; decides nothing but to fail. Threading: blocks its caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lxtui import format as text
+from lxtui.backend.base import Backend
+from lxtui.errors import OperationError
+from lxtui.migrate import MARK
+from lxtui.migrate.contents import compare
+from lxtui.migrate.ends import source_fault
+from lxtui.migrate.journal import Journal
+from lxtui.migrate.options import Verify
+from lxtui.migrate.plan import MovePlan, changed, differences
+
+LAST_USED = "last used"
+"""Note in the journal: when the source had last been started, as it lay still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Each returns when all is well; OperationError says what is not."""
+
+    plan: MovePlan
+    source: Backend
+    target: Backend
+    journal: Journal
+    check_stop: Callable[[], None]
+    """Called often; may raise to end a look."""
+    say: Callable[[str], None]
+
+    def at_copy(self) -> None:
+        """The copy is what was planned, and the source what was copied."""
+        plan = self.plan
+        found = differences(plan, self.target.instance(plan.destination))
+        if found:
+            raise OperationError(f"{plan.destination} is not what was planned: {'; '.join(found)}")
+        if plan.options.verify is not Verify.CONFIG:
+            self._at_files()
+        self.at_source()
+
+    def _at_files(self) -> None:
+        plan = self.plan
+        with (
+            self.source.files(plan.source) as here,
+            self.target.files(plan.destination) as there,
+        ):
+            content = plan.options.verify is Verify.CHECKSUM
+            found = compare(here, there, self.check_stop, self.say, content=content)
+        if found:
+            raise OperationError(
+                f"the files of {plan.destination} are not those of {plan.source}: "
+                + "; ".join(found)
+            )
+
+    def at_both(self) -> None:
+        """The copy is there as it should be, and the source lies still: that one goes next."""
+        plan = self.plan
+        arrived = self.target.instance(plan.destination)
+        runs = plan.was_running and not plan.options.copy
+        if arrived.config.get(MARK) != plan.token or arrived.running is not runs:
+            state = arrived.status.lower()
+            raise OperationError(f"{plan.destination} is {state}, or is not this move's any more")
+        self.at_source()
+
+    def at_source(self) -> None:
+        """The source lies as still as it did when it was copied, and is the same."""
+        plan = self.plan
+        noted = self.journal.record.notes.get(LAST_USED)
+        if noted is None:
+            return
+        if fault := source_fault(self.source, plan.source, text.timestamp(noted), plan.token):
+            raise OperationError(fault)
+        if news := changed(plan, self.source.instance(plan.source)):
+            what = "; ".join(news)
+            raise OperationError(f"{plan.source} was changed by somebody else meanwhile ({what})")
