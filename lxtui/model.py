@@ -343,6 +343,16 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class StaticAddress:
+    """An address that a device of an instance is given by its configuration."""
+
+    project: str
+    instance: str
+    network: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Quota:
     """How much of one resource a project may have, and has."""
 
@@ -363,6 +373,8 @@ class Placement:
     """The project's configuration: its limits and restrictions."""
     quotas: Mapping[str, Quota] = field(default_factory=_none)
     """By the names of ``GET /1.0/projects/NAME/state``: ``instances``, ``memory``, …"""
+    addresses: tuple[StaticAddress, ...] = ()
+    """In its networks, of whatever project the instances are."""
 
 
 @dataclass(frozen=True, slots=True)

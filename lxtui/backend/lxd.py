@@ -269,6 +269,11 @@ class LxdBackend:
     def placement(self, project: str) -> Placement:
         """What an instance that moves here could use."""
         scope = {"recursion": "1", "project": project}
+        projects = self._tolerated("projects", {"recursion": "1"}, ())
+        every = {"recursion": "1", "all-projects": "true"}
+        instances = self._tolerated("instances", every, None)
+        if instances is None:  # a restricted certificate may not ask for all projects
+            instances = self._get("instances", scope)
         return Placement(
             profiles={
                 str(entry["name"]): wire.profile_from(entry)
@@ -283,10 +288,13 @@ class LxdBackend:
                 for entry in self._get("networks", scope)
             },
             instance_names=frozenset(
-                map(wire.last_part, self._get("instances", {"project": project}))
+                str(entry["name"])
+                for entry in instances
+                if entry.get("project", project) == project
             ),
             project=wire.strings(self._tolerated(f"projects/{_quoted(project)}", {}).get("config")),
             quotas=wire.quotas_from(self._tolerated(f"projects/{_quoted(project)}/state", {})),
+            addresses=wire.static_addresses(instances, projects, project),
         )
 
     def _pool(self, entry: Mapping[str, Any], project: str) -> Pool:

@@ -26,6 +26,7 @@ from lxtui.model import (
     Ref,
     Remote,
     Snapshot,
+    StaticAddress,
 )
 
 Json = Mapping[str, Any]
@@ -136,6 +137,34 @@ def network_from(entry: Json) -> Network:
     config = _strings(entry.get("config"))
     subnets = (config.get(f"{family}.address", "") for family in ("ipv4", "ipv6"))
     return Network(tuple(subnet for subnet in subnets if "/" in subnet))
+
+
+def static_addresses(
+    instances: Iterable[Json], projects: Iterable[Json], project: str
+) -> tuple[StaticAddress, ...]:
+    """The static addresses of *instances* in the networks that *project* has.
+
+    Projects without networks of their own (``features.networks``) have those of the default one.
+    """
+    own = {
+        str(one.get("name"))
+        for one in projects
+        if _strings(one.get("config")).get("features.networks") == "true"
+    }
+
+    def home(name: str) -> str:
+        return name if name in own else "default"
+
+    return tuple(
+        StaticAddress(there, str(entry.get("name")), network, device[f"{family}.address"])
+        for entry in instances
+        if home(there := str(entry.get("project") or project)) == home(project)
+        for device in _devices(entry.get("expanded_devices")).values()
+        if device.get("type") == "nic"
+        and (network := device.get("network") or device.get("parent", ""))
+        for family in ("ipv4", "ipv6")
+        if device.get(f"{family}.address")
+    )
 
 
 def quotas_from(state: Json) -> dict[str, Quota]:

@@ -18,12 +18,13 @@ from lxtui.migrate.facts import (
     target_devices,
     warning,
 )
-from lxtui.model import Kind
+from lxtui.model import Kind, Network, Ref
 
 _HOST_BOUND = frozenset(
     {"unix-char", "unix-block", "unix-hotplug", "usb", "gpu", "pci", "infiniband", "tpm", "proxy"}
 )
 Device = Mapping[str, str]
+_Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 def check_devices(facts: MoveFacts) -> Iterator[Finding]:
@@ -131,26 +132,57 @@ def _disk(facts: MoveFacts, name: str, device: Device) -> Iterator[Finding]:
 
 
 def _address(facts: MoveFacts, name: str, device: Device) -> Iterator[Finding]:
-    """A static address must be one of the target's network: daemons refuse any other."""
-    network = facts.placement.networks.get(device.get("network", ""))
-    if network is None or not network.subnets:
-        return
+    """A static address must be free, and of the target's network."""
+    called = device.get("network") or device.get("parent", "")
+    network = facts.placement.networks.get(called, Network())
     for family in (4, 6):
         wanted = device.get(f"ipv{family}.address", "")
-        subnets = [one for one in map(_interface, network.subnets) if one and one.version == family]
         address = _interface(wanted)
-        if address is None or not subnets:
+        if address is None:
             continue
-        if not any(address.ip in subnet.network for subnet in subnets):
+        what = f"the static address {wanted} of device {name!r}"
+        subnets = [one for one in map(_interface, network.subnets) if one and one.version == family]
+        if subnets and not any(address.ip in subnet.network for subnet in subnets):
             has = ", ".join(str(subnet.network) for subnet in subnets)
             yield blocker(
-                f"the static address {wanted} of device {name!r} is not in network "
-                f"{device['network']} of {facts.target.name} ({has})",
+                f"{what} is not in network {called} of {facts.target.name} ({has})",
                 f"give it one of there, or unset ipv{family}.address",
             )
+        elif any(address.ip == subnet.ip for subnet in subnets):
+            yield blocker(
+                f"{what} is that of network {called} of {facts.target.name} itself",
+                f"give it another of there, or unset ipv{family}.address",
+            )
+        for owner in _owners(facts, called, address):
+            yield _taken(facts, f"{what} is that of {owner} too", owner, family)
 
 
-def _interface(written: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
+def _owners(facts: MoveFacts, network: str, address: _Interface) -> Iterator[Ref]:
+    """Who else has the address there, by its configuration."""
+    for one in facts.placement.addresses:
+        other = _interface(one.address)
+        ref = Ref(facts.target.name, one.project, one.instance)
+        # On one server a stopped original goes before anybody starts the copy.
+        itself = ref == facts.destination or (
+            facts.one_server
+            and ref[1:] == facts.instance.ref[1:]
+            and not (facts.instance.running or facts.options.copy or facts.options.keep_source)
+        )
+        if one.network == network and other and other.ip == address.ip and not itself:
+            yield ref
+
+
+def _taken(facts: MoveFacts, what: str, owner: Ref, family: int) -> Finding:
+    """Daemons make such an instance, and refuse its start whether the other runs or not."""
+    remedy = f"give one of the two another, or unset its ipv{family}.address"
+    if facts.one_server and owner[1:] == facts.instance.ref[1:]:
+        remedy = f"unset ipv{family}.address first, or stop it, move it and start it yourself"
+    if facts.instance.running and not facts.options.copy:
+        return blocker(f"{what}: {facts.target.name} would not start it", remedy)
+    return warning(f"{what}: {facts.target.name} starts neither of the two so", remedy)
+
+
+def _interface(written: str) -> _Interface | None:
     try:
         return ipaddress.ip_interface(written)
     except ValueError:
