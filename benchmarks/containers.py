@@ -137,6 +137,11 @@ class Container:
         os.close(answers)
         self._replies = open(self._answers, "rb")  # noqa: PTH123, SIM115 - closed by ``end``
 
+    @property
+    def pid(self) -> int:
+        """The process outside, above all that are in it."""
+        return self._pid
+
     def ask(self, task: str, *arguments: object) -> Any:
         """Return what one of the tasks above returns. Raises ``RuntimeError`` if it fails."""
         os.write(self._asks, json.dumps([task, *arguments]).encode() + b"\n")

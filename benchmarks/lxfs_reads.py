@@ -20,7 +20,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from benchmarks import tree_reads
 from benchmarks.containers import Container, containers
-from benchmarks.peers import LXFS, Server, lxcfs_command, place, served
+from benchmarks.peers import LXFS, Server, confine, lxcfs_command, place, served
 from lxfs.limits import Limits
 
 DOCUMENT = Path(__file__).parent.parent / "docs/benchmarks.md"
@@ -96,6 +96,33 @@ def _servers() -> Iterator[tuple[dict[str, Server], dict[str, Server]]]:
             constant = [sys.executable, "-m", "benchmarks.constant", driver]
             floors[driver] = stack.enter_context(served(constant, top / f"{driver}-floor"))
         yield found, floors
+
+
+class Placement(NamedTuple):
+    """Which CPUs the servers may run on, and which the readers."""
+
+    name: str
+    servers: set[int]
+    readers: set[int]
+
+    @classmethod
+    def all(cls) -> list["Placement"]:
+        """Return those that this machine allows: one with a single CPU has no others."""
+        ours = sorted(os.sched_getaffinity(0))
+        first, last = {ours[0]}, {ours[-1]}
+        if first == last:
+            return [cls("on the one CPU there is", first, first)]
+        return [
+            cls("server and reader on one CPU", first, first),
+            cls("server and reader on a CPU each", first, last),
+            cls("as the scheduler places them", set(ours), set(ours)),
+        ]
+
+    def apply(self, servers: Iterable[Server], reader: Container) -> None:
+        """Hold all threads there that there are; new ones inherit it."""
+        for server in servers:
+            confine(server.pid, self.servers)
+        confine(reader.pid, self.readers)
 
 
 def _in_turns(names: list[str], turn: int) -> list[str]:
@@ -187,64 +214,45 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
-class Both(NamedTuple):
-    """A figure by medians, and by the ends of the fastest tenths, which others disturb least."""
-
-    median: float
-    fast: float
-
-    @classmethod
-    def of(cls, values: list[float]) -> "Both":
-        """Return that of these values."""
-        return cls(statistics.median(values), sorted(values)[len(values) // 10])
-
-    def over(self, other: "Both") -> "Both":
-        """Return the ratio of like to like."""
-        return Both(self.median / other.median, self.fast / other.fast)
-
-    def cell(self, digits: int) -> str:
-        """Return it as a cell of a table."""
-        return f"{self.median:.{digits}f} ({self.fast:.{digits}f})"
-
-
-def _mean(ratios: list[Both]) -> Both:
-    """Return the geometric mean."""
-    medians, fasts = zip(*ratios, strict=True)
-    return Both(statistics.geometric_mean(medians), statistics.geometric_mean(fasts))
-
-
-def _per_file(warms: Warms, floors: Mapping[str, Both], lxfs: list[str]) -> list[str]:
-    """Return the table of files: times, reads in relation to LXCFS's, and to the floor."""
+def _per_file(warms: Warms, floors: Mapping[str, Warm], lxfs: list[str]) -> list[str]:
+    """Return the table of files: times, in relation to LXCFS's and to the floor, and CPU times."""
     times = {
-        name: {file: Both.of(warm.read) for file, warm in each.items()}
+        name: {file: _median(warm.read) for file, warm in each.items()}
         for name, each in warms.items()
     }
+    bottom = {name: _median(floor.read) for name, floor in floors.items()}
     peer = times.get(LXCFS, {})
+    compared = lxfs if peer else []
     head = ["file", *(f"{name}, µs" for name in times)]
-    head += [f"{name}: reads per LXCFS's" for name in lxfs if peer]
+    head += [f"{name}: reads per LXCFS's" for name in compared]
     head += [f"{name}: time per its floor" for name in lxfs]
+    head += [f"CPU of {name}" for name in times]
     rows = []
     for file in FILES:
         row = [file]
-        row += [each[file].cell(1) if file in each else "-" for each in times.values()]
-        for name in lxfs if peer else ():
-            row.append(peer[file].over(times[name][file]).cell(2) if file in peer else "-")
-        row += [times[name][file].over(floors[name]).cell(2) for name in lxfs]
+        row += [_cell(each.get(file)) for each in times.values()]
+        row += [
+            _cell(peer[file] / times[name][file] if file in peer else None, 2) for name in compared
+        ]
+        row += [_cell(times[name][file] / bottom[name], 2) for name in lxfs]
+        row += [_cell(_median(each[file].cpu) if file in each else None) for each in warms.values()]
         rows.append(row)
-    rows.append(["constant text", *["-"] * bool(peer), *(floors[n].cell(1) for n in lxfs)])
+    floor = [*["-"] * bool(peer), *(_cell(bottom[name]) for name in lxfs)]
+    floor += ["-"] * (len(compared) + len(lxfs) + bool(peer))
+    floor += [_cell(_median(floors[name].cpu)) for name in lxfs]
+    rows.append(["constant text", *floor])
     if peer:
-        means = [_mean([peer[file].over(times[name][file]) for file in peer]) for name in lxfs]
-        rows.append(["geometric mean", *["-"] * len(times), *(mean.cell(2) for mean in means)])
-    return _table(head, [row + ["-"] * (len(head) - len(row)) for row in rows])
+        means = [
+            statistics.geometric_mean(peer[file] / times[name][file] for file in peer)
+            for name in lxfs
+        ]
+        row = ["geometric mean", *["-"] * len(times), *(_cell(mean, 2) for mean in means)]
+        rows.append(row + ["-"] * (len(head) - len(row)))
+    return _table(head, rows)
 
 
-def _cpu(warms: Warms) -> list[str]:
-    """Return the table of the servers' CPU time."""
-    rows = []
-    for file in FILES:
-        times = [_median(each[file].cpu) if file in each else None for each in warms.values()]
-        rows.append([file, *("-" if time is None else f"{time:.1f}" for time in times)])
-    return _table(["file", *warms], rows)
+def _cell(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _alone() -> list[str]:
@@ -289,43 +297,51 @@ def _measure(effort: Effort, command: str) -> str:
     with _servers() as (servers, floors):
         lxfs = list(floors)
         with containers(LIMITS, 1) as (reader,):
-            everything = {**servers, **{f"{name} floor": each for name, each in floors.items()}}
-            warms = _warm(reader, everything, effort)
-            bottom = {name: Both.of(warms[f"{name} floor"][MEMINFO].read) for name in lxfs}
-            shown = {name: warms[name] for name in servers}
+            floor = {f"{name} floor": each for name, each in floors.items()}
+            everything = {**servers, **floor}
             lines += [
                 (
-                    f"Open, read to the end, close, by one reader: the median of {effort.turns}"
-                    f" turns of {effort.reads} reads each, and in parentheses the end of the"
-                    " fastest tenth, which others on the machine disturb least:"
+                    f"Open, read to the end, close, by one reader: medians of {effort.turns}"
+                    f" turns of {effort.reads} reads each, and the CPU time of the server for a"
+                    " read, user and system, in µs:"
                 ),
                 "",
-                *_per_file(shown, bottom, lxfs),
-                "",
-                "CPU time of the server, user and system, milliseconds per 1,000 reads:",
-                "",
-                *_cpu(shown),
-                "",
+            ]
+            placements = Placement.all()
+            for placement in placements:
+                placement.apply(everything.values(), reader)
+                warms = _warm(reader, everything, effort)
+                bottom = {name: warms[f"{name} floor"][MEMINFO] for name in lxfs}
+                shown = {name: warms[name] for name in servers}
+                lines += [f"*{placement.name.capitalize()}:*", "", *_per_file(shown, bottom, lxfs)]
+                lines.append("")
+            lines += [
                 "The tree alone, in one process without FUSE, at its fastest; its system calls:",
                 "",
                 *_alone(),
                 "",
             ]
-            firsts = _firsts(reader, servers, effort)
+            firsts = _firsts(reader, everything, effort)
             rates = _rates(reader, servers, effort)
         crowds = _crowds(servers, effort)
     lines += [
         (
-            f"First read of a new pid namespace ({MEMINFO}, median of {effort.firsts}), and reads"
-            " of it per second by several readers of one container:"
+            f"First read of a new pid namespace ({MEMINFO}, median of {effort.firsts}; the"
+            " constant's is what the reader, a new process, takes for itself and the kernel for"
+            " FUSE), and reads of it per second by several readers of one container, as the"
+            " scheduler places them:"
         ),
         "",
         *_table(
-            ["", *servers],
+            ["", *everything],
             [
-                ["first read, µs", *(f"{firsts[name]:.0f}" for name in servers)],
+                ["first read, µs", *(f"{firsts[name]:.0f}" for name in everything)],
                 *(
-                    [f"readers: {readers}", *(f"{rate:.0f}" for rate in by_name.values())]
+                    [
+                        f"readers: {readers}",
+                        *(f"{rate:.0f}" for rate in by_name.values()),
+                        *["-"] * len(floors),
+                    ]
                     for readers, by_name in rates.items()
                 ),
             ],

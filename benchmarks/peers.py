@@ -7,6 +7,7 @@ Threading: none.
 """
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -34,16 +35,7 @@ class Server:
 
     def processes(self) -> list[int]:
         """Return the pids of all that serve it."""
-        found, level = [], [self.pid]
-        while level:
-            found += level
-            children = []
-            for pid in level:
-                with contextlib.suppress(OSError):
-                    for task in Path(f"/proc/{pid}/task").iterdir():
-                        children += map(int, (task / "children").read_text().split())
-            level = children
-        return found
+        return _family(self.pid)
 
     def cpu(self) -> int:
         """Return the CPU time that they have used, user and system, in nanoseconds."""
@@ -59,6 +51,28 @@ class Server:
                 if name[:-1] in sums:
                     sums[name[:-1]] += int(value)
         return sums
+
+
+def _family(pid: int) -> list[int]:
+    """Return a process and all below it."""
+    found, level = [], [pid]
+    while level:
+        found += level
+        children = []
+        for one in level:
+            with contextlib.suppress(OSError):
+                for task in Path(f"/proc/{one}/task").iterdir():
+                    children += map(int, (task / "children").read_text().split())
+        level = children
+    return found
+
+
+def confine(pid: int, cpus: set[int]) -> None:
+    """Let a process, all below it, and all their threads run on these CPUs only."""
+    for one in _family(pid):
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{one}/task").iterdir():
+                os.sched_setaffinity(int(task.name), cpus)
 
 
 def lxcfs_command(pidfile: Path) -> list[str] | None:

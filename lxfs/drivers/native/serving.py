@@ -17,6 +17,7 @@ from collections.abc import Callable
 from lxfs.drivers.complaints import Complaints
 from lxfs.drivers.native import protocol
 from lxfs.drivers.native.answers import Answers
+from lxfs.drivers.native.lookout import Lookout
 from lxfs.drivers.native.memory import BEAT, Memory, Slot
 
 _log = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ class Workers:
         """Read and answer for as long as it is this worker's turn."""
         slot, device, answer = worker.slot, self._device, self._answer
         into, unique = [slot.request], slot.unique
+        look, opcode = Lookout(device).look, slot.request[4:8].cast("I")
         while True:
             unique[0] = 0
             if self._reader is not worker:
@@ -110,6 +112,7 @@ class Workers:
                 worker.wake.wait()
                 worker.wake.clear()
             slot.strikes = 0
+            look(opcode[0])
             try:
                 os.readv(device, into)
             except OSError as error:
