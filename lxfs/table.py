@@ -64,7 +64,7 @@ FILES: tuple[File, ...] = (
     ),
     File(
         "proc/cpuinfo",
-        lambda now: cpuinfo.render(now.host_cpuinfo(), now.cpus),
+        lambda now: cpuinfo.render(now.host_records("proc/cpuinfo"), now.cpus),
         origins=cpuinfo.ORIGINS,
     ),
     File(

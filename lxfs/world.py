@@ -107,12 +107,8 @@ class Snapshot:
             text = self._texts[relative] = self._world.host.record(relative)
         return text
 
-    def host_cpuinfo(self) -> bytes:
-        """Return the host's cpuinfo."""
-        return self._world.host.cpuinfo()
-
     def host_records(self, relative: str) -> bytes:
-        """Return a file of the host, of many records: diskstats."""
+        """Return a file of the host, of many records: cpuinfo, diskstats."""
         return self._world.host.records(relative)
 
     def host_fixed(self, relative: str) -> bytes:

@@ -10,7 +10,6 @@ import copy
 import errno
 import fcntl
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,15 +25,7 @@ _NS_GET_TGID_FROM_PIDNS = 0x8004B707
 _CLOCKS_APART = 1_000_000
 """Nanoseconds by which two clocks differ from last time before one of them must have been set."""
 
-_CONSTANT_SECONDS = 1.0
-
 _T = TypeVar("_T")
-
-
-def _has_constant_rates(cpuinfo: bytes) -> bool:
-    """Return whether this is an x86's file whose processors cannot say how fast they run."""
-    flags = re.search(rb"\nflags\t+: (.*)\n", cpuinfo)
-    return flags is not None and b"aperfmperf" not in flags[1].split()
 
 
 def read_as(path: str, shape: Callable[[bytes], _T]) -> _T:
@@ -52,14 +43,12 @@ class Host:
         self._root = root.rstrip("/")
         self.files = Files(keep=not self._root)
         self._fixed: dict[str, tuple[int, bytes]] = {}
-        self._cpuinfo: tuple[bytes, float, bytes] | None = None
 
     def at_one_moment(self) -> "Host":
         """Return the same host, of which each kept file is read once and for all."""
         host = copy.copy(self)
         host.files = Moment()
         host._fixed = {}
-        host._cpuinfo = None
         return host
 
     def path(self, relative: str) -> str:
@@ -95,22 +84,6 @@ class Host:
         if last is None or abs(boot - last[0]) > _CLOCKS_APART:
             last = self._fixed[relative] = boot, self.records(relative)
         return last[1]
-
-    def cpuinfo(self) -> bytes:
-        """Return /proc/cpuinfo, which takes the kernel long to make and seldom changes.
-
-        Where clock rates are measured it is read each time. Where x86 has nothing to measure them
-        with, it says the rate of the time-stamp counter (arch/x86/kernel/cpu/aperfmperf.c): it is
-        then read once a second, and when CPUs come or go.
-        """
-        online = self.record("sys/devices/system/cpu/online")
-        if (last := self._cpuinfo) is not None and last[0] == online and time.monotonic() < last[1]:
-            return last[2]
-        text = self.records("proc/cpuinfo")
-        no_rate = not self._root and _has_constant_rates(text)
-        if no_rate and self.mode("sys/devices/system/cpu/cpufreq/policy0") is None:
-            self._cpuinfo = online, time.monotonic() + _CONSTANT_SECONDS, text
-        return text
 
     def mode(self, relative: str) -> int | None:
         """Return type and permissions of what is at a path, links not followed; or ``None``."""

@@ -26,7 +26,7 @@ def render(host: bytes, cpus: Cpus) -> bytes:
     return _render(host, cpus.visible)
 
 
-@lru_cache(maxsize=64)  # where no clock rate is measured, the host's file is the same for hours
+@lru_cache(maxsize=64)  # where no clock rate is measured, the file says the same for hours
 def _render(host: bytes, visible: tuple[int, ...]) -> bytes:
     if host.startswith(b"vendor_id       : IBM/S390\n"):
         host = _without_s390_lines(host, visible)

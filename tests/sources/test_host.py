@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from lxfs.model import SourceError
-from lxfs.sources import host as host_module
 from lxfs.sources.host import Host
 from tests.fixtures import HYBRID, INIT, MEMBER, STRANGER, V2, fixture_host
 
@@ -99,59 +98,17 @@ def test_the_kernel_agrees_about_this_very_process() -> None:
     assert host.task_status(os.getpid()).nspid[-1] == os.getpid()
 
 
-def _cpuinfo_host(root: Path, flags: str, *, cpufreq: bool) -> Host:
-    """Return a host that keeps what the real one does, over files below ``root``."""
-    (root / "proc").mkdir()
-    policy = root / "sys/devices/system/cpu/cpufreq"
-    policy.mkdir(parents=True)
-    if cpufreq:
-        (policy / "policy0").mkdir()
-    (root / "sys/devices/system/cpu/online").write_text("0-1\n")
-    (root / "proc/cpuinfo").write_text(f"processor\t: 0\ncpu MHz\t\t: 1.0\nflags\t\t: {flags}\n\n")
-
-    class Below(Host):
-        def path(self, relative: str) -> str:
-            return f"{root}/{relative}"
-
-    return Below()
-
-
-@pytest.mark.parametrize(
-    ("flags", "cpufreq", "kept"),
-    [
-        ("fpu tsc", False, True),
-        ("fpu tsc aperfmperf", False, False),
-        ("fpu tsc", True, False),
-    ],
-)
-def test_clock_rates_that_are_measured_are_read_anew(
-    tmp_path: Path, flags: str, *, cpufreq: bool, kept: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only where no rate can change is cpuinfo kept, and never after a CPU came or went."""
-    monkeypatch.setattr(host_module, "_CONSTANT_SECONDS", 3600.0)
-    host = _cpuinfo_host(tmp_path, flags, cpufreq=cpufreq)
-    file = tmp_path / "proc/cpuinfo"
-    before = host.cpuinfo()
-    file.write_bytes(before.replace(b"1.0", b"2.0"))
-    assert (host.cpuinfo() == before) == kept
-    (tmp_path / "sys/devices/system/cpu/online").write_text("0\n")
-    assert b"2.0" in host.cpuinfo()
-
-
-def test_a_file_without_flags_is_read_anew(tmp_path: Path) -> None:
-    """Of another architecture nothing is known."""
-    host = _cpuinfo_host(tmp_path, "fpu", cpufreq=False)
-    file = tmp_path / "proc/cpuinfo"
-    for text in (b"clock\t\t: 3425MHz\n", b"clock\t\t: 3426MHz\n"):
-        file.write_bytes(text)
-        assert host.cpuinfo() == text
-
-
 def test_the_time_of_boot_is_read_anew_when_the_clock_is_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is fixed is read once; a wall clock that was set shows another time of boot."""
-    host = _cpuinfo_host(tmp_path, "", cpufreq=False)
+
+    class Below(Host):
+        def path(self, relative: str) -> str:
+            return f"{tmp_path}/{relative}"
+
+    host = Below()
+    (tmp_path / "proc").mkdir()
     file = tmp_path / "proc/stat"
     file.write_text("btime 1\n")
     assert host.fixed("proc/stat") == b"btime 1\n"
