@@ -94,8 +94,8 @@ def _add_shared(sub: argparse.ArgumentParser) -> None:
         "--verify",
         choices=[what.value for what in Verify],
         default=Verify.CONFIG.value,
-        help="what must agree before the source goes; files: every file's owner, mode and size "
-        "too; checksum: its content as well",
+        help="what must agree before the source goes; config: that, and the files nearest to the "
+        "root (default); files: every file's owner, mode and size; checksum: its content as well",
     )
     sub.add_argument(
         "--check", metavar="COMMAND", default="", help="must succeed inside the target"

@@ -69,8 +69,8 @@ class Channel(Protocol):
 class Files(Protocol):
     """The files of one instance, running or not; paths are absolute inside it."""
 
-    def entries(self, folder: bytes) -> list[FileEntry]:
-        """Everything in *folder*, links not followed."""
+    def entries(self, folder: bytes, most: int = 0) -> list[FileEntry]:
+        """Everything in *folder*, links not followed; cut short beyond *most* (0: never)."""
 
     def links(self, paths: Sequence[bytes]) -> list[bytes]:
         """Where each symbolic link points to."""

@@ -152,7 +152,7 @@ class DemoFleet:
 class _NoFiles:
     """An empty disk."""
 
-    def entries(self, folder: bytes) -> list[FileEntry]:  # noqa: ARG002 see base
+    def entries(self, folder: bytes, most: int = 0) -> list[FileEntry]:  # noqa: ARG002 see base
         """Nothing."""
         return []
 

@@ -55,11 +55,11 @@ class Files:
         self._send(_INIT, _NUMBER.pack(_VERSION))
         self._packet()
 
-    def entries(self, folder: bytes) -> list[FileEntry]:
-        """Everything in *folder*, links not followed."""
+    def entries(self, folder: bytes, most: int = 0) -> list[FileEntry]:
+        """Everything in *folder*, links not followed; cut short beyond *most* (0: never)."""
         handle = self._handle(self._ask(_OPENDIR, _string(folder)), folder)
         found: list[FileEntry] = []
-        while True:
+        while not most or len(found) <= most:
             kind, body = self._answer(self._ask(_READDIR, _string(handle)))
             if kind == _STATUS:
                 self._check(body, folder, _EOF)

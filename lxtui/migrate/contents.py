@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import stat
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ _NEVER = 1
 _BATCH_FILES = 64
 _BATCH_BYTES = 16 * 1024 * 1024
 _SHOWN = 5
+_MOST = 1000
+"""Names in a folder beyond which a look of limited time leaves it out."""
 _PERMISSIONS = 0o7777
 
 Check = Callable[[], None]
@@ -83,9 +86,18 @@ class Comparison:
     """Every file of two instances that lie still: type, mode, owner, content, a link's target."""
 
     def __init__(
-        self, check: Check, tell: Callable[[int, int], None], *, content: bool = True
+        self,
+        check: Check,
+        tell: Callable[[int, int], None],
+        *,
+        content: bool = True,
+        seconds: float | None = None,
     ) -> None:
-        """Without *content* no file is read: its size has to be enough."""
+        """Without *content* no file is read: its size has to be enough.
+
+        In *seconds* it looks at what is nearest to the root, and leaves out what has no end.
+        """
+        self._seconds = seconds
         self._check = check
         self._content = content
         self._tell = tell
@@ -98,21 +110,29 @@ class Comparison:
     def run(self, source: Files, target: Files) -> tuple[str, ...]:
         """What differs, by path and at most a few; empty when all is equal."""
         with ThreadPoolExecutor(2) as self._pool:
-            folders = [b"/"]
+            folders = deque([b"/"])
+            until = time.monotonic() + (self._seconds or 0)
+            most = _MOST if self._seconds else 0
             while folders and len(self._found) < _SHOWN:
+                if self._seconds and time.monotonic() > until:
+                    break
                 self._check()
-                folder = folders.pop()
+                folder = folders.popleft() if self._seconds else folders.pop()
                 here, there = self._both(
-                    partial(_listed, folder),
+                    partial(_listed, folder, most),
                     source,
                     target,
                 )
+                if most and max(len(here), len(there)) > most:
+                    continue
                 self._compare(folder, here, there, source, target)
-                folders += [
+                folders.extend(
                     _join(folder, one.name)
-                    for one in sorted(here.values(), key=lambda one: one.name, reverse=True)
+                    for one in sorted(
+                        here.values(), key=lambda one: one.name, reverse=not self._seconds
+                    )
                     if stat.S_ISDIR(one.mode) and one.name in there
-                ]
+                )
         return tuple(self._found[:_SHOWN])
 
     def _compare(
@@ -171,10 +191,11 @@ def compare(
     say: Callable[[str], None],
     *,
     content: bool = True,
+    seconds: float | None = None,
 ) -> tuple[str, ...]:
     """What differs between two instances that lie still; says once a second how far it is.
 
-    Without *content* no file is read: its size has to be enough.
+    *content* and *seconds* as for Comparison.
     """
     said = time.monotonic()
 
@@ -184,11 +205,11 @@ def compare(
             said = time.monotonic()
             say(f"comparing files: {files}, {text.size(size)}")
 
-    return Comparison(check, tell, content=content).run(source, target)
+    return Comparison(check, tell, content=content, seconds=seconds).run(source, target)
 
 
-def _listed(folder: bytes, files: Files) -> dict[bytes, FileEntry]:
-    return {one.name: one for one in files.entries(folder)}
+def _listed(folder: bytes, most: int, files: Files) -> dict[bytes, FileEntry]:
+    return {one.name: one for one in files.entries(folder, most)}
 
 
 def _digests(batch: Sequence[tuple[bytes, int]], files: Files) -> list[bytes]:

@@ -39,6 +39,7 @@ class Verify(StrEnum):
     """What is compared before the source may go."""
 
     CONFIG = "config"
+    """Configuration, and the files nearest to the root as ``files`` does, for a moment."""
     FILES = "files"
     """Every file too, without its content: type, permissions, owner, size, where a link points."""
     CHECKSUM = "checksum"

@@ -260,7 +260,10 @@ def _steps(facts: MoveFacts) -> tuple[Step, ...]:
     )
     copy = Step(StepKind.COPY, _copy_text(facts), f"{destination} is deleted")
     stop = Step(StepKind.STOP, f"{instance.ref} is stopped", f"{instance.ref} is started again")
-    what = "configuration, devices, profiles and snapshots of the copy are compared"
+    what = (
+        "configuration, devices, profiles and snapshots of the copy are compared, and owner, mode "
+        "and size of the files nearest to the root, as many as 0.3 s allow"
+    )
     if options.verify is Verify.FILES:
         what = "configuration, snapshots, and owner, mode and size of every file are compared"
     elif options.verify is Verify.CHECKSUM:

@@ -23,9 +23,11 @@ class Tree:
         }
         self.contents = {path: content for path, (_, content) in files.items()}
         self.dated: dict[bytes, int] = {}
+        self.listed: list[tuple[bytes, int]] = []
 
-    def entries(self, folder: bytes) -> list[FileEntry]:
-        """Everything in *folder*."""
+    def entries(self, folder: bytes, most: int = 0) -> list[FileEntry]:
+        """Everything in *folder*; a real server stops somewhere beyond *most*."""
+        self.listed.append((folder, most))
         head = folder.rstrip(b"/")
         return [one for path, one in self.files.items() if path.rpartition(b"/")[0] == head]
 
@@ -124,3 +126,28 @@ def test_the_work_can_be_ended() -> None:
         doubt(_tree(), [Window(0)], end)
     with pytest.raises(InterruptedError):
         Comparison(end, lambda *_: None).run(_tree(), _tree())
+
+
+def _look(one: Tree, other: Tree, seconds: float) -> tuple[str, ...]:
+    silent = Comparison(lambda: None, lambda *_: None, content=False, seconds=seconds)
+    return silent.run(one, other)
+
+
+def test_a_short_look_begins_at_the_root() -> None:
+    """In limited time what is nearest to the root comes first, whatever is below it."""
+    files = {b"/a": (DIR, b""), b"/a/deep": (DIR, b""), b"/b": (DIR, b"")}
+    tree = Tree(files)
+    assert _look(tree, Tree(files), 60.0) == ()
+    assert [folder for folder, _ in tree.listed] == [b"/", b"/a", b"/b", b"/a/deep"]
+    assert _look(_tree(), _tree(d_f=(FILE, b"longer")), 60.0) == ("/d/f has another size",)
+
+
+def test_a_short_look_ends() -> None:
+    """When the time is over nothing more is listed, and a folder without an end is left out."""
+    tree = _tree()
+    assert _look(tree, _tree(), 1e-9) == ()
+    assert tree.listed == []
+    many = {b"/m": (DIR, b"")} | {b"/m/%d" % i: (FILE, b"") for i in range(1001)}
+    fewer = {path: one for path, one in many.items() if path != b"/m/5"}
+    assert _look(Tree(many), Tree(fewer), 60.0) == ()
+    assert _compare(Tree(many), Tree(fewer)) == ("/m/5 is only on the source",)

@@ -159,6 +159,30 @@ def test_checksums_find_what_the_daemons_left_behind(
 
 
 @pytest.mark.parametrize(("source", "target"), ROUTES)
+def test_sizes_are_compared_without_being_asked_for(
+    lab: Lab,
+    backends: dict[str, Backend],
+    make_instance: MakeInstance,
+    tmp_path: Path,
+    source: str,
+    target: str,
+) -> None:
+    """A plain move finds a file whose size is another one at the target, and goes back."""
+    host = lab.host(source)
+    name = make_instance(host)
+    host.write_file(name, "/root/file", b"whole")
+
+    def cut_it_short(progress: Progress) -> None:
+        if "are compared" in progress.text:
+            lab.host(target).write_file(name, "/root/file", b"who")
+
+    with pytest.raises(LxtuiError, match="/root/file has another size"):
+        _move(backends, Ref(source, "default", name), target, MoveOptions(), tmp_path, cut_it_short)
+    assert host.status(name) == "Running"
+    assert lab.host(target).status(name) is None
+
+
+@pytest.mark.parametrize(("source", "target"), ROUTES)
 def test_a_change_within_the_second_of_a_snapshot_arrives(
     lab: Lab,
     backends: dict[str, Backend],
