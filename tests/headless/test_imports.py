@@ -31,3 +31,8 @@ def _loaded_by(module: str) -> set[str]:
 def test_modules_load_only_what_they_may(module: str, without: set[str]) -> None:
     """Importing the module leaves these packages unloaded."""
     assert not without & _loaded_by(module)
+
+
+def test_the_version_is_said_before_the_program_is_loaded() -> None:
+    """The entry point alone loads neither the argument parser nor what the program needs."""
+    assert not {"argparse", "yaml", "dataclasses", "email"} & _loaded_by("lxtui.start")

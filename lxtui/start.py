@@ -1,0 +1,23 @@
+"""The command ``lxtui``: what can be answered without the program is.
+
+Role: ``--version`` at once, anything else by cli.py. Boundary: imports nothing that costs time.
+Threading: the main thread.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from lxtui import __version__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run lxtui; returns the exit status."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words == ["--version"]:
+        print(f"lxtui {__version__}")
+        return 0
+    from lxtui.cli import main as run  # noqa: PLC0415 it takes most of a second on a busy machine
+
+    return run(words)
