@@ -1,7 +1,7 @@
 """Websockets of a daemon, on a socket whose peer was checked.
 
-Role: opens events and migration channels. The certificate is compared with the pinned one during
-the TLS handshake, before any request is sent: pylxd's own websocket checks nothing. Boundary: knows
+Role: opens events and migration channels. The certificate is compared with the pinned one (tls.py)
+before any request is sent: pylxd's own websocket checks nothing. Boundary: knows
 Remote, not pylxd. Threading: a channel belongs to one thread at a time; ``receive`` with a timeout
 lets it look elsewhere.
 
@@ -12,14 +12,12 @@ migration's last message, "success", comes just so.
 
 from __future__ import annotations
 
-import hashlib
 import select
 import socket
 import ssl
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -31,19 +29,15 @@ from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
 from lxtui.backend.base import ChannelEndedError
-from lxtui.errors import CertificateError, HostUnreachableError
+from lxtui.backend.failures import unreachable
+from lxtui.backend.tls import CONNECT_SECONDS, connected
+from lxtui.errors import HostUnreachableError
 from lxtui.model import Remote
 
-CHANGED = (
-    "the host shows another certificate than the pinned one; if it was reinstalled, "
-    "remove the remote and add it again, else somebody is in between"
-)
-_CONNECT_SECONDS = 5.0
 _SEND_SECONDS = 60.0
 """A daemon that takes nothing for this long has stopped."""
 _CLOSE_SECONDS = 5.0
 _CHUNK = 256 * 1024
-_PORT = 8443
 
 
 class Channel:
@@ -115,8 +109,8 @@ class Channel:
     def shake_hands(self) -> None:
         """Ask for the websocket; WebSocketException when the daemon refuses."""
         self._protocol.send_request(self._protocol.connect())
-        self._drain(_CONNECT_SECONDS)
-        until = monotonic() + _CONNECT_SECONDS
+        self._drain(CONNECT_SECONDS)
+        until = monotonic() + CONNECT_SECONDS
         while self._protocol.handshake_exc is None and not self._answered:
             if self._ended:
                 raise OSError("the daemon closed the connection")
@@ -187,7 +181,7 @@ def open_channel(remote: Remote, path: str) -> Iterator[Channel]:
     try:
         raw = connected(remote)
     except OSError as error:
-        raise HostUnreachableError(f"{remote.name}: no answer: {error}") from error
+        raise unreachable(remote, str(error)) from error
     protocol = ClientProtocol(parse_uri(f"ws://{authority}{path}"), max_size=None)
     raw.setblocking(False)
     channel = Channel(remote.name, raw, protocol)
@@ -200,52 +194,3 @@ def open_channel(remote: Remote, path: str) -> Iterator[Channel]:
         yield channel
     finally:
         channel.close()
-
-
-def connected(remote: Remote) -> socket.socket:
-    """A connected socket whose peer is the daemon that we pinned."""
-    if remote.is_socket:
-        plain = socket.socket(socket.AF_UNIX)
-        try:
-            plain.settimeout(_CONNECT_SECONDS)
-            plain.connect(remote.address)
-            plain.settimeout(None)
-        except BaseException:
-            plain.close()
-            raise
-        return plain
-    where = urlsplit(remote.address)
-    host = where.hostname or ""
-    plain = socket.create_connection((host, where.port or _PORT), timeout=_CONNECT_SECONDS)
-    try:
-        secure = _context(remote).wrap_socket(plain, server_hostname=host)
-    except BaseException:
-        plain.close()
-        raise
-    try:
-        _check_pin(remote, secure)
-        secure.settimeout(None)
-    except BaseException:
-        secure.close()
-        raise
-    return secure
-
-
-def _context(remote: Remote) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if remote.server_cert:
-        # The pin replaces authorities and names: daemons sign their own certificates.
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if remote.client_cert and remote.client_key:
-        context.load_cert_chain(remote.client_cert, remote.client_key)
-    return context
-
-
-def _check_pin(remote: Remote, secure: ssl.SSLSocket) -> None:
-    if not remote.server_cert:
-        return  # the context has asked the system's authorities
-    pinned = ssl.PEM_cert_to_DER_cert(Path(remote.server_cert).read_text("ascii").strip() + "\n")
-    shown = secure.getpeercert(binary_form=True) or b""
-    if hashlib.sha256(shown).digest() != hashlib.sha256(pinned).digest():
-        raise CertificateError(f"{remote.name}: {CHANGED}")

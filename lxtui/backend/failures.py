@@ -7,7 +7,7 @@ functions.
 
 from __future__ import annotations
 
-from lxtui.backend.channel import CHANGED
+from lxtui.backend.tls import CHANGED
 from lxtui.commands import CLI
 from lxtui.errors import CertificateError, HostUnreachableError, LxtuiError, NotTrustedError
 from lxtui.model import Kind, Remote

@@ -29,8 +29,8 @@ from pylxd.client import get_session_for_url
 from lxtui.backend import channel, events, sftp, wire
 from lxtui.backend.base import OnProgress
 from lxtui.backend.failures import one_line, unreachable
+from lxtui.backend.tls import PinnedAdapter, context, pinned
 from lxtui.errors import (
-    CertificateError,
     ConflictError,
     HostUnreachableError,
     LxtuiError,
@@ -495,18 +495,18 @@ class LxdBackend:
             )
         _check_files(remote)
         if remote.is_socket:
-            endpoint, verify, pair = remote.address, None, None
+            endpoint = remote.address
             url = f"http+unix://{quote(endpoint, safe='')}"
         else:
             endpoint = url = remote.address
-            verify = remote.server_cert or True
             if not (remote.client_cert and remote.client_key):
                 raise NotTrustedError(
                     f"{remote.name}: no client certificate; run '{self._command} remote list' "
                     f"once to make one, then add the host again"
                 )
-            pair = (remote.client_cert, remote.client_key)
-        session = get_session_for_url(url, verify=verify, cert=pair)
+        session = get_session_for_url(url)
+        if not remote.is_socket:
+            session.mount("https://", PinnedAdapter(remote))
         # REQUESTS_CA_BUNDLE would override the pin, a proxy would sit in between.
         session.trust_env = False
         session.max_redirects = 0
@@ -552,18 +552,11 @@ class LxdBackend:
 
 def _check_files(remote: Remote) -> None:
     """Name the file that cannot be used: requests would only say that the connection failed."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if remote.server_cert:
-        try:
-            context.load_verify_locations(remote.server_cert)
-        except (OSError, ssl.SSLError) as error:
-            raise CertificateError(
-                f"{remote.name}: {remote.server_cert} is not a certificate ({error}); "
-                f"remove the remote and add it again"
-            ) from error
+        pinned(remote)
     if remote.client_cert and remote.client_key:
         try:
-            context.load_cert_chain(remote.client_cert, remote.client_key, password="")
+            context(remote)
         except (OSError, ssl.SSLError) as error:
             raise NotTrustedError(
                 f"{remote.name}: {remote.client_cert} and {remote.client_key} cannot be used "

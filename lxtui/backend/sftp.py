@@ -21,7 +21,8 @@ from contextlib import contextmanager
 from urllib.parse import quote, urlsplit
 
 from lxtui import format as text
-from lxtui.backend.channel import connected
+from lxtui.backend.failures import unreachable
+from lxtui.backend.tls import connected
 from lxtui.errors import HostUnreachableError, OperationError
 from lxtui.model import FileEntry, Ref, Remote
 
@@ -206,7 +207,7 @@ def open_files(remote: Remote, ref: Ref) -> Iterator[Files]:
     try:
         stream = connected(remote)
     except OSError as error:
-        raise HostUnreachableError(f"{remote.name}: no answer: {error}") from error
+        raise unreachable(remote, str(error)) from error
     with stream:
         stream.settimeout(_SECONDS)
         try:
