@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-pytest_plugins = ["tests.lab.fixtures"]
+pytest_plugins = ["tests.lab.fixtures", "tests.lab.limit"]
 
 MARKER = "expected_logs(*patterns): regular expressions of log records at WARNING or above to allow"
 

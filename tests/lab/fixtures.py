@@ -17,6 +17,7 @@ from typing import Protocol
 
 import pytest
 
+from . import procs
 from .errors import LabUnavailable
 from .lab import Host, Lab, down, up
 from .plan import check_name
@@ -129,5 +130,6 @@ def make_instance(lab: Lab) -> Iterator[MakeInstance]:
 
     yield make
     for name in made:
+        procs.thaw(procs.payloads(name), stuck=True)  # else the daemon waits on, busy with it
         for host in lab.hosts:  # it may have moved
             host.delete(name)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import client, image, net, subids
+from . import client, image, net, procs, subids
 from .daemon import DIRECTORY, LXCFS, Daemon, procs_view_is_mounted, program
 from .errors import ApiError, LabError, LabUnavailable
 from .plan import BASE, KINDS, MEMBER, LabPlan, make_plan
@@ -59,6 +59,20 @@ class Host(Daemon):
         self.create(name, config or {})
         if start:
             self.set_state(name, "start")
+            self.wait_settled(name)
+
+    def wait_settled(self, name: str, seconds: float = 15) -> bool:
+        """Wait until the container NAME starts nothing more: its init sleeps, its network is up.
+
+        Before that a snapshot could freeze it while it makes a process (``procs.thaw``).
+        """
+        group = next(iter(procs.cgroups({self.init_pid(name)})))
+
+        def settled() -> bool:
+            pids = (group / "cgroup.procs").read_text().split()
+            return sorted(map(procs.comm, map(int, pids))) == ["init", "sleep"]
+
+        return wait_until(settled, seconds)
 
     def status(self, name: str) -> str | None:
         """Running, Stopped, Frozen…; None when there is no such instance."""

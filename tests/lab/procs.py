@@ -15,6 +15,7 @@ from .tools import wait_until
 
 PROC = Path("/proc")
 OURS = ("lxc.payload.", "lxc.monitor.")
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 def _read(path: Path) -> bytes:
@@ -31,6 +32,11 @@ def start_time(pid: int) -> int | None:
         return None
     fields = stat[stat.rindex(b")") + 2 :].split()
     return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def comm(pid: int) -> str:
+    """Return what the kernel calls the process, without its end if it is long; "" if it is gone."""
+    return _read(PROC / str(pid) / "comm").decode(errors="replace").strip()
 
 
 def _is_member(folder: Path, root: Path) -> bool:
@@ -77,6 +83,32 @@ def cgroups(pids: set[int]) -> set[Path]:
             if mount and depth:
                 found.add(mount.joinpath(*parts[:depth]))
     return {path for path in found if path.is_dir()}
+
+
+def payloads(name: str) -> set[Path]:
+    """Return the cgroups of containers NAME, over all hierarchies and hosts."""
+    return {path for top in ("", "*/") for path in CGROUPS.glob(f"{top}lxc.payload.{name}*")}
+
+
+def thaw(tops: set[Path], *, stuck: bool = False) -> set[Path]:
+    """Let go of what is frozen in the cgroups TOPS and below; return where that was.
+
+    With STUCK only of what does not get frozen. On cgroup v1 nothing but the daemon's patience ends
+    that: a process that was about to wait for the child that it has just made by vfork(2) misses
+    the signal, is not frozen while the child is, and the kernel does not try again. Nor does a
+    process of a frozen v1 cgroup die of SIGKILL.
+    """
+    found = set()
+    for top in tops:
+        for state in (*top.glob("**/freezer.state"), *top.glob("**/cgroup.freeze")):
+            was = _read(state)
+            frozen = was == b"FROZEN\n" or b"frozen 1\n" in _read(state.parent / "cgroup.events")
+            if was in (b"", b"THAWED\n", b"0\n") or (stuck and frozen):
+                continue
+            with contextlib.suppress(OSError):  # it may just go away
+                state.write_text("0" if state.name == "cgroup.freeze" else "THAWED")
+                found.add(state.parent)
+    return found
 
 
 def _signal(pid: int, number: int) -> None:

@@ -82,6 +82,7 @@ def sweep(name: str, base: Path = BASE) -> None:
     root = make_plan(name, base=base).root
     with no_interrupts():
         groups = procs.cgroups(procs.members(root)) | _orphan_cgroups(root)
+        procs.thaw(groups)
         procs.kill_members(root)
         for where in mounts_below(root):
             run(["umount", "--lazy", where], check=False)
