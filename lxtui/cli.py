@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lxtui import __version__, config, evacuation, headless, headless_moves, remotes
+from lxtui import __version__, config, evacuation, headless, headless_kept, headless_moves, remotes
 from lxtui.actions import BY_ID, command_for
 from lxtui.backend.base import Backend
 from lxtui.commands import Command, Move, ResumeMove, UndoMove
@@ -24,7 +24,7 @@ from lxtui.migrate.journal import Journal, default_folder
 from lxtui.migrate.prepare import prepare
 from lxtui.migrate.recovery import unfinished
 from lxtui.model import Ref, parse_ref
-from lxtui.move_arguments import add_evacuate, add_move, move_options
+from lxtui.move_arguments import add_evacuate, add_move, add_moves, move_options
 from lxtui.names import snapshot_name_trouble
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
@@ -102,8 +102,15 @@ def _parser() -> argparse.ArgumentParser:
         "--keep-going is given.",
     )
     add_evacuate(away)
-    moves = subs.add_parser("moves", parents=[verbs], help="List moves that were left unfinished")
+    moves = subs.add_parser(
+        "moves",
+        parents=[verbs],
+        help="List moves that were left unfinished, and sources that were kept",
+        description="List moves that were left unfinished, and sources that were kept. With --json "
+        "the unfinished moves, or with --kept the sources.",
+    )
     moves.set_defaults(instance="")
+    add_moves(moves)
     for verb, told in (
         ("resume", "Finish a move that was left unfinished"),
         ("undo", "Put back a move that was left unfinished"),
@@ -139,7 +146,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.verb == "snapshots":
             return _snapshots(options, backends, known)
         if options.verb == "moves":
-            return _moves(options)
+            return _kept(options, backends) if _of_kept(options) else _moves(options, backends)
         if options.verb == "evacuate":
             return _evacuate(options, backends, known)
         if options.verb in {"resume", "undo"}:
@@ -273,7 +280,25 @@ def _evacuate(
     return DONE if all(row.well for row in rows) else FAILED
 
 
-def _moves(options: argparse.Namespace) -> int:
+def _of_kept(options: argparse.Namespace) -> bool:
+    if options.dry_run and not options.clean:
+        raise UsageError("--dry-run says what --clean would delete: give both")
+    return bool(options.kept or options.clean)
+
+
+def _kept(options: argparse.Namespace, backends: dict[str, Backend]) -> int:
+    if not options.clean:
+        return DONE if headless_kept.show(backends, as_json=options.json) else FAILED
+    done = headless_kept.clean(
+        backends,
+        as_json=options.json,
+        dry_run=options.dry_run,
+        agrees=lambda title: options.yes or _agrees(title),
+    )
+    return DONE if done else FAILED
+
+
+def _moves(options: argparse.Namespace, backends: dict[str, Backend]) -> int:
     with _journals(options) as folder:
         found, errors = unfinished(folder)
     if options.json:
@@ -284,6 +309,9 @@ def _moves(options: argparse.Namespace) -> int:
         print("no unfinished moves")
     for error in errors:
         print(f"lxtui: {error}", file=sys.stderr)
+    if not options.json:
+        sys.stdout.flush()  # a host that is down must not hide what was left unfinished
+        headless_kept.show(backends, as_json=False, quiet=True)
     return FAILED if errors else DONE
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 
 from lxtui.errors import UsageError
-from lxtui.migrate.options import Mode, MoveOptions, Transport, Verify
+from lxtui.migrate.options import KEEP_DAYS, Mode, MoveOptions, Transport, Verify
+
+_MOST_DAYS = 36500
 
 
 def add_move(sub: argparse.ArgumentParser) -> None:
@@ -46,7 +48,8 @@ def move_options(options: argparse.Namespace, name: str = "") -> MoveOptions:
     if bad := [one for one in options.config if "=" not in one or one.startswith("=")]:
         raise UsageError(f"--config {bad[0]}: write it as KEY=VALUE")
     copy = options.copy or options.refresh
-    if copy and options.keep_source:
+    keep = options.keep_source or options.keep_days is not None
+    if copy and keep:
         raise UsageError("--copy leaves the source as it is: --keep-source means nothing with it")
     return MoveOptions(
         mode=Mode(options.mode),
@@ -56,7 +59,8 @@ def move_options(options: argparse.Namespace, name: str = "") -> MoveOptions:
         force=options.force,
         copy=copy,
         refresh=options.refresh,
-        keep_source=options.keep_source,
+        keep_source=keep,
+        keep_days=KEEP_DAYS if options.keep_days is None else options.keep_days,
         instance_only=options.instance_only,
         copy_profiles=options.copy_profiles,
         name=name,
@@ -104,6 +108,13 @@ def _add_shared(sub: argparse.ArgumentParser) -> None:
         "--keep-source", action="store_true", help="keep the source, stopped, as NAME-moved"
     )
     sub.add_argument(
+        "--keep-days",
+        metavar="DAYS",
+        type=_days,
+        help="the same, for so long (default: 7; 0: for ever); then 'lxtui moves --clean' deletes "
+        "it, nothing else does",
+    )
+    sub.add_argument(
         "--copy-profiles", action="store_true", help="make the profiles that are missing there"
     )
     sub.add_argument("--instance-only", action="store_true", help="leave the snapshots behind")
@@ -123,6 +134,23 @@ def _add_shared(sub: argparse.ArgumentParser) -> None:
         help="its profiles there, in order (default: those that it has); may be repeated",
     )
     sub.add_argument("--no-profiles", action="store_true", help="no profiles there")
+
+
+def add_moves(sub: argparse.ArgumentParser) -> None:
+    """What may be done about moves that are over but for what they left."""
+    sub.add_argument("--kept", action="store_true", help="only the sources that were kept")
+    sub.add_argument(
+        "--clean", action="store_true", help="delete the kept sources whose time is over"
+    )
+    sub.add_argument("--dry-run", action="store_true", help="with --clean: say which, delete none")
+    sub.add_argument("--yes", action="store_true", help="do not ask on a terminal")
+
+
+def _days(written: str) -> int:
+    number = int(written)
+    if not 0 <= number <= _MOST_DAYS:
+        raise ValueError(written)
+    return number
 
 
 def _count(written: str) -> int:

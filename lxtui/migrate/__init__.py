@@ -7,6 +7,15 @@ lxtui away; on the target it says what is ours to remove when the move is undone
 MOVED = "user.lxtui.moved-to"
 """Configuration key of a source that was kept: where its copy has taken over."""
 
+MOVED_PROJECT = "user.lxtui.moved-to-project"
+"""Configuration key of a source that was kept: the project of its copy, where it is not default."""
+
+KEPT_UNTIL = "user.lxtui.kept-until"
+"""Configuration key of a source that was kept for a time: when that is over, by lxtui's clock."""
+
+KEPT_STATE = "user.lxtui.kept-state"
+"""Configuration key of a source that was kept: a sum over how it was when the move ended."""
+
 COPY_OF = "user.lxtui.copy-of"
 """Configuration key of a copy that lxtui has made: of which instance."""
 

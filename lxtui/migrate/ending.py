@@ -9,13 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 
 from lxtui.backend.base import Backend
+from lxtui.clock import utc_now
 from lxtui.errors import LxtuiError, NotFoundError
-from lxtui.migrate import AUTOSTART, COPIED_AT, MARK, MOVED
+from lxtui.migrate import (
+    AUTOSTART,
+    COPIED_AT,
+    KEPT_STATE,
+    KEPT_UNTIL,
+    MARK,
+    MOVED,
+    MOVED_PROJECT,
+)
 from lxtui.migrate.ends import explain_leftover
 from lxtui.migrate.facts import kept_name
 from lxtui.migrate.journal import Header, Journal
+from lxtui.migrate.kept import state_of
 from lxtui.migrate.plan import StepKind
 from lxtui.migrate.profiles import settle_profiles
 
@@ -62,9 +73,12 @@ def _delete(header: Header, source: Backend) -> None:
 
 def _keep(header: Header, source: Backend) -> None:
     """Rename the source; it keeps sleeping, or it would start beside its copy one day."""
-    kept = kept_name(header.source)
+    kept, there, days = kept_name(header.source), header.destination, header.options.keep_days
     with suppress(NotFoundError):  # a lost lxtui has renamed it already
-        source.set_config(header.source, {MOVED: header.destination.plain})
+        project = None if there.project == "default" else there.project
+        source.set_config(header.source, {MOVED: there.plain, MOVED_PROJECT: project})
         source.wait(source.rename_instance(header.source, kept.name))
-    if source.instance(kept).config.get(MARK) == header.token:
-        source.set_config(kept, {MARK: None})
+    now = source.instance(kept)
+    if now.config.get(MARK) == header.token:
+        until = (utc_now() + timedelta(days=days)).isoformat() if days else None
+        source.set_config(kept, {MARK: None, KEPT_UNTIL: until, KEPT_STATE: state_of(now)})

@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+KEEP_DAYS = 7
+"""For how long a source is kept where nobody says for how long."""
+
 
 class Mode(StrEnum):
     """How long the instance is away."""
@@ -63,6 +66,8 @@ class MoveOptions:
     """Bring an earlier copy up to date instead of making one; with ``copy`` only."""
     keep_source: bool = False
     """Keep the source, stopped and renamed, instead of deleting it."""
+    keep_days: int = KEEP_DAYS
+    """For how many days at least; 0: until somebody deletes it."""
     instance_only: bool = False
     """Leave the snapshots behind."""
     copy_profiles: bool = False

@@ -13,7 +13,16 @@ from types import MappingProxyType
 from typing import Any
 
 from lxtui.commands import STOP_SECONDS
-from lxtui.migrate import AUTOSTART, COPIED_AT, COPY_OF, MARK, MOVED
+from lxtui.migrate import (
+    AUTOSTART,
+    COPIED_AT,
+    COPY_OF,
+    KEPT_STATE,
+    KEPT_UNTIL,
+    MARK,
+    MOVED,
+    MOVED_PROJECT,
+)
 from lxtui.migrate.estimate import MIB, Estimate, commands, estimate
 from lxtui.migrate.facts import Finding, Level, MoveFacts, own_devices, target_devices
 from lxtui.migrate.options import MoveOptions, Transport, Verify
@@ -162,7 +171,7 @@ def _carried(facts: MoveFacts) -> dict[str, str]:
         config = {key: value for key, value in config.items() if not key.endswith(".hwaddr")}
     if not facts.options.copy:
         return config
-    own = {COPIED_AT, MOVED}
+    own = {COPIED_AT, MOVED, MOVED_PROJECT, KEPT_UNTIL, KEPT_STATE}
     return {
         key: value
         for key, value in config.items()
@@ -303,8 +312,10 @@ def _steps(facts: MoveFacts) -> tuple[Step, ...]:
         if options.check:
             steps.append(Step(StepKind.CHECK, f"inside it, {options.check!r} must succeed", ""))
     if options.keep_source:
-        kept = facts.kept_as
-        steps.append(Step(StepKind.KEEP, f"{instance.ref} is kept, stopped, as {kept.name}", ""))
+        days = options.keep_days
+        time = f", for {days} day{'s' if days != 1 else ''}" if days else ""
+        text = f"{instance.ref} is kept, stopped, as {facts.kept_as.name}{time}"
+        steps.append(Step(StepKind.KEEP, text, ""))
     else:
         steps.append(Step(StepKind.DELETE, f"{instance.ref} is deleted", ""))
     return (*steps, finish)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from lxtui import format as text
 from lxtui.commands import CLI
-from lxtui.migrate import AUTOSTART, MARK, MOVED
+from lxtui.migrate import AUTOSTART, KEPT_STATE, KEPT_UNTIL, MARK, MOVED, MOVED_PROJECT
 from lxtui.migrate.device_checks import check_devices
 from lxtui.migrate.facts import Finding, Level, MoveFacts, blocker, ok, target_config, warning
 from lxtui.migrate.live_checks import check_live
@@ -203,7 +203,8 @@ def _wishes(facts: MoveFacts, transport: Transport) -> Iterator[Finding]:
             "add --transport relay",
         )
     for key in facts.options.changes:
-        if key in {MARK, MOVED, AUTOSTART} or key.startswith("volatile."):
+        own = {MARK, MOVED, MOVED_PROJECT, KEPT_UNTIL, KEPT_STATE, AUTOSTART}
+        if key in own or key.startswith("volatile."):
             yield blocker(
                 f"{key} cannot be set by a move, which uses it itself",
                 "set it when the move is over",
