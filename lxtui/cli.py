@@ -15,11 +15,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lxtui import __version__, config, evacuation, headless, headless_kept, headless_moves, remotes
+from lxtui import (
+    __version__,
+    config,
+    evacuation,
+    headless,
+    headless_kept,
+    headless_list,
+    headless_moves,
+    remotes,
+)
 from lxtui.actions import BY_ID, command_for
+from lxtui.arranging import View
 from lxtui.backend.base import Backend
 from lxtui.commands import Command, Move, ResumeMove, UndoMove
 from lxtui.errors import LxtuiError, UsageError
+from lxtui.list_arguments import PLAIN, add_list, view_of
 from lxtui.migrate.journal import Journal, default_folder
 from lxtui.migrate.prepare import prepare
 from lxtui.migrate.recovery import unfinished
@@ -78,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     subs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     subs.add_parser("hosts", parents=[verbs], help="List the hosts and whether they answer")
     listing = subs.add_parser("list", parents=[verbs], help="List instances of all hosts")
-    listing.add_argument("host", nargs="*", metavar="HOST", help="only these hosts")
+    add_list(listing)
     snapshots = subs.add_parser("snapshots", parents=[verbs], help="List snapshots")
     snapshots.add_argument("instance", nargs="?", metavar="HOST:NAME", help="of this instance only")
     snapshots.add_argument("--project", default="", help="its project (default: the host's)")
@@ -189,13 +200,19 @@ def _list(
     *,
     tolerant: bool = False,
 ) -> int:
+    if getattr(options, "columns", "") == "help":
+        headless_list.print_columns()
+        return DONE
     names = [known.named(name.rstrip(":")).name for name in getattr(options, "host", [])]
     asked = {name: backends[name] for name in names} if names else backends
-    found, errors = headless.instances(asked)
-    if getattr(options, "json", False):
-        headless.print_json([headless.instance_json(one) for one in found])
-    else:
-        headless.print_instances(found)
+    view = view_of(options, View(columns=PLAIN))
+    errors = headless_list.print_list(
+        asked,
+        view,
+        as_json=getattr(options, "json", False),
+        with_columns=bool(getattr(options, "columns", None)),
+    )
+    if not getattr(options, "json", False):
         _say_when_empty(backends)
     for error in errors:
         print(f"lxtui: {error}", file=sys.stderr)

@@ -195,26 +195,6 @@ def print_hosts(found: Sequence[Host]) -> None:
     print(text.table(("NAME", "KIND", "VERSION", "STATUS", "ADDRESS", "ERROR"), rows))
 
 
-def print_instances(found: Sequence[Instance]) -> None:
-    """Instances as a table."""
-    now = datetime.now(UTC)
-    rows = [
-        (
-            instance.ref.host,
-            text.plain(instance.ref.name),
-            instance.status,
-            f"{text.size(instance.memory)} / {text.size(instance.memory_limit)}",
-            instance.ipv4[0] if instance.ipv4 else "-",
-            str(len(instance.snapshots)),
-            text.age(instance.created_at, now),
-            instance.ref.project,
-        )
-        for instance in found
-    ]
-    header = ("HOST", "NAME", "STATE", "MEMORY / LIMIT", "IPV4", "SNAPSHOTS", "AGE", "PROJECT")
-    print(text.table(header, rows))
-
-
 def print_snapshots(found: Sequence[Instance]) -> None:
     """Snapshots as a table."""
     now = datetime.now(UTC)

@@ -199,6 +199,8 @@ class Instance:
     """Of one CPU, between the last two samples; 200 is two CPUs full."""
     memory: int | None = None
     memory_limit: int | None = None
+    swap: int | None = None
+    """In use, where the daemon says it."""
     disk: int | None = None
 
     @property

@@ -98,6 +98,7 @@ def instance_from(host: str, entry: Json, memory_total: int | None) -> Instance:
         cpu_ns=_count(_mapping(state.get("cpu")).get("usage")) if alive else None,
         memory=_count(memory.get("usage")) if alive else None,
         memory_limit=limit_bytes(expanded.get("limits.memory", ""), memory_total),
+        swap=_count(memory.get("swap_usage")) if alive else None,
         disk=sum(known) if (known := [one for one in disks if one]) else None,
     )
 

@@ -23,8 +23,8 @@ from lxtui import format as text
 from lxtui.actions import ACTIONS, BY_ID, Action, Ask, Selection
 from lxtui.commands import Command, DeleteSnapshot, MoveMany
 from lxtui.config import Settings
-from lxtui.filtering import matches
 from lxtui.model import FleetSnapshot, Instance, JobState
+from lxtui.query import parse
 from lxtui.screens.details import details_page
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
 from lxtui.screens.help import help_page
@@ -83,7 +83,9 @@ class MainScreen(Screen[None]):
         with Horizontal(id="fleet"):
             yield FleetTree()
             with Vertical():
-                yield Input(placeholder="filter: words, !not", id="filter")
+                yield Input(
+                    placeholder="filter: words, !not, state:running, mem>1G, age<7d", id="filter"
+                )
                 yield FleetTable()
                 yield Static(id="about")
         yield OperationsPane()
@@ -101,12 +103,17 @@ class MainScreen(Screen[None]):
         """Show the fleet as it is now."""
         self._fleet = fleet
         now = self._wiring.clock()
-        shown = [one for one in fleet.instances if matches(self._query, one)]
+        query, hosts = parse(self._query), {host.name: host for host in fleet.hosts}
+        shown = [one for one in fleet.instances if query.matches(one, hosts.get(one.ref.host), now)]
         table = self.query_one(FleetTable)
         table.show(shown, fleet.hosts, now)
         # As Text: a str would be read as markup, and people filter for brackets too.
         table.border_subtitle = Text(
-            f"{len(shown)} of {len(fleet.instances)} match {self._query}" if self._query else ""
+            "; ".join(
+                (f"{len(shown)} of {len(fleet.instances)} match {self._query}", *query.problems)
+            )
+            if self._query
+            else ""
         )
         self.query_one(FleetTree).show(fleet)
         self.query_one(OperationsPane).show(fleet, now)

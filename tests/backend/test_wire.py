@@ -24,7 +24,7 @@ _ENTRY = {
     ],
     "state": {
         "cpu": {"usage": 5_000_000_000},
-        "memory": {"usage": 1000},
+        "memory": {"usage": 1000, "swap_usage": 20},
         "disk": {"root": {"usage": 4096}},
         "processes": 3,
         "network": {
@@ -50,7 +50,7 @@ def test_an_instance_is_read_whole() -> None:
     assert instance.created_at.microsecond == 123456
     assert (instance.ipv4, instance.ipv6) == (("10.0.0.2",), ("fd00::2",))
     assert (instance.cpu_ns, instance.memory, instance.processes) == (5_000_000_000, 1000, 3)
-    assert instance.memory_limit == 256 * 2**20
+    assert (instance.memory_limit, instance.swap) == (256 * 2**20, 20)
     assert instance.disk == 4096
     (snapshot,) = instance.snapshots
     assert (snapshot.name, snapshot.created_at, dict(snapshot.config)) == (

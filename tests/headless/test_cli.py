@@ -448,3 +448,51 @@ def test_a_reader_that_is_gone_changes_no_status(arguments: list[str], status: i
     )
     os.close(writer)
     assert done.returncode == status
+
+
+def _list(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str], list[str]]:
+    status = main(["--demo", "list", "oslo", "lima", "kyoto", *arguments])
+    printed = capsys.readouterr()
+    return status, printed.out.splitlines(), printed.err.splitlines()
+
+
+def test_a_list_has_the_columns_that_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Chosen columns in their order, filtered and sorted; numbers stand at the right."""
+    status, lines, said = _list(
+        capsys,
+        *("--columns", "name,mem,image.os", "--filter", "web mem>100M"),
+        *("--sort", "mem", "--reverse"),
+    )
+    assert (status, said) == (0, [])
+    assert lines[0].split() == ["NAME", "MEMORY", "IMAGE.OS"]
+    assert [line.split()[0] for line in lines[1:]] == ["web1", "web2", "web3"]
+    assert len({line.index("MiB") for line in lines[1:]}) == 1
+
+
+def test_a_list_in_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each group has a header with its sums, and in JSON each instance names its group."""
+    status, lines, _ = _list(capsys, "--group", "host", "--filter", "web", "--columns", "name")
+    assert status == 0
+    assert lines[1].startswith("-- kyoto  1 instance · 1 running")
+    assert [line.split()[0] for line in lines] == ["NAME", "--", "web3", "--", "web1", "web2"]
+    _, found = _json(capsys, "list", "oslo", "--group", "state", "--columns", "cpu,ipv4,created")
+    assert [one["group"] for one in found] == ["Running"] * 3 + ["Stopped"]
+    assert set(found[0]["columns"]) == {"cpu", "ipv4", "created"}
+    assert found[0]["columns"]["created"] == found[0]["created_at"]
+
+
+def test_what_a_filter_does_not_understand_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error; the rest of the filter counts."""
+    status, lines, said = _list(capsys, "--filter", "web mem>much")
+    assert status == 0
+    assert len(lines) == 4
+    assert said == ["lxtui: filter: mem>much does not count: write a number, such as 512M"]
+
+
+def test_an_unknown_column_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """The names that there are follow, and 'help' lists them with what they mean."""
+    status, _, (said,) = _list(capsys, "--sort", "size")
+    assert status == 2
+    assert said.startswith("lxtui: there is no column 'size' (known: name, host, project")
+    assert main(["--demo", "list", "--columns", "help"]) == 0
+    assert "last-snapshot" in capsys.readouterr().out

@@ -9,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lxtui import format as text
-from lxtui.filtering import matches
-from lxtui.model import Instance, Ref
 
 
 @pytest.mark.parametrize(
@@ -84,21 +82,3 @@ def test_plain_text_is_printable(anything: str) -> None:
     shown = text.plain(anything)
     assert shown.isprintable()
     assert len(shown) == len(anything)
-
-
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("", True),
-        ("WEB", True),
-        ("web oslo", True),
-        ("web lima", False),
-        ("!web", False),
-        ("!mail", True),
-        ("10.0.0.7", True),
-    ],
-)
-def test_filter_words(query: str, found: bool) -> None:
-    """Every word must occur, those after an exclamation mark must not; case does not matter."""
-    instance = Instance(Ref("oslo", "default", "web1"), "Running", ipv4=("10.0.0.7",))
-    assert matches(query, instance) is found

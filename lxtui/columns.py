@@ -1,0 +1,406 @@
+"""What can be shown of an instance, sorted by and filtered by: one table.
+
+Role: column id → its label, its value, how the value is written and ordered. The screen's table,
+the filter language, saved views and ``lxtui list`` all read it. Boundary: pure. Threading: values
+and functions; the orders of names are remembered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+from lxtui import format as text
+from lxtui.errors import UsageError
+from lxtui.model import Host, Instance
+
+Value = str | int | float | datetime | tuple[str, ...] | None
+Natural = tuple[tuple[int, int, str], ...]
+
+CONFIG = "config:"
+"""Before a configuration key, it makes a column of it."""
+
+
+class Shape(Enum):
+    """What a column's values are."""
+
+    TEXT = "text"
+    NAMES = "names"
+    COUNT = "count"
+    PERCENT = "percent"
+    BYTES = "bytes"
+    TIME = "time"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is ordered by size and stands at the right."""
+        return self not in {Shape.TEXT, Shape.NAMES}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. ``value`` gives None for what is not known."""
+
+    id: str
+    label: str
+    help: str
+    shape: Shape
+    value: Callable[[Instance, Host | None], Value]
+    width: int
+    """Of a number, characters; of a text, the most that it gets."""
+    rank: int
+    """Where there is little room the highest goes first; 0 stays."""
+    aliases: tuple[str, ...] = ()
+    narrow: int = 0
+    """Of a text, the characters below which it is of no use."""
+
+
+def _last_snapshot(one: Instance, _: Host | None) -> Value:
+    taken = [snapshot.created_at for snapshot in one.snapshots if snapshot.created_at is not None]
+    return max(taken, default=None)
+
+
+def _memory_share(one: Instance, host: Host | None) -> Value:
+    total = one.memory_limit or (host.memory_total if host is not None else None)
+    return one.memory / total * 100 if one.memory is not None and total else None
+
+
+def _image(one: Instance, _: Host | None) -> Value:
+    config = one.expanded_config
+    if described := config.get("image.description"):
+        return described
+    return " ".join(filter(None, map(config.get, ("image.os", "image.release")))) or None
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("name", "NAME", "Its name", Shape.TEXT, lambda one, _: one.ref.name, 40, 0, (), 12),
+    Column("host", "HOST", "The host", Shape.TEXT, lambda one, _: one.ref.host, 20, 1, (), 6),
+    Column(
+        "project",
+        "PROJECT",
+        "The project",
+        Shape.TEXT,
+        lambda one, _: one.ref.project,
+        16,
+        13,
+        (),
+        7,
+    ),
+    Column(
+        "state",
+        "STATE",
+        "Running, Stopped, Frozen, Error; with ? as last known",
+        Shape.TEXT,
+        lambda one, _: one.status,
+        9,
+        2,
+        ("status",),
+        8,
+    ),
+    Column("type", "TYPE", "Container or VM", Shape.TEXT, lambda one, _: one.type, 15, 14, (), 9),
+    Column(
+        "cpu",
+        "CPU",
+        "Of one CPU, between the last two looks",
+        Shape.PERCENT,
+        lambda one, _: one.cpu_percent,
+        6,
+        4,
+        ("cpu%",),
+    ),
+    Column(
+        "memory",
+        "MEMORY",
+        "Memory in use",
+        Shape.BYTES,
+        lambda one, _: one.memory,
+        8,
+        3,
+        ("mem",),
+    ),
+    Column(
+        "memory%",
+        "MEM%",
+        "Of its limit, or of the host's memory",
+        Shape.PERCENT,
+        _memory_share,
+        5,
+        6,
+        ("mem%",),
+    ),
+    Column(
+        "limit",
+        "LIMIT",
+        "Its memory limit",
+        Shape.BYTES,
+        lambda one, _: one.memory_limit,
+        8,
+        9,
+        ("memory-limit",),
+    ),
+    Column("swap", "SWAP", "Swap in use", Shape.BYTES, lambda one, _: one.swap, 8, 18),
+    Column("disk", "DISK", "Disk in use", Shape.BYTES, lambda one, _: one.disk, 8, 10),
+    Column(
+        "ipv4",
+        "IPV4",
+        "Its addresses",
+        Shape.NAMES,
+        lambda one, _: one.ipv4 or None,
+        15,
+        5,
+        ("ip", "address"),
+        9,
+    ),
+    Column(
+        "ipv6",
+        "IPV6",
+        "Its addresses",
+        Shape.NAMES,
+        lambda one, _: one.ipv6 or None,
+        39,
+        19,
+        ("ip6",),
+        12,
+    ),
+    Column(
+        "processes",
+        "PROCS",
+        "How many processes it has",
+        Shape.COUNT,
+        lambda one, _: one.processes,
+        5,
+        12,
+        ("procs",),
+    ),
+    Column(
+        "snapshots",
+        "SNAPS",
+        "How many snapshots it has",
+        Shape.COUNT,
+        lambda one, _: len(one.snapshots),
+        5,
+        7,
+        ("snaps",),
+    ),
+    Column(
+        "last-snapshot",
+        "SNAP AGE",
+        "Age of its newest snapshot",
+        Shape.TIME,
+        _last_snapshot,
+        8,
+        15,
+        ("snapshot-age",),
+    ),
+    Column(
+        "profiles",
+        "PROFILES",
+        "Its profiles, in their order",
+        Shape.NAMES,
+        lambda one, _: one.profiles or None,
+        24,
+        16,
+        ("profile",),
+        8,
+    ),
+    Column(
+        "location",
+        "MEMBER",
+        "The cluster member that it is on",
+        Shape.TEXT,
+        lambda one, _: None if one.location in {"", "none"} else one.location,
+        16,
+        11,
+        ("member",),
+        6,
+    ),
+    Column(
+        "architecture",
+        "ARCH",
+        "Its architecture",
+        Shape.TEXT,
+        lambda one, _: one.architecture or None,
+        8,
+        20,
+        ("arch",),
+        4,
+    ),
+    Column(
+        "created",
+        "AGE",
+        "Since it was made",
+        Shape.TIME,
+        lambda one, _: one.created_at,
+        4,
+        8,
+        ("age",),
+    ),
+    Column(
+        "last-used",
+        "USED",
+        "Since its last start",
+        Shape.TIME,
+        lambda one, _: one.last_used_at,
+        4,
+        17,
+        ("used",),
+    ),
+    Column("image", "IMAGE", "What it was made from", Shape.TEXT, _image, 36, 21, ("os",), 10),
+    Column(
+        "description",
+        "DESCRIPTION",
+        "What somebody wrote about it",
+        Shape.TEXT,
+        lambda one, _: one.description or None,
+        40,
+        22,
+        (),
+        10,
+    ),
+)
+BY_ID = {column.id: column for column in COLUMNS}
+_BY_NAME = BY_ID | {alias: column for column in COLUMNS for alias in column.aliases}
+DEFAULT = (
+    "name",
+    "host",
+    "project",
+    "state",
+    "type",
+    "cpu",
+    "memory",
+    "memory%",
+    "disk",
+    "ipv4",
+    "processes",
+    "snapshots",
+    "location",
+    "created",
+    "profiles",
+    "image",
+)
+_PIECES = re.compile(r"(\d+)")
+_LONGEST_NUMBER = 18
+
+
+def find(name: str) -> Column | None:
+    """The column of that id or alias; ``config:KEY`` and every name with a dot are of a key."""
+    known = _BY_NAME.get(name.casefold())
+    if known is not None:
+        return known
+    key = name.removeprefix(CONFIG)
+    return _config_column(key) if key and (key != name or "." in key) else None
+
+
+def named(name: str) -> Column:
+    """The same; UsageError for an unknown name."""
+    column = find(name)
+    if column is None:
+        raise UsageError(
+            f"there is no column {name!r} (known: {', '.join(BY_ID)}, and {CONFIG}KEY)"
+        )
+    return column
+
+
+@lru_cache(maxsize=1024)
+def _config_column(key: str) -> Column:
+    return Column(
+        f"{CONFIG}{key}",
+        key.removeprefix("user.").upper(),
+        f"The configuration key {key}",
+        Shape.TEXT,
+        lambda one, _: one.expanded_config.get(key),
+        30,
+        15,
+        (),
+        6,
+    )
+
+
+def written(column: Column, value: Value, now: datetime) -> str:
+    """A value as people read it; ``-`` for what is not known. Never a control character."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return text.age(value, now)
+    if isinstance(value, tuple):
+        return text.plain(", ".join(value))
+    if isinstance(value, str):
+        return text.plain(value)
+    if column.shape is Shape.PERCENT:
+        return text.percent(value)
+    return text.size(value) if column.shape is Shape.BYTES else str(value)
+
+
+@lru_cache(maxsize=65_536)
+def natural(name: str) -> Natural:
+    """A key by which ``web2`` comes before ``web10``, whatever the case of the letters."""
+    return tuple(
+        (1, int(piece), "") if piece.isdecimal() and len(piece) <= _LONGEST_NUMBER
+        else (0, 0, piece)
+        for piece in _PIECES.split(name.casefold())
+    )  # fmt: skip
+
+
+def sorted_by(
+    column: Column,
+    instances: Iterable[Instance],
+    hosts: Callable[[str], Host | None],
+    *,
+    descending: bool = False,
+) -> list[Instance]:
+    """By that column; equal ones keep their order, and what is not known comes last either way.
+
+    A time column is ordered by age: the youngest first.
+    """
+    known: list[tuple[Any, Instance]] = []  # the values of one column are of one kind
+    unknown: list[Instance] = []
+    for one in instances:
+        value = column.value(one, hosts(one.ref.host))
+        if value is None:
+            unknown.append(one)
+        elif isinstance(value, datetime):
+            known.append((-value.timestamp(), one))
+        elif isinstance(value, str):
+            known.append((natural(value), one))
+        elif isinstance(value, tuple):
+            known.append((natural(" ".join(value)), one))
+        else:
+            known.append((value, one))
+    known.sort(key=lambda pair: pair[0], reverse=descending)
+    return [one for _, one in known] + unknown
+
+
+def fitting(columns: Sequence[Column], widths: Sequence[int], room: int) -> dict[str, int]:
+    """Which columns have room, with the width of each; the others are left out by their rank.
+
+    *widths* are what each would like, the gap after it included in neither. Texts give way
+    before a column is left out, down to what is of use.
+    """
+    kept = list(zip(columns, widths, strict=True))
+    while kept:
+        least = sum(_least(column, width) + 1 for column, width in kept) - 1
+        if least <= room or len(kept) == 1:
+            break
+        # Of one rank, the last of them: `max` keeps the first.
+        kept.remove(max(reversed(kept), key=lambda pair: pair[0].rank))
+    left = room - sum(_least(column, width) + 1 for column, width in kept) + 1
+    shares = {column.id: _least(column, width) for column, width in kept}
+    for column, width in sorted(kept, key=lambda pair: pair[0].rank):
+        more = min(max(left, 0), width - shares[column.id])
+        shares[column.id] += more
+        left -= more
+    return {column.id: shares[column.id] for column, _ in kept}
+
+
+def _least(column: Column, width: int) -> int:
+    return min(width, column.narrow) if column.narrow else width
+
+
+def user_keys(instances: Iterable[Instance]) -> Collection[str]:
+    """The labels that there are: every ``user.*`` key, sorted."""
+    return sorted({key for one in instances for key in one.expanded_config if key[:5] == "user."})
