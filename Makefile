@@ -26,7 +26,7 @@ test: $(STAMP) ## Install what the tests need, run every rung that can run, end 
 
 machine: $(STAMP) ## Of the tests, only those in the emulated machine of cgroup v2
 	@sh packaging/test-packages.sh
-	@LXTUI_MACHINE_REQUIRED=1 LXTUI_MACHINE_SECONDS=$${LXTUI_MACHINE_SECONDS:-3600} $(BIN)/python -m pytest tests/machine
+	@LXTUI_MACHINE=$${LXTUI_MACHINE:-all} LXTUI_MACHINE_REQUIRED=1 LXTUI_MACHINE_SECONDS=$${LXTUI_MACHINE_SECONDS:-3600} $(BIN)/python -m pytest tests/machine
 
 deb: $(STAMP) ## Build the Debian packages of lxfs and lxtui into dist/
 	@sh packaging/build-deb.sh lxfs dist

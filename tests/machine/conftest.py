@@ -1,8 +1,9 @@
 """The machine as a fixture: booted when the first test asks, with each kernel one after the other.
 
-LXTUI_MACHINE=0 leaves the rung out; LXTUI_MACHINE=full runs all the mount tests in it, and each
-test on each kernel; LXTUI_MACHINE_REQUIRED=1 makes its skips failures. LXTUI_MACHINE_SECONDS is how
-long the rung may take in all: what has not begun by then is not run, and says so.
+LXTUI_MACHINE=0 leaves the rung out; LXTUI_MACHINE=all runs the long tests too, as `make machine`
+does; LXTUI_MACHINE=full also runs all the mount tests in it, and each test on each kernel;
+LXTUI_MACHINE_REQUIRED=1 makes its skips failures. LXTUI_MACHINE_SECONDS is how long the rung may
+take in all: what has not begun by then is not run, and says so.
 """
 
 import os
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from .errors import MachineUnavailable
+from .incus import Incus
 from .machine import Machine, booted
 from .recipe import Recipe
 
@@ -19,14 +21,18 @@ COLD_SECONDS = 900  # of one test, with the making of the image
 RUNG_SECONDS = 300
 KERNELS = tuple(version for version, _ in Recipe().kernels)
 
-MARKER = "newest_kernel: of the machine's kernels only the newest, unless LXTUI_MACHINE=full"
+MARKERS = (
+    "newest_kernel: of the machine's kernels only the newest, unless LXTUI_MACHINE=full",
+    "long: takes more than 20 s in the machine, so only with LXTUI_MACHINE=all (or full)",
+)
 
 _began = pytest.StashKey[float]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of this rung."""
-    config.addinivalue_line("markers", MARKER)
+    """Register the markers of this rung."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -36,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if "machine" in getattr(item, "fixturenames", ()):
             item.add_marker("machine")
             item.add_marker(pytest.mark.timeout(COLD_SECONDS))
-        if item.get_closest_marker("newest_kernel") and not _is_worth_it(item):
+        if not _is_worth_it(item):
             spared.append(item)
     if spared:
         config.hook.pytest_deselected(items=spared)
@@ -44,10 +50,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_worth_it(item: pytest.Item) -> bool:
-    if os.environ.get("LXTUI_MACHINE") == "full":
+    asked = os.environ.get("LXTUI_MACHINE")
+    if asked == "full":
         return True
+    if item.get_closest_marker("long") and asked != "all":
+        return False
     callspec = getattr(item, "callspec", None)
-    return callspec is None or callspec.params.get("machine") == KERNELS[0]
+    if item.get_closest_marker("newest_kernel") is None or callspec is None:
+        return True
+    return bool(callspec.params.get("machine") == KERNELS[0])
 
 
 def _skip(reason: str) -> None:
@@ -78,6 +89,12 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
         if began:
             raise
         _skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def incus(machine: Machine) -> Incus:
+    """Incus in the machine, with an image."""
+    return Incus(machine)
 
 
 def _check_time(config: pytest.Config) -> None:

@@ -14,12 +14,6 @@ MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def incus(machine: Machine) -> Incus:
-    """Incus with an image."""
-    return Incus(machine)
-
-
-@pytest.fixture(scope="module")
 def limited(incus: Incus) -> Iterator[Container]:
     """A container of 256 MiB, one CPU's quota of the machine's two, and 100 processes."""
     with incus.container(
