@@ -99,7 +99,8 @@ def _add_shared(sub: argparse.ArgumentParser) -> None:
         choices=[what.value for what in Verify],
         default=Verify.CONFIG.value,
         help="what must agree before the source goes; config: that, and the files nearest to the "
-        "root (default); files: every file's owner, mode and size; checksum: its content as well",
+        "root (default); files: every file's owner, mode and size; checksum: its content as well; "
+        "export: that and extended attributes, of the snapshots too, by a backup on either side",
     )
     sub.add_argument(
         "--check", metavar="COMMAND", default="", help="must succeed inside the target"

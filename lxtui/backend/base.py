@@ -82,6 +82,13 @@ class Files(Protocol):
         """SHA-256 of each file's content, of the size that it is said to have."""
 
 
+class Stream(Protocol):
+    """Bytes that come one after the other."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most *size* bytes, none at the end; HostUnreachableError when it breaks off."""
+
+
 class Backend(Protocol):
     """One host. Every method raises a subclass of LxtuiError when it cannot do its work."""
 
@@ -126,6 +133,15 @@ class Backend(Protocol):
 
     def rename_instance(self, ref: Ref, name: str) -> Operation:
         """Give a stopped instance another name."""
+
+    def create_backup(self, ref: Ref, name: str) -> Operation:
+        """Have the daemon write the instance with its snapshots into a tar, for a day at most."""
+
+    def export(self, ref: Ref, name: str) -> AbstractContextManager[Stream]:
+        """Return the bytes of a backup, until the block ends."""
+
+    def delete_backup(self, ref: Ref, name: str) -> Operation:
+        """Remove a backup; NotFoundError when there is none."""
 
     def execute(self, ref: Ref, argv: Sequence[str]) -> int:
         """Run a program inside a running instance, without input; its exit status."""

@@ -9,7 +9,9 @@ is applied by whoever looks first after its time has come, so there are no threa
 
 from __future__ import annotations
 
+import io
 import itertools
+import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -19,7 +21,7 @@ from threading import Event as Flag
 from threading import RLock
 from types import MappingProxyType
 
-from lxtui.backend.base import Channel, Files, OnProgress
+from lxtui.backend.base import Channel, Files, OnProgress, Stream
 from lxtui.clock import Clock, utc_now
 from lxtui.errors import (
     ConflictError,
@@ -307,6 +309,40 @@ class DemoBackend:
                 self._put(replace(now, ref=renamed))
 
             return self._begin("Renaming instance", ref, 0.2, effect)
+
+    def create_backup(self, ref: Ref, name: str) -> Operation:
+        """Note its name."""
+        with self._fleet.lock:
+            if name in self._find(ref).backups:
+                raise ConflictError(f'{self._name}: Backup "{name}" already exists')
+
+            def effect() -> None:
+                now = self._find(ref)
+                self._put(replace(now, backups=(*now.backups, name)))
+
+            return self._begin("Backing up instance", ref, 0.5, effect)
+
+    def export(self, ref: Ref, name: str) -> AbstractContextManager[Stream]:
+        """A tar of an empty disk."""
+        with self._fleet.lock:
+            if name not in self._find(ref).backups:
+                raise NotFoundError(f"{self._name}: Instance backup not found")
+        root = tarfile.TarInfo("backup/container/rootfs")
+        root.type = tarfile.DIRTYPE
+        return nullcontext(io.BytesIO(root.tobuf() + bytes(1024)))
+
+    def delete_backup(self, ref: Ref, name: str) -> Operation:
+        """Forget its name."""
+        with self._fleet.lock:
+            if name not in self._find(ref).backups:
+                raise NotFoundError(f"{self._name}: Instance backup not found")
+
+            def effect() -> None:
+                now = self._find(ref)
+                left = tuple(one for one in now.backups if one != name)
+                self._put(replace(now, backups=left))
+
+            return self._begin("Removing instance backup", ref, 0.1, effect)
 
     def execute(self, ref: Ref, argv: Sequence[str]) -> int:
         """Pretend to run a program: everything succeeds but what ends in ``false``."""

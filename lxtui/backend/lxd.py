@@ -15,6 +15,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from threading import Event as Flag
 from threading import Lock
 from typing import Any
@@ -27,9 +28,10 @@ from pylxd import exceptions
 from pylxd.client import get_session_for_url
 
 from lxtui.backend import channel, events, sftp, wire
-from lxtui.backend.base import OnProgress
+from lxtui.backend.base import OnProgress, Stream
 from lxtui.backend.failures import one_line, unreachable
 from lxtui.backend.tls import PinnedAdapter, context, pinned
+from lxtui.clock import utc_now
 from lxtui.errors import (
     ConflictError,
     HostUnreachableError,
@@ -64,6 +66,8 @@ _NOTHING: Mapping[str, Any] = {}
 _WAIT_SECONDS = 1
 """How long one wait request may hang: the daemon answers at once when the operation ends, and
 with its progress when the time is over."""
+_BACKUP_LIFE = timedelta(days=1)
+"""After which the daemon itself removes a backup that nobody has removed."""
 _LOST_AFTER = 20.0
 """Seconds without an answer after which an operation's end counts as unknown."""
 
@@ -179,6 +183,35 @@ class LxdBackend:
         """Give a stopped instance another name."""
         path = f"instances/{_quoted(ref.name)}"
         return self._begin("post", path, _project(ref), {"name": name})
+
+    def create_backup(self, ref: Ref, name: str) -> Operation:
+        """Have the daemon write the instance with its snapshots into a tar."""
+        body = {
+            "name": name,
+            "compression_algorithm": "none",
+            "optimized_storage": False,
+            "instance_only": False,
+            "expires_at": (utc_now() + _BACKUP_LIFE).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        return self._begin("post", f"instances/{_quoted(ref.name)}/backups", _project(ref), body)
+
+    @contextmanager
+    def export(self, ref: Ref, name: str) -> Iterator[Stream]:
+        """Return the bytes of a backup, until the block ends."""
+        path = f"instances/{_quoted(ref.name)}/backups/{_quoted(name)}/export"
+        with self._translated():
+            answer = self._node(path).get(
+                params=_project(ref), timeout=_TIMEOUT, stream=True, is_api=False
+            )
+        try:
+            yield _Body(answer.raw, self._translated)
+        finally:
+            answer.close()
+
+    def delete_backup(self, ref: Ref, name: str) -> Operation:
+        """Remove a backup."""
+        path = f"instances/{_quoted(ref.name)}/backups/{_quoted(name)}"
+        return self._begin("delete", path, _project(ref))
 
     def execute(self, ref: Ref, argv: Sequence[str]) -> int:
         """Run a program inside a running instance; its exit status."""
@@ -562,6 +595,20 @@ def _check_files(remote: Remote) -> None:
                 f"{remote.name}: {remote.client_cert} and {remote.client_key} cannot be used "
                 f"({error})"
             ) from error
+
+
+class _Body:
+    """The body of an answer, whose breaking off is an error of ours."""
+
+    def __init__(self, raw: Any, translated: Callable[[], AbstractContextManager[None]]) -> None:
+        self._raw = raw
+        self._translated = translated
+
+    def read(self, size: int, /) -> bytes:
+        """At most *size* bytes."""
+        with self._translated():
+            data: bytes = self._raw.read(size)
+        return data
 
 
 def _project(ref: Ref) -> dict[str, str]:

@@ -15,6 +15,7 @@ from lxtui import format as text
 from lxtui.backend.base import Backend
 from lxtui.errors import OperationError
 from lxtui.migrate import MARK
+from lxtui.migrate.backups import compare_backups
 from lxtui.migrate.contents import compare
 from lxtui.migrate.ends import source_fault
 from lxtui.migrate.journal import Journal
@@ -50,6 +51,11 @@ class Looks:
 
     def _at_files(self) -> None:
         plan, verify = self.plan, self.plan.options.verify
+        if verify is Verify.EXPORT:
+            self._fail_on(
+                compare_backups(self.journal, self.source, self.target, self.check_stop, self.say)
+            )
+            return
         few = verify is Verify.CONFIG
         if few and plan.options.copy and plan.was_running:
             return  # the source goes on: what differs may be new
@@ -70,6 +76,10 @@ class Looks:
                 content=verify is Verify.CHECKSUM,
                 seconds=FEW_SECONDS if few else None,
             )
+        self._fail_on(found)
+
+    def _fail_on(self, found: tuple[str, ...]) -> None:
+        plan = self.plan
         if found:
             raise OperationError(
                 f"the files of {plan.destination} are not those of {plan.source}: "

@@ -47,6 +47,8 @@ class Verify(StrEnum):
     """Every file too, without its content: type, permissions, owner, size, where a link points."""
     CHECKSUM = "checksum"
     """The content of every file too, read from both sides through their daemons."""
+    EXPORT = "export"
+    """That and extended attributes, of the instance and of its snapshots, out of backups."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,7 +277,13 @@ def _steps(facts: MoveFacts) -> tuple[Step, ...]:
         what = "configuration, snapshots, and owner, mode and size of every file are compared"
     elif options.verify is Verify.CHECKSUM:
         what = "configuration, snapshots and the content of every file of the copy are compared"
-    verify = Step(StepKind.VERIFY, what, "")
+    elif options.verify is Verify.EXPORT:
+        what = (
+            "configuration, and out of a backup on either side content, owner, mode and extended "
+            "attributes of every file of the copy and of its snapshots are compared"
+        )
+    undone = "the backups are deleted" if options.verify is Verify.EXPORT else ""
+    verify = Step(StepKind.VERIFY, what, undone)
     finish = Step(StepKind.FINISH, f"the mark is taken off {destination}", "")
     made = ", ".join(facts.new_profiles)
     profiles = Step(

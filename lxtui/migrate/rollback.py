@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from lxtui.backend.base import Backend
 from lxtui.errors import HostUnreachableError, LxtuiError, NotFoundError, OperationError
 from lxtui.migrate import MARK
+from lxtui.migrate.backups import drop, noted
 from lxtui.migrate.ends import (
     QUIET_SECONDS,
     bring_back,
@@ -114,6 +116,8 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
     if waits:
         del left[0]
         undo(f"start {here}", source, start)
+    for backend, ref, backup in noted(journal, source, target):
+        undo(f"delete the backup of {ref}", backend, partial(drop, backend, ref, backup))
     if StepKind.PROFILES in begun:
         undo("remove the copied profiles", target, lambda: remove_profiles(journal, target))
     if StepKind.CLAIM in begun:

@@ -113,6 +113,24 @@ def test_a_key_that_is_set_can_keep_a_writer_away(side: Side) -> None:
     assert side.backend.instance(ref).config["user.test"] == "first"
 
 
+def test_backups_come_and_go(side: Side) -> None:
+    """A backup is listed with its instance, is a tar that ends, and is gone when it is deleted."""
+    ref = side.make(False)
+    backend = side.backend
+    backend.wait(backend.create_backup(ref, "first"))
+    assert backend.instance(ref).backups == ("first",)
+    with backend.export(ref, "first") as stream:
+        data = b""
+        while piece := stream.read(1 << 20):
+            data += piece
+    assert data[257:262] == b"ustar"
+    assert data.endswith(bytes(1024))
+    backend.wait(backend.delete_backup(ref, "first"))
+    assert backend.instance(ref).backups == ()
+    with pytest.raises(NotFoundError), backend.export(ref, "first"):
+        pass
+
+
 def test_placement_knows_names_and_root_disk(side: Side) -> None:
     """A placement holds the instances' names and a default profile whose pool exists."""
     ref = side.make(False)
