@@ -26,8 +26,8 @@ from lxtui.fleet import Fleet
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.placement import Row
 from lxtui.migrate.plan import MovePlan
-from lxtui.migrate.prepare import prepare
-from lxtui.model import JobState, Ref
+from lxtui.migrate.prepare import other_pools, prepare
+from lxtui.model import Instance, JobState, Ref
 from lxtui.screens.dialogs import ConfirmDialog
 from lxtui.screens.main import MainScreen, Wiring
 from lxtui.screens.move import MoveDialog
@@ -61,6 +61,7 @@ class LxtuiApp(App[None]):
             Wiring(
                 submit=fleet.submit,
                 plan_move=self._plan_move,
+                other_pools=self._other_pools,
                 survey=self._survey,
                 cancel_job=fleet.jobs.stop,
                 refresh=fleet.refresh,
@@ -126,6 +127,9 @@ class LxtuiApp(App[None]):
     def _plan_move(self, ref: Ref, target: str, options: MoveOptions) -> MovePlan:
         backends = self._fleet.backends
         return prepare(backends[ref.host], backends[target], ref, options, self._fleet.folder)
+
+    def _other_pools(self, instance: Instance) -> Sequence[str]:
+        return other_pools(self._fleet.backends[instance.ref.host], instance)
 
     def _survey(
         self, refs: frozenset[Ref], targets: Sequence[str], options: MoveOptions

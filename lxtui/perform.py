@@ -137,6 +137,9 @@ def _moved(done: MoveReport, options: MoveOptions | None = None) -> Outcome:
     how = (
         f"; it was away for {text.duration(done.downtime_seconds)}" if done.downtime_seconds else ""
     )
+    if done.source == done.destination:
+        where = f" in pool {options.pool}" if options is not None and options.pool else ""
+        return Outcome(f"{done.source} is now{where or ' where it was to go'}{how}", done)
     return Outcome(f"{done.source} is now {done.destination}{how}", done)
 
 

@@ -13,6 +13,7 @@ from threading import Event as Flag
 from typing import Protocol
 
 from lxtui.model import (
+    Devices,
     Event,
     FileEntry,
     Host,
@@ -151,6 +152,9 @@ class Backend(Protocol):
 
         ConflictError when somebody else changes it at the same time, or has set the key *unless*.
         """
+
+    def reconfigure(self, ref: Ref, changes: Mapping[str, str | None], devices: Devices) -> None:
+        """The same as ``set_config``, and put *devices* in place of the instance's own."""
 
     def wait(self, operation: Operation, on_progress: OnProgress | None = None) -> None:
         """Return when the operation is done; OperationError carries the daemon's own reason."""

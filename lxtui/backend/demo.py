@@ -306,7 +306,7 @@ class DemoBackend:
                 if renamed in self._daemon().instances:
                     raise OperationError(f'{self._name}: Instance "{name}" already exists')
                 now = self._daemon().instances.pop(ref)
-                self._put(replace(now, ref=renamed))
+                self._put(replace(now, ref=renamed, config=frozen(_renamed(now.config))))
 
             return self._begin("Renaming instance", ref, 0.2, effect)
 
@@ -361,6 +361,14 @@ class DemoBackend:
             config = {key: value for key, value in merged.items() if value is not None}
             self._put(replace(now, config=MappingProxyType(config), expanded_config=frozen(config)))
             self._tell("instance-updated", ref)
+
+    def reconfigure(self, ref: Ref, changes: Mapping[str, str | None], devices: Devices) -> None:
+        """Change keys of the configuration, and the devices."""
+        with self._fleet.lock:
+            daemon, now = self._daemon(), self._find(ref)
+            every = _expanded(daemon, now.profiles, devices)
+            self._put(replace(now, devices=devices, expanded_devices=every))
+            self.set_config(ref, changes)
 
     def wait(self, operation: Operation, on_progress: OnProgress | None = None) -> None:
         """Return when the operation's time has come."""
@@ -478,7 +486,7 @@ class DemoBackend:
                     config=frozen(spec.config),
                     expanded_config=frozen(spec.config),
                     devices=spec.devices,
-                    expanded_devices=_expanded(daemon, spec),
+                    expanded_devices=_expanded(daemon, spec.profiles, spec.devices),
                     profiles=spec.profiles,
                     snapshots=left,
                     ipv4=(),
@@ -605,11 +613,18 @@ class DemoBackend:
         )
 
 
-def _expanded(daemon: _Daemon, spec: InstanceSpec) -> Devices:
+def _expanded(daemon: _Daemon, profiles: Sequence[str], own: Devices) -> Devices:
     devices: dict[str, Mapping[str, str]] = {}
-    for name in spec.profiles:
+    for name in profiles:
         devices |= daemon.profiles[name].devices
-    return devices | dict(spec.devices)
+    return devices | dict(own)
+
+
+def _renamed(config: Mapping[str, str]) -> dict[str, str]:
+    """What a daemon makes of the configuration, so that cloud-init and templates see the name."""
+    known = "volatile.cloud-init.instance-id"
+    fresh = {known: f"{config[known]}-renamed"} if known in config else {}
+    return {**config, **fresh}
 
 
 def frozen(config: Mapping[str, str]) -> Mapping[str, str]:

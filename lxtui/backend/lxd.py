@@ -42,6 +42,7 @@ from lxtui.errors import (
     OperationLostError,
 )
 from lxtui.model import (
+    Devices,
     Event,
     Host,
     Instance,
@@ -229,6 +230,19 @@ class LxdBackend:
 
     def set_config(self, ref: Ref, changes: Mapping[str, str | None], *, unless: str = "") -> None:
         """Set keys of the instance's own configuration; the ETag guards against other writers."""
+        self._change(ref, changes, None, unless)
+
+    def reconfigure(self, ref: Ref, changes: Mapping[str, str | None], devices: Devices) -> None:
+        """Set keys, and all of its own devices at once."""
+        self._change(ref, changes, devices, "")
+
+    def _change(
+        self,
+        ref: Ref,
+        changes: Mapping[str, str | None],
+        devices: Devices | None,
+        unless: str,
+    ) -> None:
         path = f"instances/{_quoted(ref.name)}"
         with self._translated():
             node = self._node(path)
@@ -247,6 +261,8 @@ class LxdBackend:
             )
             body = {key: document[key] for key in writable if key in document}
             body["config"] = {key: value for key, value in config.items() if value is not None}
+            if devices is not None:
+                body["devices"] = {name: dict(device) for name, device in devices.items()}
             etag = answer.headers.get("ETag")
             headers = {"If-Match": etag} if etag else {}
             response = node.put(

@@ -16,6 +16,10 @@ KEPT_UNTIL = "user.lxtui.kept-until"
 KEPT_STATE = "user.lxtui.kept-state"
 """Configuration key of a source that was kept: a sum over how it was when the move ended."""
 
+INCOMING = "user.lxtui.incoming"
+"""Configuration key of a copy that is to take the name of its original: both bear the MARK in one
+project, and this tells which of the two is the copy, whatever they are called."""
+
 COPY_OF = "user.lxtui.copy-of"
 """Configuration key of a copy that lxtui has made: of which instance."""
 

@@ -32,7 +32,7 @@ def compare_backups(
     """What differs; nothing is left of the backups, whatever comes of it."""
     header = journal.record.header
     name = f"lxtui-{header.token}"
-    ends = ((source, header.source), (target, header.destination))
+    ends = ((source, header.source), (target, header.copy))
     journal.note(BACKUP, name)
     for backend, ref in ends:
         drop(backend, ref, name)  # what a lost lxtui left
@@ -43,7 +43,7 @@ def compare_backups(
             _wait(backend, ref, operation, check)
         with (
             source.export(header.source, name) as here,
-            target.export(header.destination, name) as there,
+            target.export(header.copy, name) as there,
         ):
             return differences(here, there, check, say)
     finally:
@@ -78,7 +78,7 @@ def noted(
 ) -> tuple[tuple[Backend, Ref, str], ...]:
     """The backups that may be there, by the journal."""
     header, name = journal.record.header, journal.record.notes.get(BACKUP, "")
-    ends = ((source, header.source, name), (target, header.destination, name))
+    ends = ((source, header.source, name), (target, header.copy, name))
     return ends if name else ()
 
 

@@ -57,7 +57,8 @@ def _device(facts: MoveFacts, name: str, device: Device) -> Iterator[Finding]:
     yield from _needs(facts, repr(name), device)
     if kind == "nic":
         yield from _address(facts, name, device)
-        if facts.beside and target.kind is Kind.INCUS and device.get("hwaddr"):
+        beside = facts.beside and not facts.exchange
+        if beside and target.kind is Kind.INCUS and device.get("hwaddr"):
             yield blocker(
                 f"the MAC address {device['hwaddr']} of device {name!r} can be on "
                 f"{target.name} only once",

@@ -17,6 +17,7 @@ from lxtui.errors import LxtuiError, NotFoundError
 from lxtui.migrate import (
     AUTOSTART,
     COPIED_AT,
+    INCOMING,
     KEPT_STATE,
     KEPT_UNTIL,
     MARK,
@@ -43,12 +44,14 @@ def conclude(journal: Journal, source: Backend, target: Backend, say: Say) -> No
         if not options.copy:
             step = StepKind.KEEP if options.keep_source else StepKind.DELETE
             if step.value not in journal.record.done:
-                say(f"{header.source} is {'kept' if options.keep_source else 'deleted'}")
+                say(f"{header.parked} is {'kept' if options.keep_source else 'deleted'}")
                 journal.begin(step)
                 (_keep if options.keep_source else _delete)(header, source)
                 journal.end(step)
         journal.begin(StepKind.FINISH)
         done: dict[str, str | None] = {MARK: None, AUTOSTART: header.autostart}
+        if header.exchange:
+            done[INCOMING] = None
         if options.copy:
             done[COPIED_AT] = journal.record.notes.get(BEGAN) or None
         target.set_config(header.destination, done)
@@ -65,19 +68,23 @@ def conclude(journal: Journal, source: Backend, target: Backend, say: Say) -> No
 
 def _delete(header: Header, source: Backend) -> None:
     try:
-        source.wait(source.delete_instance(header.source))
+        source.wait(source.delete_instance(header.parked))
     except LxtuiError as error:
-        if left := explain_leftover(source, header.source, error):
+        if left := explain_leftover(source, header.parked, error):
             raise LxtuiError(left) from error
 
 
 def _keep(header: Header, source: Backend) -> None:
     """Rename the source; it keeps sleeping, or it would start beside its copy one day."""
     kept, there, days = kept_name(header.source), header.destination, header.options.keep_days
-    with suppress(NotFoundError):  # a lost lxtui has renamed it already
-        project = None if there.project == "default" else there.project
-        source.set_config(header.source, {MOVED: there.plain, MOVED_PROJECT: project})
-        source.wait(source.rename_instance(header.source, kept.name))
+    project = None if there.project == "default" else there.project
+    moved = {MOVED: there.plain, MOVED_PROJECT: project}
+    if header.exchange:  # it has that name already
+        source.set_config(kept, moved)
+    else:
+        with suppress(NotFoundError):  # a lost lxtui has renamed it already
+            source.set_config(header.source, moved)
+            source.wait(source.rename_instance(header.source, kept.name))
     now = source.instance(kept)
     if now.config.get(MARK) == header.token:
         until = (utc_now() + timedelta(days=days)).isoformat() if days else None

@@ -20,7 +20,7 @@ from lxtui.errors import (
     OperationError,
     OperationLostError,
 )
-from lxtui.migrate import AUTOSTART, MARK
+from lxtui.migrate import AUTOSTART, INCOMING, MARK
 from lxtui.model import Instance, Operation, Ref, StateAction
 
 PATIENCE = 60.0
@@ -85,7 +85,7 @@ def put_to_sleep(backend: Backend, ref: Ref) -> None:
 def release(backend: Backend, ref: Ref, token: str, autostart: str | None) -> None:
     """Take the mark of *token* off again and give the autostart back; another's mark stays."""
     if backend.instance(ref).config.get(MARK) == token:
-        backend.set_config(ref, {MARK: None, AUTOSTART: autostart})
+        backend.set_config(ref, {MARK: None, INCOMING: None, AUTOSTART: autostart})
 
 
 def halt(backend: Backend, ref: Ref, *, force: bool, seconds: int) -> None:

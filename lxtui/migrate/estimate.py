@@ -100,6 +100,10 @@ def commands(facts: MoveFacts) -> tuple[str, ...]:
         return ()
     cli, here, there = CLI[facts.source.kind], facts.instance.ref, facts.destination
     options, running = facts.options, facts.instance.running
+    if facts.exchange:
+        move = here.command(f"{cli} move", f" --storage {options.pool}")
+        around = [here.command(f"{cli} {verb}") for verb in ("stop", "start")]
+        return (around[0], move, around[1]) if running else (move,)
     words = [f" {there.host.partition('@')[0]}:{there.name}"]
     words += [f"--storage {options.pool}"] if options.pool else []
     words += ["--instance-only"] if options.instance_only else []

@@ -100,10 +100,33 @@ class MoveFacts:
         return self.one_server and self.destination.project == self.instance.ref.project
 
     @property
+    def in_place(self) -> bool:
+        """Whether it shall have the same name in the same project of the same server."""
+        here, asked = self.instance.ref, self.options
+        return (
+            self.one_server
+            and (asked.project or here.project) == here.project
+            and (asked.name or here.name) == here.name
+        )
+
+    @property
+    def pool_here(self) -> str:
+        """The pool in which its root disk is now; empty when it is not known."""
+        return root_pool_name(self.instance)
+
+    @property
+    def exchange(self) -> bool:
+        """Whether a copy takes the instance's place: both then exchange their names."""
+        asked = self.options
+        return self.in_place and not asked.copy and asked.pool not in {"", self.pool_here}
+
+    @property
     def destination(self) -> Ref:
         """What the instance will be called."""
         here = self.instance.ref
         asked = self.options
+        if self.exchange:  # under the name of the host that it is on, if that has two
+            return here
         return Ref(self.target.name, asked.project or here.project, asked.name or here.name)
 
     @property
@@ -147,10 +170,39 @@ class MoveFacts:
         return None if pool is None else (name, pool)
 
 
+def root_pool_name(instance: Instance) -> str:
+    """The pool in which its root disk is; empty when it is not known."""
+    roots = (one for one in instance.expanded_devices.values() if is_root(one))
+    return next(roots, {}).get("pool", "")
+
+
 def kept_name(ref: Ref) -> Ref:
     """The name of a source that is kept: a host name, so at most 63 characters."""
     ending = "-moved"
     return ref._replace(name=ref.name[: 63 - len(ending)] + ending)
+
+
+def incoming_name(ref: Ref, token: str) -> Ref:
+    """The name of a copy until it takes that of its original, *ref*."""
+    ending = f"-lxtui-{token[:8]}"
+    return ref._replace(name=ref.name[: 63 - len(ending)] + ending)
+
+
+def without_addresses(devices: Devices) -> Devices:
+    """Devices that another instance of the same network may have too."""
+    return {
+        name: {key: one for key, one in device.items() if not is_address(device, key)}
+        for name, device in devices.items()
+    }
+
+
+def is_address(device: Mapping[str, str], key: str) -> bool:
+    """Whether the key of a device is an address, which daemons allow once in a network."""
+    return (
+        device.get("type") == "nic"
+        and key in {"hwaddr", "ipv4.address", "ipv6.address"}
+        and device[key] not in {"none", "auto"}
+    )
 
 
 def own_devices(facts: MoveFacts) -> Devices:
@@ -161,7 +213,7 @@ def own_devices(facts: MoveFacts) -> Devices:
         name = next((name for name, one in inherited.items() if is_root(one)), "root")
         before = inherited.get(name, {"type": "disk", "path": "/"})
         devices[name] = {**before, "pool": facts.options.pool}
-    return devices
+    return without_addresses(devices) if facts.exchange else devices
 
 
 def target_devices(facts: MoveFacts) -> Devices:

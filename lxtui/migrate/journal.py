@@ -24,6 +24,7 @@ from typing import Any
 
 from lxtui.errors import ConflictError, LxtuiError, NotFoundError
 from lxtui.format import timestamp
+from lxtui.migrate.facts import incoming_name, kept_name
 from lxtui.migrate.options import MoveOptions
 from lxtui.model import Ref
 
@@ -47,6 +48,21 @@ class Header:
     autostart: str | None
     """The source's own ``boot.autostart``, which sleeps during the move; None if it has none."""
     began_at: datetime
+
+    @property
+    def exchange(self) -> bool:
+        """Whether the copy takes the place of its original, name and all."""
+        return self.source == self.destination
+
+    @property
+    def copy(self) -> Ref:
+        """What the copy is called when it is made."""
+        return incoming_name(self.source, self.token) if self.exchange else self.destination
+
+    @property
+    def parked(self) -> Ref:
+        """What the source is called when its copy has taken over."""
+        return kept_name(self.source) if self.exchange else self.source
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,13 @@ from lxtui.backend.base import Backend
 from lxtui.errors import OperationError
 from lxtui.migrate import MARK
 from lxtui.migrate.backups import compare_backups
+from lxtui.migrate.compared import changed, differences
 from lxtui.migrate.contents import compare
 from lxtui.migrate.ends import source_fault
 from lxtui.migrate.journal import Journal
 from lxtui.migrate.options import Verify
-from lxtui.migrate.plan import MovePlan, changed, differences
+from lxtui.migrate.plan import MovePlan
+from lxtui.model import Ref
 
 FEW_SECONDS = 0.3
 """How long sizes are compared where nobody asked for all: the instance is away meanwhile."""
@@ -39,13 +41,17 @@ class Looks:
     check_stop: Callable[[], None]
     """Called often; may raise to end a look."""
     say: Callable[[str], None]
+    here: Ref
+    """What the source is called now."""
+    there: Ref
+    """What the copy is called now."""
 
     def at_copy(self) -> None:
         """The copy is what was planned, and the source what was copied."""
         plan = self.plan
-        found = differences(plan, self.target.instance(plan.destination))
+        found = differences(plan, self.target.instance(self.there))
         if found:
-            raise OperationError(f"{plan.destination} is not what was planned: {'; '.join(found)}")
+            raise OperationError(f"{self.there} is not what was planned: {'; '.join(found)}")
         self._at_files()
         self.at_source()
 
@@ -59,10 +65,12 @@ class Looks:
         few = verify is Verify.CONFIG
         if few and plan.options.copy and plan.was_running:
             return  # the source goes on: what differs may be new
+        if few and plan.exchange:
+            return  # the daemon's file server holds the name for 15 s, and the copy's start with it
         with ExitStack() as stack:
             try:
-                here = stack.enter_context(self.source.files(plan.source))
-                there = stack.enter_context(self.target.files(plan.destination))
+                here = stack.enter_context(self.source.files(self.here))
+                there = stack.enter_context(self.target.files(self.there))
             except OperationError as error:  # an older daemon, or a restricted certificate
                 if not few:
                     raise
@@ -79,21 +87,19 @@ class Looks:
         self._fail_on(found)
 
     def _fail_on(self, found: tuple[str, ...]) -> None:
-        plan = self.plan
         if found:
             raise OperationError(
-                f"the files of {plan.destination} are not those of {plan.source}: "
-                + "; ".join(found)
+                f"the files of {self.there} are not those of {self.here}: " + "; ".join(found)
             )
 
     def at_both(self) -> None:
         """The copy is there as it should be, and the source lies still: that one goes next."""
         plan = self.plan
-        arrived = self.target.instance(plan.destination)
+        arrived = self.target.instance(self.there)
         runs = plan.was_running and not plan.options.copy
         if arrived.config.get(MARK) != plan.token or arrived.running is not runs:
             state = arrived.status.lower()
-            raise OperationError(f"{plan.destination} is {state}, or is not this move's any more")
+            raise OperationError(f"{self.there} is {state}, or is not this move's any more")
         self.at_source()
 
     def at_source(self) -> None:
@@ -102,8 +108,8 @@ class Looks:
         noted = self.journal.record.notes.get(LAST_USED)
         if noted is None:
             return
-        if fault := source_fault(self.source, plan.source, text.timestamp(noted), plan.token):
+        if fault := source_fault(self.source, self.here, text.timestamp(noted), plan.token):
             raise OperationError(fault)
-        if news := changed(plan, self.source.instance(plan.source)):
+        if news := changed(plan, self.source.instance(self.here)):
             what = "; ".join(news)
-            raise OperationError(f"{plan.source} was changed by somebody else meanwhile ({what})")
+            raise OperationError(f"{self.here} was changed by somebody else meanwhile ({what})")

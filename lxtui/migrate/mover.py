@@ -29,6 +29,7 @@ from lxtui.migrate.contents import SECOND, UNSETTLED, Doubt, Window, doubt
 from lxtui.migrate.copying import Pass
 from lxtui.migrate.ending import BEGAN, conclude
 from lxtui.migrate.ends import claim, halt, insist, put_to_sleep, remove_marked, start
+from lxtui.migrate.exchange import assume_name, yield_name
 from lxtui.migrate.journal import Journal
 from lxtui.migrate.looks import LAST_USED, Looks
 from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind
@@ -79,6 +80,8 @@ class Mover:
         self._report = report
         self._stop = stop
         self._journal = journal
+        started = StepKind.START.value in journal.record.begun
+        exchanged = plan.exchange and started
         self._stopped_at: float | None = None
         self._started_at: float | None = None
         self._earlier = 0
@@ -89,7 +92,16 @@ class Mover:
         self._passes = 0
         self._measured: Measured | None = None
         self._at = 0
-        self._looks = Looks(plan, source, target, journal, self._check_stop, self._say)
+        self._looks = Looks(
+            plan,
+            source,
+            target,
+            journal,
+            self._check_stop,
+            self._say,
+            here=journal.record.header.parked if exchanged else plan.source,
+            there=plan.destination if exchanged else plan.spec.ref,
+        )
         self._do: Mapping[StepKind, Callable[[], None]] = {
             StepKind.CLAIM: self._claim_source,
             StepKind.PROFILES: lambda: make_profiles(journal, target, plan.profiles),
@@ -100,6 +112,8 @@ class Mover:
             StepKind.STOP: self._stop_source,
             StepKind.FINAL: self._refresh,
             StepKind.VERIFY: lambda: self._insist(self._looks.at_copy),
+            StepKind.YIELD: self._yield,
+            StepKind.ASSUME: self._assume,
             StepKind.START: self._start_target,
             StepKind.CHECK: lambda: self._insist(self._check_inside),
         }
@@ -144,9 +158,13 @@ class Mover:
         )
 
     def _is_done(self, kind: StepKind) -> bool:
-        """Whether a step need not be taken again; what was compared long ago may have changed."""
+        """Whether a step need not be taken again; what was compared long ago may have changed.
+
+        An exchange that was not followed by a start has been taken back before a move goes on.
+        """
         record = self._journal.record
-        if kind is StepKind.VERIFY and StepKind.START.value not in record.begun:
+        again = {StepKind.VERIFY, StepKind.YIELD, StepKind.ASSUME}
+        if kind in again and StepKind.START.value not in record.begun:
             return False
         return kind.value in record.done
 
@@ -224,7 +242,7 @@ class Mover:
         """Have the next pass look into files that an earlier one may have read too early."""
         if not windows:
             return Doubt()
-        with self._target.files(self._plan.destination) as files:
+        with self._target.files(self._looks.there) as files:
             return doubt(files, windows, self._check_stop, since)
 
     def _last_pass(self) -> float:
@@ -296,14 +314,22 @@ class Mover:
                 line += f", about {text.duration(left / operation.rate)} left"
         self._tell(Progress(line, operation.processed, operation.rate, operation.percent, self._at))
 
+    def _yield(self) -> None:
+        self._insist(lambda: yield_name(self._journal, self._source))
+        self._looks = replace(self._looks, here=self._journal.record.header.parked)
+
+    def _assume(self) -> None:
+        self._insist(lambda: assume_name(self._journal, self._target))
+        self._looks = replace(self._looks, there=self._plan.destination)
+
     def _check_inside(self) -> None:
-        destination, command = self._plan.destination, self._plan.options.check
+        destination, command = self._looks.there, self._plan.options.check
         status = self._target.execute(destination, ["sh", "-c", command])
         if status != 0:
             raise OperationError(f"inside {destination}, {command!r} ended with status {status}")
 
     def _start_target(self) -> None:
-        start(self._target, self._plan.destination, self._looks.at_source, self._on_silence)
+        start(self._target, self._looks.there, self._looks.at_source, self._on_silence)
         self._started_at = time.monotonic()
 
     def _insist(self, action: Callable[[], None]) -> None:
@@ -327,7 +353,7 @@ class Mover:
         raise kind(f"{plan.source} was not moved: {said}; {after}") from error
 
     def _remove_target(self) -> None:
-        insist(lambda: remove_marked(self._target, self._plan.destination, self._plan.token))
+        insist(lambda: remove_marked(self._target, self._looks.there, self._plan.token))
 
     def _check_stop(self) -> None:
         if self._stop.is_set():

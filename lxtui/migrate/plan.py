@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
 
 from lxtui.commands import STOP_SECONDS
 from lxtui.migrate import (
     AUTOSTART,
     COPIED_AT,
     COPY_OF,
+    INCOMING,
     KEPT_STATE,
     KEPT_UNTIL,
     MARK,
@@ -24,7 +24,14 @@ from lxtui.migrate import (
     MOVED_PROJECT,
 )
 from lxtui.migrate.estimate import MIB, Estimate, commands, estimate
-from lxtui.migrate.facts import Finding, Level, MoveFacts, own_devices, target_devices
+from lxtui.migrate.facts import (
+    Finding,
+    Level,
+    MoveFacts,
+    incoming_name,
+    own_devices,
+    target_devices,
+)
 from lxtui.migrate.options import MoveOptions, Transport, Verify
 from lxtui.migrate.preflight import check
 from lxtui.model import Devices, Instance, InstanceSpec, Profile, Ref
@@ -56,6 +63,10 @@ class StepKind(StrEnum):
     FINAL = "final"
     """Copy the last changes, from a source that lies still."""
     VERIFY = "verify"
+    YIELD = "yield"
+    """The source gives up its name and its addresses, as its copy is to have them."""
+    ASSUME = "assume"
+    """The copy takes them."""
     START = "start"
     CHECK = "check"
     DELETE = "delete"
@@ -124,6 +135,11 @@ class MovePlan:
     """What one would type instead; empty where lxc and incus cannot do it."""
 
     @property
+    def exchange(self) -> bool:
+        """Whether the copy takes the place of its original, name and all."""
+        return self.source == self.destination
+
+    @property
     def blockers(self) -> tuple[Finding, ...]:
         """What must be mended first."""
         return tuple(one for one in self.findings if one.level is Level.BLOCKER)
@@ -132,18 +148,19 @@ class MovePlan:
 def plan_move(facts: MoveFacts, token: str) -> MovePlan:
     """The plan of a move; *token* marks the target as made by it."""
     instance, destination, options = facts.instance, facts.destination, facts.options
+    sleeping = {MARK: token, AUTOSTART: "false", **({INCOMING: "true"} if facts.exchange else {})}
     return MovePlan(
         source=instance.ref,
         destination=destination,
         spec=InstanceSpec(
-            ref=destination,
+            ref=_arriving_as(facts, token),
             type=instance.type,
             architecture=instance.architecture,
             ephemeral=instance.ephemeral,
             description=instance.description,
             profiles=facts.profiles,
             # Its autostart sleeps until the move is over: a restarted daemon must not double it.
-            config=MappingProxyType({**_carried(facts), MARK: token, AUTOSTART: "false"}),
+            config=MappingProxyType({**_carried(facts), **sleeping}),
             devices=own_devices(facts),
             instance_only=options.instance_only,
         ),
@@ -156,12 +173,17 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
         options=options,
         original=instance,
         route=route(facts),
-        steps=_steps(facts),
+        steps=_steps(facts, token),
         findings=check(facts, route(facts).transport),
         profiles=facts.new_profiles,
         estimate=estimate(facts),
         commands=commands(facts),
     )
+
+
+def _arriving_as(facts: MoveFacts, token: str) -> Ref:
+    """What the copy is called when it is made."""
+    return incoming_name(facts.instance.ref, token) if facts.exchange else facts.destination
 
 
 def _carried(facts: MoveFacts) -> dict[str, str]:
@@ -222,44 +244,8 @@ def portable(config: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def differences(plan: MovePlan, arrived: Instance) -> tuple[str, ...]:
-    """What of the arrived instance is not as planned; empty when all is well."""
-    spec = plan.spec
-    found = [
-        _difference("type", spec.type, arrived.type),
-        _difference("architecture", spec.architecture, arrived.architecture),
-        _difference("ephemeral", spec.ephemeral, arrived.ephemeral),
-        _difference("profiles", spec.profiles, arrived.profiles),
-        _key_difference("configuration", _fixed(spec.config), _fixed(arrived.config)),
-        # Expanded: Incus writes a root disk that came from a profile into the instance itself.
-        _key_difference("devices", _plain(plan.devices), _plain(arrived.expanded_devices)),
-        _difference(
-            "snapshots", sorted(plan.snapshots), sorted(one.name for one in arrived.snapshots)
-        ),
-    ]
-    return tuple(one for one in found if one)
-
-
-def changed(plan: MovePlan, now: Instance) -> tuple[str, ...]:
-    """What of the source has become another since the plan was made; empty when nothing has."""
-    then = plan.original
-    names = sorted(one.name for one in now.snapshots)
-    same = plan.options.instance_only or names == sorted(plan.snapshots)
-    seen = [
-        _key_difference("configuration", _awake(then.config), _awake(now.config)),
-        _key_difference("devices", _plain(then.devices), _plain(now.devices)),
-        _difference("profiles", then.profiles, now.profiles),
-        "" if same else "snapshots",
-    ]
-    return tuple(one for one in seen if one)
-
-
-def _awake(config: Mapping[str, str]) -> dict[str, str]:
-    """Without what a move itself changes in its source."""
-    return {key: one for key, one in _fixed(config).items() if key not in {MARK, AUTOSTART}}
-
-
-def _steps(facts: MoveFacts) -> tuple[Step, ...]:
+def _steps(facts: MoveFacts, token: str) -> tuple[Step, ...]:
+    copied = _arriving_as(facts, token)
     instance, destination, options = facts.instance, facts.destination, facts.options
     near_live = instance.running and options.gradual
     claim = Step(
@@ -267,12 +253,14 @@ def _steps(facts: MoveFacts) -> tuple[Step, ...]:
         f"{instance.ref} is marked as being moved: no other lxtui touches it",
         "the mark is taken off",
     )
-    copy = Step(StepKind.COPY, _copy_text(facts), f"{destination} is deleted")
+    copy = Step(StepKind.COPY, _copy_text(facts), f"{copied} is deleted")
     stop = Step(StepKind.STOP, f"{instance.ref} is stopped", f"{instance.ref} is started again")
     what = (
         "configuration, devices, profiles and snapshots of the copy are compared, and owner, mode "
         "and size of the files nearest to the root, as many as 0.3 s allow"
     )
+    if facts.exchange:
+        what = "configuration, devices, profiles and snapshots of the copy are compared"
     if options.verify is Verify.FILES:
         what = "configuration, snapshots, and owner, mode and size of every file are compared"
     elif options.verify is Verify.CHECKSUM:
@@ -312,19 +300,39 @@ def _steps(facts: MoveFacts) -> tuple[Step, ...]:
     else:
         steps += [copy]
     steps.append(verify)
+    if facts.exchange:
+        steps += _exchange(facts, copied)
     if instance.running:
         text = f"{destination} is started and runs"
         steps.append(Step(StepKind.START, text, f"{destination} is stopped"))
         if options.check:
             steps.append(Step(StepKind.CHECK, f"inside it, {options.check!r} must succeed", ""))
+    kept = facts.kept_as
     if options.keep_source:
         days = options.keep_days
         time = f", for {days} day{'s' if days != 1 else ''}" if days else ""
-        text = f"{instance.ref} is kept, stopped, as {facts.kept_as.name}{time}"
+        text = f"{instance.ref} is kept, stopped, as {kept.name}{time}"
         steps.append(Step(StepKind.KEEP, text, ""))
     else:
-        steps.append(Step(StepKind.DELETE, f"{instance.ref} is deleted", ""))
+        original = kept if facts.exchange else instance.ref
+        steps.append(Step(StepKind.DELETE, f"{original} is deleted", ""))
     return (*steps, finish)
+
+
+def _exchange(facts: MoveFacts, copied: Ref) -> list[Step]:
+    here, kept = facts.instance.ref, facts.kept_as
+    return [
+        Step(
+            StepKind.YIELD,
+            f"{here} is renamed {kept.name}, and gives up its MAC and static addresses",
+            "it gets its name and its addresses back",
+        ),
+        Step(
+            StepKind.ASSUME,
+            f"{copied} is renamed {here.name}, and gets those addresses",
+            f"it is renamed {copied.name}, without them",
+        ),
+    ]
 
 
 def _copy_text(facts: MoveFacts) -> str:
@@ -333,6 +341,8 @@ def _copy_text(facts: MoveFacts) -> str:
     what = f"what is new of {instance.ref.name}" if facts.options.refresh else instance.ref.name
     along = f" with {count} snapshot{'s' if count != 1 else ''}" if count else ""
     way = route(facts)
+    if facts.exchange:
+        along += f" into pool {facts.options.pool}"
     match way.transport:
         case Transport.RELAY:
             text = (
@@ -351,23 +361,3 @@ def _stop_seconds(instance: Instance) -> int:
     """The instance's own time to shut down, where it has one."""
     own = instance.expanded_config.get("boot.host_shutdown_timeout", "")
     return int(own) if own.isdecimal() else STOP_SECONDS
-
-
-def _fixed(config: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in config.items() if not key.startswith("volatile.")}
-
-
-def _plain(devices: Devices) -> dict[str, dict[str, str]]:
-    return {name: dict(device) for name, device in devices.items()}
-
-
-def _key_difference(what: str, planned: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """The names that differ, without their values: those may be secrets."""
-    names = sorted(
-        key for key in planned.keys() | found.keys() if planned.get(key) != found.get(key)
-    )
-    return f"{what}: {', '.join(names)}" if names else ""
-
-
-def _difference(what: str, planned: object, found: object) -> str:
-    return "" if planned == found else f"{what}: planned {planned!r}, found {found!r}"

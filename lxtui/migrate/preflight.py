@@ -140,19 +140,24 @@ def _belongings(facts: MoveFacts) -> Iterator[Finding]:
 def _connection(facts: MoveFacts) -> Iterator[Finding]:
     source, target = facts.source, facts.target
     if facts.one_server:
-        here, there = facts.instance.ref, facts.destination
+        here = facts.instance.ref
         alias = source.name != target.name
         names = f"{source.name} and {target.name} are the same server, or of one cluster"
         known = f" ({names}: they show one certificate)" if alias else ""
-        if (here.project, here.name) == (there.project, there.name):
+        if facts.exchange:
+            yield ok(f"{here} is copied within one server{known}, and its copy takes its place")
+        elif facts.in_place:
+            copy = facts.options.copy
+            where = f"in pool {facts.pool_here} of" if facts.options.pool and not copy else "on"
+            other = "" if copy else "another pool (--pool), "
             yield blocker(
-                f"{here} is on {target.name} already{known}",
-                f"choose another host, another project there (--target-project), or another name "
-                f"({target.name}:NAME): it cannot be beside itself, not even in another pool",
+                f"{here} is {where} {target.name} already{known}",
+                f"choose {other}another host, another project there (--target-project), or another "
+                f"name ({target.name}:NAME)",
             )
         else:
             yield ok(f"{here} is copied within one server{known}")
-    if facts.beside and not facts.options.copy:
+    if facts.beside and not (facts.options.copy or facts.exchange):
         yield warning(
             f"{facts.destination} gets other MAC addresses, as both are on {target.name} for a "
             f"while",
@@ -269,12 +274,15 @@ def _meanings(facts: MoveFacts) -> Iterator[Finding]:
 
 def _name(facts: MoveFacts) -> Iterator[Finding]:
     destination, target = facts.destination, facts.target
-    here = facts.instance.ref
-    itself = facts.one_server and (here.project, here.name) == (
-        destination.project,
-        destination.name,
-    )
-    if facts.arriving or facts.options.refresh or itself:
+    if facts.arriving or facts.options.refresh:
+        return
+    if facts.in_place:
+        if facts.exchange and facts.kept_as.name in facts.placement.instance_names:
+            yield blocker(
+                f"{target.name} has an instance named {facts.kept_as.name} already, which is what "
+                f"{facts.instance.ref} is called for a while",
+                "rename or delete that one first",
+            )
         return
     if destination.name in facts.placement.instance_names:
         yield blocker(

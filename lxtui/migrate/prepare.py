@@ -16,12 +16,12 @@ from lxtui.clock import utc_now
 from lxtui.commands import CLI
 from lxtui.errors import LxtuiError, NotFoundError, NotTrustedError, OperationError
 from lxtui.migrate import rates
-from lxtui.migrate.facts import MoveFacts
+from lxtui.migrate.facts import MoveFacts, root_pool_name
 from lxtui.migrate.journal import Header, Journal
 from lxtui.migrate.live_checks import possible
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.plan import MovePlan, plan_move, route
-from lxtui.model import Placement, Ref
+from lxtui.model import Instance, Placement, Ref
 
 
 def gather(
@@ -53,6 +53,12 @@ def _origin(source: Backend, project: str) -> Placement:
         return source.placement(project)
     except (NotTrustedError, NotFoundError, OperationError):
         return Placement()
+
+
+def other_pools(backend: Backend, instance: Instance) -> tuple[str, ...]:
+    """The pools of its own host to which an instance could go."""
+    pools = backend.placement(instance.ref.project).pools
+    return tuple(sorted(pools.keys() - {root_pool_name(instance)}))
 
 
 def prepare(

@@ -19,6 +19,7 @@ from lxtui.errors import LxtuiError, NotFoundError
 from lxtui.migrate import AUTOSTART, MARK
 from lxtui.migrate.ending import conclude
 from lxtui.migrate.ends import source_fault
+from lxtui.migrate.exchange import put_back
 from lxtui.migrate.journal import Journal, Record, records
 from lxtui.migrate.looks import LAST_USED
 from lxtui.migrate.mover import Mover, Report
@@ -26,7 +27,7 @@ from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, plan_move
 from lxtui.migrate.prepare import gather
 from lxtui.migrate.report import MoveReport
 from lxtui.migrate.rollback import BEING_UNDONE, as_it_was, take_back
-from lxtui.model import Instance, Progress, StateAction, UnfinishedMove
+from lxtui.model import Instance, Progress, Ref, StateAction, UnfinishedMove
 
 
 def unfinished(folder: Path) -> tuple[list[Record], list[LxtuiError]]:
@@ -51,7 +52,8 @@ def advice(record: Record) -> str:
     if BEING_UNDONE in record.notes:
         return f"{header.source} is being put back; undo goes on"
     if StepKind.START.value in record.begun:
-        return f"{header.destination} may run; resume finishes, undo puts back"
+        copy = f"the copy of {header.source}" if header.exchange else str(header.destination)
+        return f"{copy} may run; resume finishes, undo puts back"
     if StepKind.STOP.value in record.begun:
         return f"{header.source} may be stopped; resume finishes, undo puts back"
     return f"{header.source} is where it was; resume finishes, undo puts back"
@@ -84,6 +86,8 @@ def resume(
         if BEING_UNDONE in journal.record.notes:
             number = journal.record.header.token
             raise LxtuiError(f"the move {number} is being put back: 'lxtui undo {number}' goes on")
+        if _between_names(journal.record):
+            put_back(journal, source)
         plan = _plan_again(journal.record, source, target)
         if plan.blockers:
             raise LxtuiError(
@@ -102,7 +106,7 @@ def undo(folder: Path, token: str, backends: Mapping[str, Backend], report: Repo
             raise LxtuiError(f"the move {header.token} is {journal.record.outcome}")
         if ended(journal.record):
             raise LxtuiError(
-                f"{header.destination} has taken over from {header.source}, which may be gone: "
+                f"{header.destination} has taken over from {header.parked}, which may be gone: "
                 f"'lxtui resume {header.token}' finishes; then move it back if you like"
             )
         left = take_back(journal, source, target, lambda line: report(Progress(line)))
@@ -125,7 +129,9 @@ def _both(record: Record, backends: Mapping[str, Backend]) -> tuple[Backend, Bac
 def _plan_again(record: Record, source: Backend, target: Backend) -> MovePlan:
     """The plan as it was, from the source as it was: our own marks on both ends are no news."""
     header = record.header
-    facts = gather(source, target, header.source, header.options)
+    here, _ = _names(record)
+    facts = gather(source, target, here, header.options)
+    facts = replace(facts, instance=replace(facts.instance, ref=header.source))
     if facts.instance.config.get(MARK, header.token) != header.token:
         raise LxtuiError(f"{header.source} is being moved by somebody else since")
     return plan_move(
@@ -138,9 +144,22 @@ def _plan_again(record: Record, source: Backend, target: Backend) -> MovePlan:
     )
 
 
+def _between_names(record: Record) -> bool:
+    """Whether an exchange of names was begun, and not all of it may be done."""
+    return StepKind.YIELD.value in record.begun and StepKind.START.value not in record.begun
+
+
+def _names(record: Record) -> tuple[Ref, Ref]:
+    """What source and copy are called, outside of an exchange."""
+    header = record.header
+    if header.exchange and StepKind.START.value in record.begun:
+        return header.parked, header.destination
+    return header.source, header.copy
+
+
 def _is_ours(record: Record, target: Backend) -> bool:
     try:
-        arrived = target.instance(record.header.destination)
+        arrived = target.instance(_names(record)[1])
     except NotFoundError:
         return False
     return arrived.config.get(MARK) == record.header.token
@@ -183,10 +202,13 @@ def _check_source(record: Record, source: Backend) -> None:
     if noted is None or StepKind.FINISH.value in record.begun:
         return
     try:
-        source.instance(header.source)
+        original = source.instance(header.parked)
     except NotFoundError:
         return
-    fault = source_fault(source, header.source, text.timestamp(noted), header.token)
+    kept = header.exchange and StepKind.KEEP.value in record.begun
+    if kept and MARK not in original.config and original.stopped:
+        return  # a lost lxtui has ended that step
+    fault = source_fault(source, header.parked, text.timestamp(noted), header.token)
     if fault:
         raise LxtuiError(
             f"{fault}, and {header.destination} has taken over too: decide which of the two to "

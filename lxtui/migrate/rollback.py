@@ -26,6 +26,7 @@ from lxtui.migrate.ends import (
     remove_marked,
     stop_marked,
 )
+from lxtui.migrate.exchange import find, give_back, stop_copy
 from lxtui.migrate.journal import Header, Journal
 from lxtui.migrate.plan import StepKind
 from lxtui.migrate.profiles import remove_profiles
@@ -46,6 +47,9 @@ UNHEARD = "unheard"
 BEING_UNDONE = "being undone"
 """Note in the journal: steps that it calls done may have been undone; there is no way on."""
 
+NAMES_BACK = "names given back"
+"""Note in the journal: an exchange of names was taken back; the mark may have gone since."""
+
 
 def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> tuple[str, ...]:
     """Undo in reverse order; returns what could not be undone, empty when all is as it was.
@@ -58,12 +62,11 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
     """
     header = journal.record.header
     begun = {StepKind(one) for one in journal.record.begun}
-    here, there, token = header.source, header.destination, header.token
+    here, there, token = header.source, header.copy, header.token
     left: list[str] = []
     silent: set[str] = set()
     waits = False
-    with suppress(LxtuiError):  # where it cannot be written, a resumed move looks at the target
-        journal.note(BEING_UNDONE, "yes")
+    _note(journal, BEING_UNDONE)  # where it cannot be written, a resumed move looks at the target
 
     def undo(what: str, backend: Backend, action: Callable[[], None]) -> bool:
         say(f"rolling back: {what}")
@@ -83,6 +86,8 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
         seconds = _SOON if here.host in silent else QUIET_SECONDS
         return undo(f"end the copy to {there}", target, lambda: _end_sink(journal, target, seconds))
 
+    if StepKind.YIELD in begun and (stays := _exchange_back(journal, source, target, undo)):
+        return (*left, *stays)
     if begun & COPYING and _is_gone(source, here):
         undo(f"end the copy to {there}", target, lambda: end_copy(journal, source, target))
         return (*left, *_leave(journal, target))
@@ -132,11 +137,41 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
     return tuple(left)
 
 
+def _note(journal: Journal, name: str) -> None:
+    with suppress(LxtuiError):
+        journal.note(name, "yes")
+
+
+def _exchange_back(
+    journal: Journal,
+    source: Backend,
+    target: Backend,
+    undo: Callable[[str, Backend, Callable[[], None]], bool],
+) -> tuple[str, ...]:
+    """Take an exchange of names back; where that cannot be, how things stay."""
+    header = journal.record.header
+    here, exists = header.source, [True]
+    if NAMES_BACK in journal.record.notes:
+        return ()
+
+    def names() -> None:
+        exists.append(give_back(journal, source))
+        _note(journal, NAMES_BACK)
+
+    if not undo(f"stop the copy of {here}", source, lambda: stop_copy(source, header)):
+        return (f"{here} stays stopped, as its copy may run",)
+    if not undo(f"give {here} its name back", source, names):
+        return (f"{here} stays stopped, perhaps as {header.parked.name}",)
+    return () if exists[-1] else _leave(journal, target)
+
+
 def as_it_was(header: Header) -> str:
     """How things are after a way back that has left nothing undone."""
     if header.options.refresh:
         return f"is as it was; {header.destination} may be half refreshed: refresh it again"
     state = "runs" if header.was_running else "is"
+    if header.exchange:
+        return f"{state} where it was, nothing is left of its copy"
     return f"{state} where it was, nothing is left on {header.destination.host}"
 
 
@@ -154,7 +189,10 @@ def _is_gone(backend: Backend, ref: Ref) -> bool:
 def _leave(journal: Journal, target: Backend) -> tuple[str, ...]:
     """Leave the copy of a source that is gone: it may be all that there is of the instance."""
     header = journal.record.header
-    here, there = header.source, header.destination
+    here, there = header.source, header.copy
+    if header.exchange:
+        with suppress(LxtuiError):
+            there = find(target, header)[1] or there
     try:
         if target.instance(there).config.get(MARK) == header.token:
             insist(lambda: release(target, there, header.token, header.autostart))
@@ -190,4 +228,4 @@ def _end_sink(journal: Journal, target: Backend, seconds: float) -> None:
     header = journal.record.header
     if number := journal.record.notes.get(TARGET_OPERATION):
         end_operation(target, number, seconds)
-    quiesce(target, header.destination, header.token, seconds)
+    quiesce(target, header.copy, header.token, seconds)

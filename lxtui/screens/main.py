@@ -28,7 +28,7 @@ from lxtui.query import parse
 from lxtui.screens.details import details_page
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
 from lxtui.screens.help import help_page
-from lxtui.screens.move import MoveDialog, PlanMove, Submit
+from lxtui.screens.move import MoveDialog, OtherPools, PlanMove, Submit
 from lxtui.screens.move_many import MoveManyDialog, Survey
 from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.widgets.fleet_table import FleetTable
@@ -42,6 +42,7 @@ class Wiring:
 
     submit: Submit
     plan_move: PlanMove
+    other_pools: OtherPools
     survey: Survey
     cancel_job: Callable[[int], None]
     refresh: Callable[[], None]
@@ -216,7 +217,14 @@ class MainScreen(Screen[None]):
             )
         else:
             only = known[next(iter(marked))] if marked else instance
-            dialog = MoveDialog(only, hosts, wiring.plan_move, wiring.submit, wiring.cancel_job)
+            dialog = MoveDialog(
+                only,
+                hosts,
+                wiring.plan_move,
+                wiring.other_pools,
+                wiring.submit,
+                wiring.cancel_job,
+            )
         self.app.push_screen(dialog)
 
     def _submit_many(self, command: Command | MoveMany) -> int:

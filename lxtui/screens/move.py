@@ -9,7 +9,8 @@ so it runs in a worker thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from threading import Thread
 
 from rich.text import Text
@@ -30,9 +31,19 @@ from lxtui.migrate.plan import MovePlan
 from lxtui.model import FleetSnapshot, Host, Instance, Job, JobState, Ref
 
 PlanMove = Callable[[Ref, str, MoveOptions], MovePlan]
+OtherPools = Callable[[Instance], Sequence[str]]
+"""The pools of an instance's own host in which it is not; LxtuiError when they cannot be had."""
 Submit = Callable[[Command | MoveMany], int]
 
 _MARKS = {"done": ("✓", "green"), "now": ("▸", "yellow"), "next": ("·", "dim")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where it may go: another host, or another pool of its own."""
+
+    host: Host
+    pool: str = ""
 
 
 class MoveDialog(ModalScreen[None]):
@@ -56,18 +67,28 @@ class MoveDialog(ModalScreen[None]):
             self.options = options
             self.plan = plan
 
+    class Pools(Message):
+        """The other pools of its own host are known."""
+
+        def __init__(self, names: Sequence[str]) -> None:
+            super().__init__()
+            self.names = names
+
     def __init__(
         self,
         instance: Instance,
         hosts: Sequence[Host],
         plan: PlanMove,
+        pools: OtherPools,
         submit: Submit,
         cancel: Callable[[int], None],
     ) -> None:
         super().__init__()
         self._instance = instance
-        self._hosts = [host for host in hosts if host.name != instance.ref.host]
+        self._own = next((host for host in hosts if host.name == instance.ref.host), None)
+        self._places = [_Place(host) for host in hosts if host is not self._own]
         self._plan_move = plan
+        self._pools = pools
         self._submit = submit
         self._cancel = cancel
         self._options = MoveOptions()
@@ -82,7 +103,7 @@ class MoveDialog(ModalScreen[None]):
             box.border_subtitle = "enter moves · escape closes"
             yield Static(wishes(self._options), id="wishes")
             with Horizontal():
-                yield OptionList(*map(_option, self._hosts), id="targets")
+                yield OptionList(*map(_option, self._places), id="targets")
                 with VerticalScroll(id="plan-scroll"):
                     yield Static(id="plan")
             yield Label("", id="progress")
@@ -92,11 +113,27 @@ class MoveDialog(ModalScreen[None]):
         targets = self.query_one("#targets", OptionList)
         targets.border_title = "to host"
         targets.focus()
-        online = [at for at, host in enumerate(self._hosts) if host.online]
+        online = [at for at, place in enumerate(self._places) if place.host.online]
         if online:
             targets.highlighted = online[0]
         else:
             self._write("#plan", Content.styled("no other host answers", "yellow"))
+        Thread(target=self._ask_pools, name="pools", daemon=True).start()
+
+    def _ask_pools(self) -> None:
+        with suppress(LxtuiError):  # then other hosts are all that is offered
+            self.post_message(self.Pools(self._pools(self._instance)))
+
+    def on_move_dialog_pools(self, message: MoveDialog.Pools) -> None:
+        """Offer its own host too, with each other pool."""
+        if self._own is None:
+            return
+        targets = self.query_one("#targets", OptionList)
+        for name in message.names:
+            self._places.append(_Place(self._own, name))
+            targets.add_option(_option(self._places[-1]))
+        if targets.highlighted is None and message.names:
+            targets.highlighted = len(self._places) - len(message.names)
 
     def on_option_list_option_highlighted(self) -> None:
         """Show the plan of that host."""
@@ -115,15 +152,20 @@ class MoveDialog(ModalScreen[None]):
         if self._job is None and at is not None:
             self._plan = None
             self._write("#progress", Content(""))
-            host = self._hosts[at].name
-            self._write("#plan", Content(f"checking {self._instance.ref.host} and {host} …"))
-            self._make_plan(host)
+            place = self._places[at]
+            here, there = self._instance.ref.host, place.host.name
+            both = here if here == there else f"{here} and {there}"
+            self._write("#plan", Content(f"checking {both} …"))
+            self._make_plan(place)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Go, if the plan of that host has no blocker."""
         plan = self._plan
-        host = self._hosts[event.option_index].name
+        place = self._places[event.option_index]
+        host = place.host.name
         if self._job is not None or plan is None or plan.destination.host != host:
+            return
+        if plan.options.pool != place.pool:
             return
         if plan.blockers:
             self.app.bell()
@@ -158,9 +200,9 @@ class MoveDialog(ModalScreen[None]):
         if self._job is not None:
             self._cancel(self._job)
 
-    def _make_plan(self, host: str) -> None:
+    def _make_plan(self, place: _Place) -> None:
         """Plan in a thread that the program does not wait for: the host may hang."""
-        options = self._options
+        host, options = place.host.name, replace(self._options, pool=place.pool)
 
         def ask() -> None:
             try:
@@ -174,9 +216,11 @@ class MoveDialog(ModalScreen[None]):
     def on_move_dialog_planned(self, message: MoveDialog.Planned) -> None:
         """Show the plan, if it is still the one that is asked for."""
         at = self.query_one("#targets", OptionList).highlighted
-        if self._job is not None or at is None or message.options != self._options:
+        if self._job is not None or at is None:
             return
-        if self._hosts[at].name == message.host:
+        place = self._places[at]
+        asked = (place.host.name, replace(self._options, pool=place.pool))
+        if asked == (message.host, message.options):
             self._show_plan(message.plan)
 
     def _show_plan(self, plan: MovePlan | LxtuiError) -> None:
@@ -190,7 +234,10 @@ class MoveDialog(ModalScreen[None]):
         self.query_one(where, Static).update(content)
 
 
-def _option(host: Host) -> Option:
+def _option(place: _Place) -> Option:
+    host = place.host
+    if place.pool:
+        return Option(Content.assemble(host.name, (f"  pool {place.pool}", "dim")))
     about = f"{host.kind} {host.version}" if host.online else host.status.value
     return Option(Content.assemble(host.name, (f"  {about}", "dim")), disabled=not host.online)
 

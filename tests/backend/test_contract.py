@@ -104,6 +104,20 @@ def test_configuration_keys_are_set_and_removed(side: Side) -> None:
     assert dict(side.backend.instance(ref).config) == before
 
 
+def test_devices_are_put_in_place_of_others(side: Side) -> None:
+    """Reconfigure sets keys and replaces the instance's own devices, both at once."""
+    ref = side.make(False)
+    before = side.backend.instance(ref)
+    device = {"type": "none"}
+    side.backend.reconfigure(ref, {"user.test": "yes"}, {**before.devices, "odd": device})
+    now = side.backend.instance(ref)
+    assert now.config["user.test"] == "yes"
+    assert now.devices == {**before.devices, "odd": device}
+    side.backend.reconfigure(ref, {"user.test": None}, before.devices)
+    assert side.backend.instance(ref).devices == before.devices
+    assert side.backend.instance(ref).config == before.config
+
+
 def test_a_key_that_is_set_can_keep_a_writer_away(side: Side) -> None:
     """set_config with *unless* changes nothing where that key is set."""
     ref = side.make(False)

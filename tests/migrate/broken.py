@@ -24,7 +24,7 @@ from tests.lab.lab import Host, Lab
 from tests.lab.rest import instance
 from tests.lab.tools import wait_until
 from tests.migrate.faults import FAULTS, kill_lxtui
-from tests.migrate.scene import END, PROFILE, PROGRAM, Cell, Fault, Scene
+from tests.migrate.scene import END, OTHER_POOL, PROFILE, PROGRAM, Cell, Fault, Scene
 
 _FILES = ("/root/one", "/root/two", "/etc/three")
 
@@ -35,6 +35,9 @@ def run_cell(lab: Lab, cell: Cell, folder: Path) -> str:
     fault = FAULTS[cell.fault]
     try:
         fault.prepare(scene)
+        if cell.mode == OTHER_POOL:
+            body = {"name": OTHER_POOL, "driver": "dir", "config": {}}
+            scene.source.api.call("POST", "/1.0/storage-pools", body)
         _make(scene)
         with never_two(scene.name):
             said = _break(scene, fault)
@@ -50,6 +53,8 @@ def run_cell(lab: Lab, cell: Cell, folder: Path) -> str:
         for host in lab.hosts:
             wait_until(partial(_deleted, host, scene.name), 30, 1)
         fault.clean(scene)
+        if cell.mode == OTHER_POOL:
+            scene.source.api.call("DELETE", f"/1.0/storage-pools/{OTHER_POOL}")
 
 
 def _story(scene: Scene) -> str:
@@ -60,7 +65,9 @@ def _story(scene: Scene) -> str:
 
 def _deleted(host: Host, name: str) -> bool:
     try:
-        host.delete(name)
+        for one in host.instances():
+            if one == name or one.startswith(f"{name}-"):
+                host.delete(one)
     except ApiError:  # it is busy for as long as a copy of it has not ended
         return False
     return True
@@ -78,12 +85,14 @@ def _make(scene: Scene) -> None:
         host.write_file(name, path, content)
         scene.sums[path] = hashlib.sha256(content).hexdigest()
     host.set_state(name, "start")
+    scene.mac = host.api.get(instance(name))["config"]["volatile.eth0.hwaddr"]
 
 
 def _break(scene: Scene, fault: Fault) -> str:
     """Move, and break it at the moment; returns how lxtui took it."""
     cell = scene.cell
-    arguments = ["move", f"{cell.source}:{scene.name}", cell.target, "--mode", cell.mode]
+    arguments = ["move", f"{cell.source}:{scene.name}", cell.target]
+    arguments += ["--pool" if cell.mode == OTHER_POOL else "--mode", cell.mode]
     scene.move = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments, *scene.arguments],
         env=dict(scene.environment),
@@ -175,10 +184,25 @@ def _check(scene: Scene, fault: Fault) -> str:
     for end in (scene.source, scene.target):
         busy = _operations(end, name)
         assert not busy, f"{end.name}: {busy}"
-        if end is not host and cell.fault != "name-taken":
+        if cell.mode == OTHER_POOL:
+            _check_alone(scene)
+        elif end is not host and cell.fault != "name-taken":
             left = list(end.plan.directory.glob(f"storage-pools/*/containers*/{name}"))
             assert not left, f"left on the disk: {left}"
+    if cell.mode == OTHER_POOL:
+        pool = host.api.get(instance(name))["expanded_devices"]["root"]["pool"]
+        return "moved" if pool == OTHER_POOL else "back"
     return "moved" if host is scene.target else "back"
+
+
+def _check_alone(scene: Scene) -> None:
+    """Of an exchange of names nothing is left, and the MAC address is what it was."""
+    host, name = scene.source, scene.name
+    others = [one for one in host.instances() if one.startswith(f"{name}-")]
+    assert not others, f"left: {others}"
+    left = list(host.plan.directory.glob(f"storage-pools/*/containers*/{name}*"))
+    assert len(left) == 1, f"on the disk: {left}"
+    assert host.api.get(instance(name))["config"]["volatile.eth0.hwaddr"] == scene.mac
 
 
 def _config(host: Host, name: str) -> dict[str, str]:
@@ -214,9 +238,9 @@ def never_two(name: str) -> Iterator[None]:
             pids = _pids()
             settled.intersection_update(pids)
             found = filter(None, map(_monitored, pids - settled))
-            running = {folder for folder, one in found if one == name}
+            running = {one for one in found if one[1] == name or one[1].startswith(f"{name}-")}
             if len(running) > 1:
-                twice.append(", ".join(sorted(running)))
+                twice.append(", ".join(map(" ".join, sorted(running))))
 
     thread = threading.Thread(target=look)
     thread.start()

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.migrate.faults import FAULTS
-from tests.migrate.scene import Cell
+from tests.migrate.scene import OTHER_POOL, Cell
 
 WHOLE = "whole"
 """Chooses every cell."""
+WITHIN = (("lxd1", "lxd1"), ("incus1", "incus1"))
+"""Moves to another pool of the same server, in which name and project stay."""
 ROUTES = (("lxd1", "lxd2"), ("lxd1", "incus1"), ("incus1", "lxd2"))
 MOMENTS = {
     "cold": ("claim", "stop", "copy", "copy+", "verify", "start", "delete", "finish"),
@@ -22,6 +24,20 @@ MOMENTS = {
     ),
 }
 """Steps as the journal calls them, at their begin; with ``+`` when a copy of theirs is at work."""
+
+
+WITHIN_MOMENTS = (
+    *("claim", "stop", "copy", "copy+", "verify", "yield", "assume", "start", "delete", "finish"),
+)
+WITHIN_FAULTS = {
+    "lxtui-killed": frozenset(WITHIN_MOMENTS),
+    "source-killed": frozenset(WITHIN_MOMENTS),
+    "link-cut": frozenset({"yield", "assume", "start", "delete"}),
+    "untrusted": frozenset({"copy+", "yield", "assume", "start", "delete"}),
+    "source-started": frozenset({"verify", "yield"}),
+    "source-changed": frozenset({"verify", "yield"}),
+}
+"""What is broken there, and when; the rest needs two hosts."""
 
 
 def possible(cell: Cell) -> bool:
@@ -46,7 +62,17 @@ def cells() -> list[Cell]:
                     turn = "undo" if (len(found) + len(moment)) % 2 else "resume"
                     verbs = FAULTS[fault].recoveries or (turn,)
                     found += [Cell(fault, moment, source, target, mode, one) for one in verbs]
-    return [cell for cell in found if possible(cell)]
+    return [cell for cell in found if possible(cell)] + _within()
+
+
+def _within() -> list[Cell]:
+    found: list[Cell] = []
+    for source, target in WITHIN:
+        for fault, moments in WITHIN_FAULTS.items():
+            for number, moment in enumerate(one for one in WITHIN_MOMENTS if one in moments):
+                verbs = FAULTS[fault].recoveries or (("resume", "undo")[number % 2],)
+                found += [Cell(fault, moment, source, target, OTHER_POOL, one) for one in verbs]
+    return found
 
 
 def chosen(words: str, part: str = "0/1") -> list[Cell]:
@@ -69,11 +95,14 @@ def chosen(words: str, part: str = "0/1") -> list[Cell]:
 def table(results: Mapping[Cell, str]) -> str:
     """Rows of fault and moment, columns of route and mode; each field says what came of it."""
     columns = [(f"{source}→{target}", mode) for source, target in ROUTES for mode in MOMENTS]
+    columns += [(f"{source}→{target}", OTHER_POOL) for source, target in WITHIN]
     lines = [
         "| fault | at | " + " | ".join(f"{route} {mode}" for route, mode in columns) + " |",
         "|" + "---|" * (len(columns) + 2),
     ]
     order = [*MOMENTS["near-live"]]
+    after = order.index("verify") + 1
+    order[after:after] = ["yield", "assume"]
     rows = sorted(
         {cell.row for cell in results},
         key=lambda row: (list(FAULTS).index(row[0]), order.index(row[1])),

@@ -26,6 +26,8 @@ sys.exit(cli.main())
 """
 """lxtui with less patience: the time it gives to a dead host is not what is tested."""
 PROFILE = "matrix"
+OTHER_POOL = "other-pool"
+"""Stands for a mode: a cold move to another pool of the same server."""
 END = 180.0
 
 
@@ -66,6 +68,7 @@ class Scene:
     move: subprocess.Popen[str] | None = None
     sums: dict[str, str] = field(default_factory=dict)
     arguments: list[str] = field(default_factory=list)
+    mac: str = ""
     said: list[str] = field(default_factory=list)
     """By lxtui, each time that it was started."""
 

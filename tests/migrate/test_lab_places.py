@@ -75,22 +75,65 @@ def test_a_move_within_one_server(
     assert host.status(name) is None
 
 
-def test_another_pool_needs_another_name(
+def _identity(backend: Backend, ref: Ref) -> dict[str, str]:
+    """What the network and cloud-init know it by."""
+    config = backend.instance(ref).config
+    keys = ("volatile.eth0.hwaddr", "volatile.cloud-init.instance-id")
+    return {key: config[key] for key in keys}
+
+
+def test_another_pool_keeps_name_and_addresses(
     host: Host, backends: dict[str, Backend], make_instance: MakeInstance, tmp_path: Path
 ) -> None:
-    """Within one project the pool changes along with the name; a failure puts all back."""
+    """Its copy takes its place with MAC and static address; a failure gives both back."""
+    name, backend = make_instance(host, start=False), backends[host.name]
+    ref = Ref(host.name, "default", name)
+    kept = ref._replace(name=f"{name}-moved")
+    address = host.plan.containers.replace(".1/24", ".77")
+    nic = {**backend.instance(ref).expanded_devices["eth0"], "ipv4.address": address}
+    backend.reconfigure(ref, {}, {"eth0": nic})
+    host.set_state(name, "start")
+    host.exec(name, ["sh", "-c", "printf content >/root/file"])
+    backend.wait(backend.create_snapshot(ref, "before"))
+    before, others = _identity(backend, ref), host.instances().keys()
+    with pytest.raises(LxtuiError, match=f"is in pool default of {host.name} already"):
+        _move(backends, ref, MoveOptions(pool="default"), tmp_path)
+
+    def seen(pool: str) -> None:
+        arrived = backend.instance(ref)
+        assert arrived.running
+        assert arrived.expanded_devices["root"]["pool"] == pool
+        assert arrived.devices["eth0"]["ipv4.address"] == address
+        assert [one.name for one in arrived.snapshots] == ["before"]
+        assert not [key for key in arrived.config if key.startswith("user.lxtui.")]
+        assert _identity(backend, ref) == before
+        assert host.wait_address(name) == address
+        assert host.exec(name, ["cat", "/root/file"]).stdout == "content"
+
+    with pytest.raises(LxtuiError, match=r"status 1.*runs where it was, nothing is left of its"):
+        _move(backends, ref, MoveOptions(pool="second", check="false"), tmp_path)
+    seen("default")
+    assert host.instances().keys() == others
+    try:
+        _move(backends, ref, MoveOptions(pool="second", keep_source=True), tmp_path)
+        seen("second")
+        assert backend.instance(kept).stopped
+    finally:
+        host.delete(kept.name)
+    gradual = MoveOptions(pool="default", mode=Mode.NEAR_LIVE)
+    _move(backends, ref, gradual, tmp_path)
+    seen("default")
+    assert host.instances().keys() == others
+
+
+def test_another_name_in_another_pool(
+    host: Host, backends: dict[str, Backend], make_instance: MakeInstance, tmp_path: Path
+) -> None:
+    """Within one project the pool may change along with the name."""
     name = make_instance(host)
     ref = Ref(host.name, "default", name)
-    with pytest.raises(LxtuiError, match=f"{ref} is on {host.name} already.*{host.name}:NAME"):
-        _move(backends, ref, MoveOptions(pool="second"), tmp_path)
     other = MoveOptions(pool="second", name=f"{name}-b")
     try:
-        with pytest.raises(LxtuiError, match=r"ended with status 1.*runs where it was"):
-            _move(
-                backends, ref, MoveOptions(pool="second", name=other.name, check="false"), tmp_path
-            )
-        assert host.status(name) == "Running"
-        assert host.status(other.name) is None
         _move(backends, ref, other, tmp_path)
         arrived = backends[host.name].instance(ref._replace(name=other.name))
         assert arrived.running

@@ -18,9 +18,9 @@ from tests.lab.lab import Host, Lab
 from tests.lab.tools import run, which
 from tests.migrate.broken import never_two, run_cell
 from tests.migrate.conftest import RESULTS
-from tests.migrate.matrix import ROUTES, chosen
+from tests.migrate.matrix import ROUTES, WITHIN, chosen
 from tests.migrate.run_matrix import OUTCOME
-from tests.migrate.scene import Cell
+from tests.migrate.scene import OTHER_POOL, Cell
 
 WORDS = os.environ.get("LXTUI_MATRIX", "")
 PART = (
@@ -39,6 +39,8 @@ PART = (
     ("source-started", "verify", 2, "cold", "undo"),
     ("source-deleted", "start", 1, "cold", "undo"),
     ("source-changed", "verify", 0, "near-live", "undo"),
+    ("lxtui-killed", "assume", 3, OTHER_POOL, "resume"),
+    ("source-killed", "start", 4, OTHER_POOL, "undo"),
 )
 
 
@@ -46,7 +48,7 @@ def _chosen() -> list[Cell]:
     if WORDS:
         return chosen(WORDS, os.environ.get("LXTUI_MATRIX_PART", "0/1"))
     return [
-        Cell(fault, moment, *ROUTES[route], mode, recovery)
+        Cell(fault, moment, *(*ROUTES, *WITHIN)[route], mode, recovery)
         for fault, moment, route, mode, recovery in PART
     ]
 

@@ -25,9 +25,10 @@ from lxtui.errors import (
     OperationError,
 )
 from lxtui.migrate import MARK, ends
+from lxtui.migrate.compared import differences
 from lxtui.migrate.mover import Mover, Report
 from lxtui.migrate.options import MoveOptions
-from lxtui.migrate.plan import MovePlan, differences
+from lxtui.migrate.plan import MovePlan
 from lxtui.migrate.prepare import begin, prepare
 from lxtui.migrate.report import MoveReport
 from lxtui.model import (

@@ -33,9 +33,10 @@ def _on_one_server(**options: Any) -> MoveFacts:
 
 
 def test_beside_itself_it_needs_another_name_or_project() -> None:
-    """Within one server only a move to the very same name and project is refused."""
+    """Within one server only a move to the very same name, project and pool is refused."""
     assert "a:web1 is on a already" in _said(_on_one_server(), Level.BLOCKER)
-    assert "a:web1 is on a already" in _said(_on_one_server(pool="default"), Level.BLOCKER)
+    same = _said(_on_one_server(pool="default"), Level.BLOCKER)
+    assert "a:web1 is in pool default of a already" in same
     assert _said(_on_one_server(name="web2"), Level.BLOCKER) == ""
     assert _said(_on_one_server(project="other"), Level.BLOCKER) == ""
 

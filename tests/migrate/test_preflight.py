@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from lxtui.migrate import MARK
+from lxtui.migrate.compared import differences
 from lxtui.migrate.facts import Level, MoveFacts
 from lxtui.migrate.options import Transport
-from lxtui.migrate.plan import Route, StepKind, differences, plan_move, portable
+from lxtui.migrate.plan import Route, StepKind, plan_move, portable
 from lxtui.migrate.preflight import check
 from lxtui.model import (
     Host,

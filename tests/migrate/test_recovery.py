@@ -39,6 +39,7 @@ CHANGING = (
     "delete_instance",
     "rename_instance",
     "set_config",
+    "reconfigure",
     "accept",
     "offer",
     "wait",
@@ -111,7 +112,7 @@ class Scene:
     def die(self, monkeypatch: pytest.MonkeyPatch, at: int) -> int:
         """Move, and die at moment *at*; returns how many moments there were."""
         bomb = Bomb(at)
-        a, b = self.backends().values()
+        a, b = self.ends()
         plan = prepare(a, b, SOURCE, self.options)
         for backend in (a, b):
             for name in CHANGING:
@@ -125,6 +126,11 @@ class Scene:
             except Killed:
                 pass
         return bomb.moments
+
+    def ends(self) -> tuple[DemoBackend, DemoBackend]:
+        """Fresh connections to where it is and where it goes."""
+        a, b = self.backends().values()
+        return a, b
 
     def backends(self) -> dict[str, DemoBackend]:
         """Fresh connections, as another process has them."""
@@ -150,7 +156,7 @@ def _die(*_: object) -> None:
     raise Killed
 
 
-def _fail(_: Mover) -> None:
+def _fail(*_: object) -> None:
     raise LxtuiError("not this time")
 
 

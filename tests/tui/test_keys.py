@@ -11,7 +11,7 @@ from lxtui.actions import ACTIONS
 from lxtui.commands import Move
 from lxtui.config import Settings
 from lxtui.migrate import MARK
-from lxtui.model import Instance, JobState, Profile, Ref
+from lxtui.model import Instance, JobState, Pool, Profile, Ref
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
 from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
@@ -198,6 +198,33 @@ def test_move_by_keys() -> None:
         await until(pilot, lambda: isinstance(stage.app.screen, MainScreen))
         table = _main(stage).query_one(FleetTable)
         await until(pilot, lambda: table.selected == Ref("kyoto", "default", "web1"))
+
+    stage.run(script)
+
+
+def test_another_pool_of_the_same_host_is_offered() -> None:
+    """Below the hosts are the other pools of its own; enter moves it there, name and all."""
+    stage = Stage()
+    oslo = stage.demo.daemons["oslo"]
+    oslo.pools["fast"] = Pool("zfs", 10**12, frozenset())
+
+    async def script(pilot: Pilot[None]) -> None:
+        _select(stage, "oslo", "web1")
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(stage.app.screen, MoveDialog))
+        targets = stage.app.screen.query_one(OptionList)
+        await until(pilot, lambda: str(targets.options[-1].prompt) == "oslo  pool fast")
+        await pilot.press("end")
+        plan = stage.app.screen.query_one("#plan", Static)
+        await until(pilot, lambda: "is renamed web1-moved" in str(plan.render()))
+        await pilot.press("enter")
+        progress = stage.app.screen.query_one("#progress", Static)
+        await until(pilot, lambda: "oslo:web1 is now in pool fast" in str(progress.render()))
+        moved = oslo.instances[Ref("oslo", "default", "web1")]
+        assert moved.running
+        assert moved.expanded_devices["root"]["pool"] == "fast"
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(stage.app.screen, MainScreen))
 
     stage.run(script)
 
