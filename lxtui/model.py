@@ -334,6 +334,17 @@ class Pool:
     """Bytes; pools on one disk count the same bytes."""
     volumes: frozenset[str] | None = None
     """Its custom volumes."""
+    members: frozenset[str] = frozenset()
+    """The members of a cluster that have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One server of a cluster."""
+
+    status: str
+    """``Online``, ``Offline``, ``Evacuated``…"""
+    architecture: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +388,8 @@ class Placement:
     """By the names of ``GET /1.0/projects/NAME/state``: ``instances``, ``memory``, …"""
     addresses: tuple[StaticAddress, ...] = ()
     """In its networks, of whatever project the instances are."""
+    members: Mapping[str, Member] = field(default_factory=_none)
+    """Of the cluster; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,3 +440,5 @@ class InstanceSpec:
     """It exists already: bring it up to date instead of making it."""
     inconsistent: bool = False
     """The source runs: files that vanish while they are copied are no error."""
+    member: str = ""
+    """Of the cluster on which it is made; empty: the cluster chooses."""

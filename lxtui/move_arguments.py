@@ -25,6 +25,7 @@ def add_move(sub: argparse.ArgumentParser) -> None:
         help="bring a copy that lxtui made of it earlier up to date (implies --copy)",
     )
     sub.add_argument("--target-project", default="", help="the project there")
+    sub.add_argument("--member", default="", help="the member of the cluster there")
 
 
 def add_evacuate(sub: argparse.ArgumentParser) -> None:
@@ -38,7 +39,7 @@ def add_evacuate(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--keep-going", action="store_true", help="move whatever can be moved")
     sub.add_argument("--force", action="store_true", help="kill what does not stop")
     _add_shared(sub)
-    sub.set_defaults(copy=False, refresh=False, target_project="", instance="")
+    sub.set_defaults(copy=False, refresh=False, target_project="", member="", instance="")
 
 
 def move_options(options: argparse.Namespace, name: str = "") -> MoveOptions:
@@ -66,6 +67,7 @@ def move_options(options: argparse.Namespace, name: str = "") -> MoveOptions:
         name=name,
         project=options.target_project,
         pool=options.pool,
+        member=options.member,
         check=options.check,
         config=tuple(options.config),
         profiles=() if options.no_profiles else tuple(options.profile) or None,

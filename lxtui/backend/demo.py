@@ -489,6 +489,7 @@ class DemoBackend:
                     expanded_devices=_expanded(daemon, spec.profiles, spec.devices),
                     profiles=spec.profiles,
                     snapshots=left,
+                    location=spec.member or original.location,
                     ipv4=(),
                     ipv6=(),
                 )

@@ -48,6 +48,7 @@ from lxtui.model import (
     Instance,
     InstanceSpec,
     Kind,
+    Member,
     MigrationOffer,
     Operation,
     Placement,
@@ -344,7 +345,14 @@ class LxdBackend:
             project=wire.strings(self._tolerated(f"projects/{_quoted(project)}", {}).get("config")),
             quotas=wire.quotas_from(self._tolerated(f"projects/{_quoted(project)}/state", {})),
             addresses=wire.static_addresses(instances, projects, project),
+            members=self._members(),
         )
+
+    def _members(self) -> dict[str, Member]:
+        if not self._known().clustered:
+            return {}
+        entries = self._tolerated("cluster/members", {"recursion": "1"}, ())
+        return {str(entry["server_name"]): wire.member_from(entry) for entry in entries}
 
     def _pool(self, entry: Mapping[str, Any], project: str) -> Pool:
         path = f"storage-pools/{_quoted(str(entry['name']))}"
@@ -496,7 +504,8 @@ class LxdBackend:
                 **source,
             },
         }
-        return self._begin("post", "instances", _project(spec.ref), body)
+        where = {"target": spec.member} if spec.member else {}
+        return self._begin("post", "instances", {**_project(spec.ref), **where}, body)
 
     @property
     def _command(self) -> str:

@@ -18,6 +18,7 @@ from lxtui.model import (
     Host,
     HostStatus,
     Instance,
+    Member,
     Network,
     Operation,
     Pool,
@@ -130,7 +131,13 @@ def pool_from(entry: Json, resources: Json, volumes: Iterable[Any] | None) -> Po
     # A driver that does not know answers with zeros.
     free = max(total - used, 0) if total and used is not None else None
     names = None if volumes is None else frozenset(map(last_part, volumes))
-    return Pool(str(entry.get("driver", "")), free, names)
+    members = frozenset(map(str, entry.get("locations") or ()))
+    return Pool(str(entry.get("driver", "")), free, names, members)
+
+
+def member_from(entry: Json) -> Member:
+    """A member of a cluster."""
+    return Member(str(entry.get("status", "")), str(entry.get("architecture", "")))
 
 
 def network_from(entry: Json) -> Network:

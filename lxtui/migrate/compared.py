@@ -23,6 +23,7 @@ def differences(plan: MovePlan, arrived: Instance) -> tuple[str, ...]:
         _difference("architecture", spec.architecture, arrived.architecture),
         _difference("ephemeral", spec.ephemeral, arrived.ephemeral),
         _difference("profiles", spec.profiles, arrived.profiles),
+        _difference("member", spec.member, arrived.location) if spec.member else "",
         _key_difference("configuration", _fixed(spec.config), _fixed(arrived.config)),
         # Expanded: Incus writes a root disk that came from a profile into the instance itself.
         _key_difference("devices", _plain(plan.devices), _plain(arrived.expanded_devices)),

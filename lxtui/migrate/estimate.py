@@ -101,11 +101,14 @@ def commands(facts: MoveFacts) -> tuple[str, ...]:
     cli, here, there = CLI[facts.source.kind], facts.instance.ref, facts.destination
     options, running = facts.options, facts.instance.running
     if facts.exchange:
-        move = here.command(f"{cli} move", f" --storage {options.pool}")
+        where = f" --target {options.member}" if options.member else ""
+        where += f" --storage {options.pool}" if options.pool else ""
+        move = here.command(f"{cli} move", where)
         around = [here.command(f"{cli} {verb}") for verb in ("stop", "start")]
         return (around[0], move, around[1]) if running else (move,)
     words = [f" {there.host.partition('@')[0]}:{there.name}"]
     words += [f"--storage {options.pool}"] if options.pool else []
+    words += [f"--target {options.member}"] if options.member else []
     words += ["--instance-only"] if options.instance_only else []
     words += [f"--config {one}" for one in options.config]
     words += [f"--profile {one}" for one in options.profiles or ()]

@@ -118,7 +118,11 @@ class MoveFacts:
     def exchange(self) -> bool:
         """Whether a copy takes the instance's place: both then exchange their names."""
         asked = self.options
-        return self.in_place and not asked.copy and asked.pool not in {"", self.pool_here}
+        elsewhere = asked.pool not in {"", self.pool_here} or asked.member not in {
+            "",
+            self.instance.location,
+        }
+        return self.in_place and not asked.copy and elsewhere
 
     @property
     def destination(self) -> Ref:

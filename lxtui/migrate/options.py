@@ -78,6 +78,8 @@ class MoveOptions:
     project: str = ""
     pool: str = ""
     """Of the root disk at the target."""
+    member: str = ""
+    """Of the cluster at the target; empty: the cluster chooses."""
     check: str = ""
     """A shell command that must succeed inside the started target."""
     config: tuple[str, ...] = ()

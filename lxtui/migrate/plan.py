@@ -163,6 +163,8 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
             config=MappingProxyType({**_carried(facts), **sleeping}),
             devices=own_devices(facts),
             instance_only=options.instance_only,
+            # Another pool is no reason to go to another member.
+            member=options.member or (instance.location if _stays(facts) else ""),
         ),
         devices=target_devices(facts),
         snapshots=() if options.instance_only else tuple(one.name for one in instance.snapshots),
@@ -184,6 +186,10 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
 def _arriving_as(facts: MoveFacts, token: str) -> Ref:
     """What the copy is called when it is made."""
     return incoming_name(facts.instance.ref, token) if facts.exchange else facts.destination
+
+
+def _stays(facts: MoveFacts) -> bool:
+    return facts.exchange and facts.target.clustered
 
 
 def _carried(facts: MoveFacts) -> dict[str, str]:
@@ -341,8 +347,10 @@ def _copy_text(facts: MoveFacts) -> str:
     what = f"what is new of {instance.ref.name}" if facts.options.refresh else instance.ref.name
     along = f" with {count} snapshot{'s' if count != 1 else ''}" if count else ""
     way = route(facts)
-    if facts.exchange:
+    if facts.options.pool and facts.exchange:
         along += f" into pool {facts.options.pool}"
+    if facts.options.member:
+        along += f" onto member {facts.options.member}"
     match way.transport:
         case Transport.RELAY:
             text = (

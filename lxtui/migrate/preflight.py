@@ -11,6 +11,7 @@ Incus 6.0.4 refused in the lab.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from lxtui import format as text
 from lxtui.commands import CLI
@@ -18,6 +19,7 @@ from lxtui.migrate import AUTOSTART, KEPT_STATE, KEPT_UNTIL, MARK, MOVED, MOVED_
 from lxtui.migrate.device_checks import check_devices
 from lxtui.migrate.facts import Finding, Level, MoveFacts, blocker, ok, target_config, warning
 from lxtui.migrate.live_checks import check_live
+from lxtui.migrate.member_checks import check_member
 from lxtui.migrate.options import Transport
 from lxtui.migrate.profile_diff import difference
 from lxtui.migrate.project_checks import check_project
@@ -53,6 +55,7 @@ def check(facts: MoveFacts, transport: Transport = Transport.AUTO) -> tuple[Find
         *_instance(facts),
         *_belongings(facts),
         *_connection(facts),
+        *check_member(facts),
         *_extensions(facts),
         *check_live(facts),
         *_wishes(facts, transport),
@@ -149,7 +152,11 @@ def _connection(facts: MoveFacts) -> Iterator[Finding]:
         elif facts.in_place:
             copy = facts.options.copy
             where = f"in pool {facts.pool_here} of" if facts.options.pool and not copy else "on"
+            if facts.options.member and not copy:
+                where = f"on member {facts.instance.location} of"
             other = "" if copy else "another pool (--pool), "
+            if target.clustered and not copy:
+                other += "another member (--member), "
             yield blocker(
                 f"{here} is {where} {target.name} already{known}",
                 f"choose {other}another host, another project there (--target-project), or another "
@@ -168,8 +175,6 @@ def _connection(facts: MoveFacts) -> Iterator[Finding]:
             f"{target.name} cannot run {facts.instance.architecture}",
             f"it runs {', '.join(target.architectures)}",
         )
-    if target.clustered:
-        yield ok(f"{target.name} is a cluster, which chooses the member itself")
 
 
 def _extensions(facts: MoveFacts) -> Iterator[Finding]:
@@ -333,6 +338,8 @@ def _space(facts: MoveFacts) -> Iterator[Finding]:
     name, pool = facts.root_pool
     where = f"pool {name} ({pool.driver}) of {facts.target.name}"
     need = space_needed(facts)
+    if facts.options.member:  # what the daemon says is the room of the member that we talk to
+        pool = replace(pool, free=None)
     if pool.free is None or need is None:
         unknown = (
             "how much is free in it" if pool.free is None else f"the size of {facts.instance.ref}"

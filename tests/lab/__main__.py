@@ -15,7 +15,7 @@ from typing import NoReturn
 from . import client
 from .errors import ApiError, LabError
 from .lab import Lab, down, find, names, up
-from .plan import KINDS, check_name
+from .plan import CLUSTER, EVERY, KINDS, check_name
 from .sweep import remnants
 
 DEFAULT = "lab"
@@ -39,8 +39,8 @@ def _name(text: str) -> str:
 
 def _hosts(text: str) -> tuple[str, ...]:
     wanted = tuple(text.split(","))
-    if unknown := set(wanted) - set(KINDS):
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: the hosts are {', '.join(KINDS)}")
+    if unknown := set(wanted) - set(EVERY):
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: the hosts are {', '.join(EVERY)}")
     return wanted
 
 
@@ -117,6 +117,13 @@ def main(argv: list[str] | None = None) -> int:
         sub.add_argument("--name", type=_name, default=DEFAULT, help="which lab (%(default)s)")
         if command == "up":
             sub.add_argument("--hosts", type=_hosts, default=tuple(KINDS), help="lxd1,lxd2,incus1")
+            sub.add_argument(
+                "--cluster",
+                dest="hosts",
+                action="store_const",
+                const=CLUSTER,
+                help="instead a cluster of two Incus daemons, incus1 and incus2",
+            )
     args = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _die)
     signal.signal(signal.SIGHUP, _die)

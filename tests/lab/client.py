@@ -56,7 +56,9 @@ def write_configuration(plan: LabPlan, certificate: Path) -> None:
         for name in ("client.crt", "client.key"):
             shutil.copy2(certificate.parent / name, folder / name)
         for host in hosts:
-            shutil.copyfile(host.directory / "server.crt", pins / f"{host.name}.crt")
+            shared = host.directory / "cluster.crt"  # a cluster shows one for all its members
+            own = shared if shared.exists() else host.directory / "server.crt"
+            shutil.copyfile(own, pins / f"{host.name}.crt")
         if hosts:
             (folder / "config.yml").write_text(yaml.safe_dump(remotes(hosts, kind)))
 

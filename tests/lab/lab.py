@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import client, image, net, procs, subids
+from . import client, cluster, image, net, procs, subids
 from .daemon import DIRECTORY, LXCFS, Daemon, procs_view_is_mounted, program
 from .errors import ApiError, LabError, LabUnavailable
-from .plan import BASE, KINDS, MEMBER, LabPlan, make_plan
+from .plan import BASE, CLUSTER, EVERY, KINDS, MEMBER, LabPlan, make_plan
 from .rest import instance
 from .sweep import remnants, sweep
 from .tools import SYSTEM_PATH, locked, no_interrupts, run, wait_until, which
@@ -198,7 +198,7 @@ def unavailable() -> str | None:
 def missing_hosts() -> dict[str, str]:
     """Which hosts this machine cannot hold, and why."""
     reasons = {}
-    for name, kind in KINDS.items():
+    for name, kind in EVERY.items():
         tool = "lxc" if kind == "lxd" else "incus"
         if not program(kind):
             reasons[name] = f"the {kind} daemon is not installed; {INSTALL}"
@@ -270,7 +270,8 @@ def _build(name: str, hosts: tuple[str, ...], missing: dict[str, str], base: Pat
 
     def settle(member: Host) -> None:
         member.wait_ready()
-        member.configure(certificate, tarball)
+        if member.name != CLUSTER[1]:  # which gets all that by joining
+            member.configure(certificate, tarball)
         say(f"{member.name} is up at {member.plan.url}")
 
     # Threads only speak to sockets. When one host fails, or Ctrl-C comes, nothing waits for the
@@ -281,6 +282,9 @@ def _build(name: str, hosts: tuple[str, ...], missing: dict[str, str], base: Pat
             future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+    known = {one.name: one for one in members}
+    if known.keys() >= {*CLUSTER}:
+        cluster.form(known[CLUSTER[0]], known[CLUSTER[1]])
     client.write_configuration(plan, certificate)
     tarball.unlink()
     state = {"block": plan.block, "hosts": hosts, "missing": missing, "notes": notes}

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 
 from .errors import LabError
-from .plan import BLOCKS, KINDS, HostPlan, LabPlan, make_plan
+from .plan import BLOCKS, EVERY, HostPlan, LabPlan, make_plan
 from .tools import run
 
 
@@ -72,7 +72,7 @@ def namespaces() -> set[str]:
 
 def remove(name: str) -> None:
     """Remove every interface and namespace of the lab NAME that exists."""
-    whole = make_plan(name, hosts=tuple(KINDS))
+    whole = make_plan(name, hosts=tuple(EVERY))
     present = namespaces()
     for host in whole.hosts:
         if host.netns in present:

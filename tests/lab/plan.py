@@ -134,6 +134,9 @@ INSTANCES: dict[str, tuple[InstancePlan, ...]] = {
     ),
 }
 KINDS: dict[str, Kind] = {"lxd1": "lxd", "lxd2": "lxd", "incus1": "incus"}
+CLUSTER = ("incus1", "incus2")
+EVERY: dict[str, Kind] = {**KINDS, "incus2": "incus"}
+"""With the host that a lab has only when asked: the second member of incus1's cluster."""
 
 
 def check_name(name: str) -> str:
@@ -155,10 +158,10 @@ def make_plan(
     check_name(name)
     if not 0 <= block < BLOCKS:
         raise ValueError(f"block {block}: there are {BLOCKS}")
-    if unknown := set(hosts) - set(KINDS):
+    if unknown := set(hosts) - set(EVERY):
         raise ValueError(f"unknown hosts: {', '.join(sorted(unknown))}")
     root = base / name
-    numbers = {host: number for number, host in enumerate(KINDS, start=1)}
+    numbers = {host: number for number, host in enumerate(EVERY, start=1)}
     return LabPlan(
         name=name,
         root=root,
@@ -167,15 +170,16 @@ def make_plan(
         hosts=tuple(
             HostPlan(
                 name=host,
-                kind=KINDS[host],
+                kind=EVERY[host],
                 directory=root / host,
                 netns=f"lxt-{name}-{host}",
                 veth=f"lxt-{name}-{numbers[host]}",
                 address=f"10.213.{4 * block}.{10 + numbers[host]}",
-                containers=f"10.213.{4 * block + numbers[host]}.1/24",
-                instances=INSTANCES[host],
+                # The members of a cluster have one network.
+                containers=f"10.213.{4 * block + min(numbers[host], len(KINDS))}.1/24",
+                instances=INSTANCES.get(host, ()),
             )
-            for host in KINDS
+            for host in EVERY
             if host in hosts
         ),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import net, procs, subids
 from .errors import LabError
-from .plan import BASE, KINDS, make_plan
+from .plan import BASE, EVERY, make_plan
 from .tools import no_interrupts, run
 
 LXC_LOCKS = Path("/run/lxc/lock")  # liblxc keeps one per container path
@@ -63,7 +63,7 @@ def _remove_pivots() -> None:
 
 def remnants(name: str, base: Path = BASE) -> list[str]:
     """What of the lab NAME is on the machine, in words; nothing when it is fully gone."""
-    plan = make_plan(name, hosts=tuple(KINDS), base=base)
+    plan = make_plan(name, hosts=tuple(EVERY), base=base)
     members = procs.members(plan.root)
     interfaces = {plan.bridge, *(host.veth for host in plan.hosts)} & net.links()
     names = {host.netns for host in plan.hosts} & net.namespaces()
