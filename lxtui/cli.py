@@ -246,7 +246,9 @@ def _command(
         raise
     except LxtuiError as error:
         if options.json:  # a program gets its object for every failure
-            ref = parse_ref(options.instance.partition("/")[0], options.project or "default")
+            host, colon, name = options.instance.partition("/")[0].partition(":")
+            where = (host, name) if colon else ("", host)
+            ref = Ref(where[0], options.project or "default", where[1])
             headless.print_json(headless.outcome_json(options.verb, ref, error))
         raise
     if options.verb == "delete" and not options.yes and not _agrees(command.title):
@@ -403,6 +405,9 @@ def _say_when_empty(backends: Mapping[str, Backend]) -> None:
 
 
 def _ref(written: str, project: str, known: remotes.Remotes) -> Ref:
+    if written and ":" not in written:
+        remote = known.default_for(written)
+        return Ref(remote.name, project or remote.project, written)
     ref = parse_ref(written)
     remote = known.named(ref.host)
     return Ref(remote.name, project or remote.project, ref.name)

@@ -24,6 +24,10 @@ class NotTrustedError(LxtuiError):
     """The host answers, but does not accept our client certificate."""
 
 
+class UnsupportedError(LxtuiError):
+    """The host logs its users in by a way that lxtui does not know."""
+
+
 class CertificateError(LxtuiError):
     """The host shows another certificate than the pinned one, or none is pinned."""
 

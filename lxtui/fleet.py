@@ -21,7 +21,7 @@ from time import monotonic
 from lxtui.backend.base import Backend
 from lxtui.clock import Clock, utc_now
 from lxtui.commands import Command, MoveMany
-from lxtui.errors import CertificateError, LxtuiError, NotTrustedError
+from lxtui.errors import LxtuiError
 from lxtui.jobs import Jobs
 from lxtui.migrate.journal import default_folder
 from lxtui.migrate.recovery import described, unfinished
@@ -29,12 +29,12 @@ from lxtui.model import (
     Event,
     FleetSnapshot,
     Host,
-    HostStatus,
     Instance,
     JobState,
     Operation,
     Ref,
     UnfinishedMove,
+    status_of,
 )
 
 _log = logging.getLogger(__name__)
@@ -274,13 +274,11 @@ class _Worker:
         self._publish(state)
 
     def _unreachable(self, error: LxtuiError) -> None:
-        distrust = isinstance(error, NotTrustedError | CertificateError)
-        status = HostStatus.UNTRUSTED if distrust else HostStatus.OFFLINE
         with self._lock:
             # The instances stay: what was there is worth more than an empty screen.
             self._state = replace(
                 self._state,
-                host=replace(self._state.host, status=status, error=str(error)),
+                host=replace(self._state.host, status=status_of(error), error=str(error)),
                 operations=(),
             )
             state = self._state

@@ -23,9 +23,9 @@ from typing import Any, TypeVar
 from lxtui import format as text
 from lxtui.backend.base import Backend
 from lxtui.commands import Command
-from lxtui.errors import CertificateError, LxtuiError, NotTrustedError
+from lxtui.errors import LxtuiError
 from lxtui.jobs import Jobs
-from lxtui.model import Host, HostStatus, Instance, JobState, Progress, Ref
+from lxtui.model import Host, Instance, JobState, Progress, Ref, status_of
 from lxtui.perform import Outcome, perform
 
 T = TypeVar("T")
@@ -82,12 +82,11 @@ def instances(
 
 def _absent(backend: Backend, error: LxtuiError) -> Host:
     remote = backend.remote
-    distrust = isinstance(error, NotTrustedError | CertificateError)
     return Host(
         remote.name,
         remote.kind,
         remote.address,
-        status=HostStatus.UNTRUSTED if distrust else HostStatus.OFFLINE,
+        status=status_of(error),
         error=str(error),
         project=remote.project,
     )

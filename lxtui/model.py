@@ -18,7 +18,13 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from lxtui.errors import UsageError
+from lxtui.errors import (
+    CertificateError,
+    LxtuiError,
+    NotTrustedError,
+    UnsupportedError,
+    UsageError,
+)
 
 Config = Mapping[str, str]
 Devices = Mapping[str, Mapping[str, str]]
@@ -42,6 +48,15 @@ class HostStatus(StrEnum):
     ONLINE = "online"
     OFFLINE = "offline"
     UNTRUSTED = "untrusted"
+    UNSUPPORTED = "unsupported"
+
+
+def status_of(error: LxtuiError) -> HostStatus:
+    """What a host is that could not be connected to because of *error*."""
+    if isinstance(error, UnsupportedError):
+        return HostStatus.UNSUPPORTED
+    distrust = isinstance(error, NotTrustedError | CertificateError)
+    return HostStatus.UNTRUSTED if distrust else HostStatus.OFFLINE
 
 
 class StateAction(StrEnum):
@@ -104,7 +119,8 @@ class Remote:
 
     ``address`` is ``https://host:port`` or the absolute path of a unix socket.
     ``server_cert`` is the path of the pinned certificate; None for a socket, or when none is
-    pinned (the system's authorities then decide).
+    pinned: then ``authority`` decides, a file of certificates, and without it the system's
+    authorities. ``others`` are further addresses, to be tried when the first does not answer.
     """
 
     name: str
@@ -115,6 +131,8 @@ class Remote:
     client_key: str | None = None
     server_cert: str | None = None
     auth_type: str = "tls"
+    authority: str | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def is_socket(self) -> bool:

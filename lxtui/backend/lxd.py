@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from pathlib import Path
 from threading import Event as Flag
 from threading import Lock
 from typing import Any
@@ -30,7 +31,7 @@ from pylxd.client import get_session_for_url
 from lxtui.backend import channel, events, sftp, wire
 from lxtui.backend.base import OnProgress, Stream
 from lxtui.backend.failures import one_line, unreachable
-from lxtui.backend.tls import PinnedAdapter, context, pinned
+from lxtui.backend.tls import PinnedAdapter, context, pinned, reachable
 from lxtui.clock import utc_now
 from lxtui.errors import (
     ConflictError,
@@ -40,6 +41,7 @@ from lxtui.errors import (
     NotTrustedError,
     OperationError,
     OperationLostError,
+    UnsupportedError,
 )
 from lxtui.model import (
     Devices,
@@ -110,6 +112,9 @@ class LxdBackend:
 
     def close(self) -> None:
         """Let go of the connections."""
+        self._forget()
+
+    def _forget(self) -> None:
         with self._opening:
             if self._client is not None:
                 self._client.api.session.close()
@@ -546,12 +551,15 @@ class LxdBackend:
 
     def _open(self) -> Any:
         remote = self._remote
-        if remote.auth_type == "oidc":
-            raise NotTrustedError(
-                f"{remote.name}: logs in through OpenID Connect, which lxtui cannot do; "
-                f"add the host again with a TLS certificate"
+        if remote.auth_type != "tls":
+            how = {"oidc": "OpenID Connect"}.get(remote.auth_type, repr(remote.auth_type))
+            raise UnsupportedError(
+                f"{remote.name}: logs in through {how}, which lxtui cannot do; have our "
+                f"certificate trusted on the host ('{self._command} config trust add') and add "
+                f"the remote under another name with --auth-type tls"
             )
         _check_files(remote)
+        self._remote = remote = reachable(remote)
         if remote.is_socket:
             endpoint = remote.address
             url = f"http+unix://{quote(endpoint, safe='')}"
@@ -586,9 +594,14 @@ class LxdBackend:
             raise ConflictError(f"{name}: {one_line(str(error))}") from error
         except exceptions.LXDAPIException as error:
             raise self._refused(error) from error
-        except exceptions.ClientConnectionFailed as error:
-            raise unreachable(self._remote, str(error)) from error
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (
+            exceptions.ClientConnectionFailed,
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+        ) as error:
+            if self._remote.others:
+                self._forget()  # the next request looks which address answers now
             raise unreachable(self._remote, str(error)) from error
         except (KeyError, TypeError, ValueError) as error:
             raise HostUnreachableError(
@@ -616,10 +629,24 @@ def _check_files(remote: Remote) -> None:
         try:
             context(remote)
         except (OSError, ssl.SSLError) as error:
-            raise NotTrustedError(
-                f"{remote.name}: {remote.client_cert} and {remote.client_key} cannot be used "
-                f"({error})"
-            ) from error
+            raise NotTrustedError(f"{remote.name}: {_key_trouble(remote, error)}") from error
+
+
+def _key_trouble(remote: Remote, error: OSError) -> str:
+    """What is wrong with the client's certificate or key, and what to do."""
+    key = Path(remote.client_key or "")
+    try:
+        text = key.read_text("ascii", errors="replace")
+    except OSError:
+        text = ""
+    if "OPENSSH" in text:
+        return f"{key} is in OpenSSH's format; 'ssh-keygen -p -m PKCS8 -f {key}' converts it"
+    if "ENCRYPTED" in text:
+        return (
+            f"{key} is encrypted, and lxtui asks for no passwords; take the password off with "
+            f"'openssl pkey -in {key} -out {key}.open && mv {key}.open {key}', keeping it 0600"
+        )
+    return f"{remote.client_cert} and {remote.client_key} cannot be used ({error})"
 
 
 class _Body:

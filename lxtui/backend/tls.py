@@ -12,6 +12,7 @@ import hashlib
 import re
 import socket
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +27,8 @@ CHANGED = (
     "remove the remote and add it again, else somebody is in between"
 )
 CONNECT_SECONDS = 5.0
-PORT = 8443
+PORT = 443
+"""Of an address without one: the command lines write 8443 down when they add a remote."""
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Arch, Alpine
@@ -85,6 +87,29 @@ def connected(remote: Remote) -> socket.socket:
     return secure
 
 
+def reachable(remote: Remote) -> Remote:
+    """*remote* with the first of its addresses that leads to the daemon, the others after it.
+
+    OSError or CertificateError of the first one when none does.
+    """
+    if not remote.others:
+        return remote
+    every = (remote.address, *remote.others)
+    errors: list[OSError | CertificateError] = []
+    for address in every:
+        there = replace(
+            remote, address=address, others=tuple(one for one in every if one != address)
+        )
+        try:
+            connected(there).close()
+        except (OSError, CertificateError) as error:
+            errors.append(error)
+        else:
+            return there
+    # Somebody in between is worse news than nobody there.
+    raise next((one for one in errors if isinstance(one, CertificateError)), errors[0])
+
+
 def context(remote: Remote) -> ssl.SSLContext:
     """What a connection to *remote* asks of its peer, and the certificate that it shows there."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -93,6 +118,8 @@ def context(remote: Remote) -> ssl.SSLContext:
         # The pin replaces authorities and names: daemons sign their own certificates.
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
+    elif remote.authority:
+        made.load_verify_locations(cafile=remote.authority)
     else:
         _load_authorities(made)
     if remote.client_cert and remote.client_key:

@@ -20,6 +20,7 @@ _DOTS = {
     HostStatus.CONNECTING: ("◇", "yellow"),
     HostStatus.OFFLINE: ("◆", "red"),
     HostStatus.UNTRUSTED: ("▲", "red"),
+    HostStatus.UNSUPPORTED: ("▲", "dim"),
 }
 _STATE_DOTS = {"Running": ("●", "green"), "Stopped": ("○", "dim"), "Frozen": ("●", "cyan")}
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Thread
 
 from tests.lab.client import make_certificate
+from tests.lab.tools import run
 
 SERVER = {
     "auth": "trusted",
@@ -25,11 +26,38 @@ SERVER = {
 }
 
 
+def sign(folder: Path, signer: Path) -> None:
+    """Make client.crt and client.key in *folder* for 127.0.0.1, signed by *signer*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = folder / "client.key"
+    run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"),
+            *("-nodes", "-days", "30", "-subj", "/CN=127.0.0.1", "-keyout", str(key)),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"),
+            *("-CA", str(signer), "-CAkey", str(signer.with_suffix(".key"))),
+            *("-out", str(folder / "client.crt")),
+        ]
+    )
+
+
 class Impostor:
     """Listens on 127.0.0.1; ``heard`` is all that clients said after the handshake."""
 
-    def __init__(self, folder: Path, upstream: tuple[str, int] | None = None) -> None:
-        self.certificate = make_certificate(folder)
+    def __init__(
+        self,
+        folder: Path,
+        upstream: tuple[str, int] | None = None,
+        *,
+        keep: bool = False,
+        signer: Path | None = None,
+    ) -> None:
+        """Make a certificate in *folder*; *keep* takes the one that is there, *signer* signs it."""
+        self.certificate = folder / "client.crt"
+        if signer is not None:
+            sign(folder, signer)
+        elif not keep:
+            make_certificate(folder)
         self._upstream = upstream
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(self.certificate, self.certificate.with_suffix(".key"))

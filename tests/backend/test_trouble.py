@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import shutil
 import socket
+import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 
 import pytest
 
-from lxtui import remotes
+from lxtui import headless, remotes
 from lxtui.backend import events
 from lxtui.backend.lxd import LxdBackend
-from lxtui.errors import CertificateError, HostUnreachableError, NotTrustedError
-from lxtui.model import Kind, Remote
+from lxtui.errors import (
+    CertificateError,
+    HostUnreachableError,
+    NotTrustedError,
+    UnsupportedError,
+)
+from lxtui.fleet import Fleet
+from lxtui.model import HostStatus, Kind, Remote
+from tests.backend.impostor import Impostor
 from tests.lab.client import make_certificate
 from tests.lab.lab import Host, Lab
+from tests.lab.tools import run
 
 
 def _lab_remote(lab: Lab, name: str) -> Remote:
@@ -50,10 +60,101 @@ def test_no_client_certificate() -> None:
         LxdBackend(Remote("h", Kind.LXD, "https://127.0.0.1:1")).connect()
 
 
-def test_openid_connect_is_said_not_to_work() -> None:
-    """A host that logs in through OIDC gets a sentence, not a stack trace."""
-    with pytest.raises(NotTrustedError, match="OpenID Connect"):
-        LxdBackend(Remote("h", Kind.LXD, "https://127.0.0.1:1", auth_type="oidc")).connect()
+@pytest.mark.parametrize(("how", "said"), [("oidc", "OpenID Connect"), ("bearer", "'bearer'")])
+def test_other_ways_to_log_in_are_said_not_to_work(how: str, said: str) -> None:
+    """A host that logs in through OIDC is neither offline nor distrustful, and says what to do."""
+    backend = LxdBackend(Remote("h", Kind.LXD, "https://127.0.0.1:1", auth_type=how))
+    with pytest.raises(UnsupportedError, match=rf"{said}, which lxtui cannot do.*trust add"):
+        backend.connect()
+    (host,) = headless.hosts({"h": backend})
+    assert host.status is HostStatus.UNSUPPORTED
+    fleet = Fleet([backend], poll_seconds=3600)
+    fleet.start(lambda: None)
+    try:
+        until = time.monotonic() + 10
+        while fleet.snapshot.hosts[0].status is not HostStatus.UNSUPPORTED:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    finally:
+        fleet.close()
+
+
+def test_a_key_with_a_password_is_said(tmp_path: Path) -> None:
+    """An encrypted key is named, with the command that takes the password off; nobody is asked."""
+    certificate = make_certificate(tmp_path)
+    key = certificate.with_suffix(".key")
+    remote = Remote(
+        "h",
+        Kind.INCUS,
+        "https://127.0.0.1:1",
+        client_cert=str(certificate),
+        client_key=str(key),
+        server_cert=str(certificate),
+    )
+    run(["openssl", "pkey", "-in", str(key), "-aes256", "-passout", "pass:x", "-out", f"{key}.new"])
+    Path(f"{key}.new").replace(key)
+    with pytest.raises(NotTrustedError, match=r"client\.key is encrypted.*openssl pkey -in"):
+        LxdBackend(remote).connect()
+    key.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n")
+    with pytest.raises(NotTrustedError, match="ssh-keygen -p"):
+        LxdBackend(remote).connect()
+
+
+def test_several_addresses_of_one_host(tmp_path: Path) -> None:
+    """Each address is tried, what answers is kept, and looked for anew when it answers no more."""
+    ours = make_certificate(tmp_path / "client")
+    with socket.socket() as unused, closing(Impostor(tmp_path / "impostor")) as other:
+        unused.bind(("127.0.0.1", 0))
+        closed = f"https://127.0.0.1:{unused.getsockname()[1]}"
+        first, second = Impostor(tmp_path / "host"), Impostor(tmp_path / "host", keep=True)
+        remote = Remote(
+            "h",
+            Kind.INCUS,
+            closed,
+            client_cert=str(ours),
+            client_key=str(ours.with_suffix(".key")),
+            server_cert=str(first.certificate),
+            others=(other.address, first.address, second.address),
+        )
+        with closing(first), closing(second), closing(LxdBackend(remote)) as backend:
+            assert backend.connect().address == first.address
+            assert other.all_heard() == b""
+            asked = other.connections
+            backend.connect()
+            assert (backend.remote.address, other.connections) == (first.address, asked)
+            first.close()
+            first.turn_coat()  # and the open connections end
+            with pytest.raises(HostUnreachableError):
+                backend.connect()
+            assert backend.connect().address == second.address
+        with closing(LxdBackend(remote)) as backend, pytest.raises(CertificateError):
+            backend.connect()  # the only one that answers is the wrong one
+        gone = replace(remote, others=(first.address,))
+        with closing(LxdBackend(gone)) as backend, pytest.raises(HostUnreachableError):
+            backend.connect()
+
+
+def test_an_authority_vouches_for_hosts_without_a_pin(tmp_path: Path) -> None:
+    """client.ca stands for the system's authorities: what it has signed is believed, by name."""
+    ours = make_certificate(tmp_path / "client")
+    host, authority = tmp_path / "host" / "client.crt", tmp_path / "client" / "client.crt"
+    with closing(Impostor(tmp_path / "host", signer=authority)) as server:
+        remote = Remote(
+            "h",
+            Kind.LXD,
+            server.address,
+            client_cert=str(ours),
+            client_key=str(ours.with_suffix(".key")),
+            authority=str(authority),
+        )
+        with closing(LxdBackend(remote)) as backend:
+            assert backend.connect().server_name == "small"
+        with (
+            closing(LxdBackend(replace(remote, authority=None))) as backend,
+            pytest.raises(CertificateError, match="no authority"),
+        ):
+            backend.connect()
+        assert host.exists()
 
 
 def test_another_certificate_than_the_pinned_one(lab: Lab, lxd1: Host, lxd2: Host) -> None:
