@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test machine test-deb deb man matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs soak bench bench-moves docs clean
+.PHONY: help setup run test machine test-deb deb man matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs soak soak-machine bench bench-moves docs clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,10 @@ compare-lxcfs: $(STAMP) ## Compare every field with the installed LXCFS, as root
 
 soak: $(STAMP) ## Kill the server of lxfs 1000 times under its readers, as root (minutes); SOAK="--kills N --reads N"
 	@$(BIN)/python -m tests.drivers.soaking $(SOAK)
+
+soak-machine: $(STAMP) ## The same in the emulated machine, on Linux 6.12 and 6.1 (half an hour); SOAK="--kernel 6.1 --kills N"
+	@sh packaging/test-packages.sh
+	@$(BIN)/python -m tests.machine.soaking $(SOAK)
 
 bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.lxfs_reads --write

@@ -15,6 +15,7 @@ went back.
 import argparse
 import contextlib
 import json
+import math
 import os
 import random
 import signal
@@ -29,11 +30,11 @@ from pathlib import Path
 
 from lxfs import parse
 from lxfs.drivers.native import finding
-from lxfs.drivers.native.memory import SERVERS
+from lxfs.drivers.native.serving import MAX_STRIKES
 from lxfs.limits import Cell, Limits
 from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
-from tests.drivers.conftest import Mount, eventually, exists, mounted
+from tests.drivers.conftest import Mount, eventually, mounted
 
 # What each container runs, until it is told to stop: prints its reads and what was wrong with them.
 READER = r"""
@@ -134,6 +135,15 @@ class Report:
     sizes: list[dict[str, int]] = field(default_factory=list)
     """At the first look and at the last: descriptors and kilobytes of all processes."""
 
+    def grown(self) -> list[str]:
+        """Name what has become more than half as large again, small numbers apart."""
+        first, last = self.sizes[0], self.sizes[-1]
+        return [
+            name
+            for name, size in last.items()
+            if size > 1.5 * first[name] + (1024 if name.endswith("kB") else 20)
+        ]
+
     def lines(self) -> Iterator[str]:
         """Return it for people."""
         yield f"{self.files} files in {self.reads} reads; {self.kills} kills, {self.seconds:.0f} s"
@@ -141,6 +151,7 @@ class Report:
         yield from (f"  {wrong}" for wrong in self.wrong)
         for when, size in zip(("at first", "at last"), self.sizes, strict=False):
             yield f"{when}: " + ", ".join(f"{name} {count}" for name, count in size.items())
+        yield from (f"grown: {name}" for name in self.grown())
 
 
 @contextlib.contextmanager
@@ -197,29 +208,34 @@ def soak(
     reads: int,
     containers: int,
     pause: float,
+    seconds: float = math.inf,
     options: Sequence[str] = (),
 ) -> Report:
     """Read ``reads`` files in each container at least, and kill ``kills`` servers meanwhile.
 
-    Between two kills there are up to twice ``pause`` seconds.
+    Between two kills there are up to twice ``pause`` seconds, and none is killed when ``seconds``
+    have passed, nor over a request that would then be given up, as so many have died over it.
     """
     report = Report()
     chance = random.Random()  # noqa: S311 - when a process dies is no secret
     with mounted(directory, *options) as mount, _readers(containers, directory, reads) as running:
         found = session(mount)
         began = time.monotonic()
-        warm, server = max(1, kills // 20), None
+        warm, killed = max(1, kills // 20), None
         while report.kills < kills and all(one.poll() is None for one in running):
             time.sleep(chance.uniform(0, 2 * pause))
-            server, killed = found.server, server
-            if server is None or server == killed:
+            if time.monotonic() - began > seconds:
+                break
+            server = found.server
+            if server is None or server == killed or _at_its_last(found):
                 continue
             with contextlib.suppress(ProcessLookupError):
                 os.kill(server, signal.SIGKILL)
                 report.kills += 1
+            killed = server
             if report.kills == warm:
-                report.sizes.append(_settled(found))
-        report.sizes.append(_settled(found))
+                report.sizes.append(_settled(mount, found, killed))
+        report.sizes.append(_settled(mount, found, killed))
         for one in running:
             said = one.communicate(input="", timeout=600)[0]
             files, calls, wrong = json.loads(said)
@@ -230,16 +246,18 @@ def soak(
     return report
 
 
-def _settled(found: finding.Found) -> dict[str, int]:
-    """Return the sizes once there is a server and it has been asked something."""
-    served = found.memory.words[SERVERS]
+def _at_its_last(found: finding.Found) -> bool:
+    """Return whether a request in hand is given up (EIO) when this server, too, dies over it.
 
-    def serves() -> bool:
-        server = found.server
-        return server is not None and exists(server) and found.memory.words[SERVERS] >= served
+    Where a server is slow to answer, chance alone would kill that many in a row.
+    """
+    return any(slot.unique[0] and slot.strikes >= MAX_STRIKES for slot in found.memory.slots())
 
-    assert eventually(serves)
-    time.sleep(0.3)
+
+def _settled(mount: Mount, found: finding.Found, killed: int | None) -> dict[str, int]:
+    """Return the sizes once there is another server than the killed one, and it has answered."""
+    assert eventually(lambda: found.server not in (None, killed), 60)
+    assert mount.host_reads("proc/stat")
     return sizes(found)
 
 
@@ -252,13 +270,16 @@ def main() -> int:
     )
     parser.add_argument("--containers", type=int, default=4, help="that read at once (4)")
     parser.add_argument("--pause", type=float, default=0.1, help="seconds between kills (0.1)")
+    parser.add_argument(
+        "--seconds", type=float, default=math.inf, help="after which there are no more kills"
+    )
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("must be root: it mounts")
     with tempfile.TemporaryDirectory() as directory:
         report = soak(Path(directory, "view"), **vars(arguments))
     print("\n".join(report.lines()))
-    return bool(report.wrong) or report.kills < arguments.kills
+    return bool(report.wrong or report.grown()) or report.kills < arguments.kills
 
 
 if __name__ == "__main__":

@@ -124,10 +124,10 @@ class Machine:
 
 
 @contextmanager
-def booted(version: str) -> Iterator[Machine]:
+def booted(version: str, *, life: float = LIFE_SECONDS) -> Iterator[Machine]:
     """Boot the machine with the kernel of a version, and switch it off at the end.
 
-    Raises ``MachineUnavailable``.
+    After ``life`` seconds it is cut off, whatever it does. Raises ``MachineUnavailable``.
     """
     if shutil.which("qemu-system-x86_64") is None:
         raise MachineUnavailable("QEMU is not installed (packaging/test-packages.sh)")
@@ -152,7 +152,7 @@ def booted(version: str) -> Iterator[Machine]:
                 stdout=sink,
                 stderr=sink,
             )
-        watchdog = threading.Timer(LIFE_SECONDS, process.kill)
+        watchdog = threading.Timer(life, process.kill)
         watchdog.daemon = True
         watchdog.start()
         try:
