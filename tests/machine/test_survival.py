@@ -7,6 +7,8 @@ import pytest
 
 from .machine import Machine
 
+# Longer than systemd itself waits for a unit (90 s), as it then says why.
+SLOW_SECONDS = 300
 UNIT = """[Service]
 Type=notify
 WorkingDirectory=/checkout
@@ -43,26 +45,32 @@ def service(machine: Machine) -> Iterator[Machine]:
     machine("sh", "-c", 'printf %s "$0" > /run/systemd/system/view.service', UNIT)
     machine("sh", "-c", 'printf %s "$0" > /run/reader.py', READER)
     machine("systemctl", "daemon-reload")
-    machine("systemctl", "start", "view")
+    machine("systemctl", "start", "view", timeout=SLOW_SECONDS)
     machine("mount", "--bind", "/run/view/proc/meminfo", "/run/bound")
     reader = "unshare --pid --fork --kill-child python3 /run/reader.py"
     machine("systemd-run", "--unit=reader", "sh", "-c", reader)
     try:
         yield machine
     finally:
-        machine.shell("touch /run/enough; sleep 1; systemctl stop reader; true")
-        machine.shell("umount -l /run/bound; systemctl stop view; umount -l /run/view; true")
+        # A reader that has ended is no unit any more, of which systemctl complains.
+        machine.shell("touch /run/enough; systemctl stop reader; true", timeout=SLOW_SECONDS)
+        script = "umount -l /run/bound; systemctl stop view; umount -l /run/view; true"
+        machine.shell(script, timeout=SLOW_SECONDS)
 
 
 def _pid(machine: Machine) -> str:
     return machine("systemctl", "show", "-P", "MainPID", "view").stdout.strip()
 
 
-def _wait(machine: Machine) -> None:
-    """Wait until the service is up; fail with its journal when it does not come up."""
-    until = time.monotonic() + 300
-    while (state := machine("systemctl", "is-active", "view", check=False).stdout) != "active\n":
-        on_its_way = state in ("activating\n", "deactivating\n") and time.monotonic() < until
+def _next(machine: Machine, before: str) -> str:
+    """Return the service's pid once it is another and serves; fail with its journal else."""
+    until = time.monotonic() + SLOW_SECONDS
+    while True:
+        state = machine("systemctl", "is-active", "view", check=False).stdout
+        pid = _pid(machine)
+        if state == "active\n" and pid not in ("0", before):
+            return pid
+        on_its_way = state != "failed\n" and time.monotonic() < until
         assert on_its_way, machine.shell("systemctl status view; journalctl -u view; true")
         time.sleep(1)
 
@@ -75,15 +83,15 @@ def test_the_service_may_die_and_be_restarted(service: Machine) -> None:
         "systemctl kill -s KILL view",
         "systemctl restart view",
     ):
-        service.shell(f"{command}; sleep 1", timeout=300)
-        _wait(service)
+        service.shell(command, timeout=SLOW_SECONDS)
+        pids.append(_next(service, pids[-1]))
         service.shell("head -c 100 /run/view/proc/uptime")
-        pids.append(_pid(service))
         assert service.shell("grep -c ' /run/view ' /proc/self/mountinfo").strip() == "1"
     assert len(set(pids)) == len(pids)
-    service.shell("systemctl reload view; sleep 3", timeout=120)
+    service.shell("systemctl reload view; sleep 3", timeout=SLOW_SECONDS)
     assert _pid(service) == pids[-1]
-    service.shell("touch /run/enough; while [ ! -s /run/said ]; do sleep .1; done")
+    wait = "touch /run/enough; while [ ! -s /run/said ]; do sleep .1; done"
+    service.shell(wait, timeout=SLOW_SECONDS)
     count, wrong = service.reads("/run/said").split(" ", 1)
     assert wrong == "[]\n"
     assert int(count) > 10
