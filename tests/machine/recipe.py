@@ -96,6 +96,7 @@ class Recipe:
         "lxcfs",
         "incus-base",
         "incus-client",
+        "crun",
         "busybox-static",
         "iproute2",
         "procps",

@@ -7,6 +7,8 @@ driver; with LXTUI_MACHINE=full all of them through both, which takes some minut
 import os
 import xml.etree.ElementTree as ET
 
+import pytest
+
 from .machine import Machine
 
 SECONDS = 800
@@ -45,22 +47,34 @@ APART = {
 }
 
 
-def test_the_mount_tests_pass_on_v2(machine: Machine) -> None:
-    """The mount tests pass in the machine, and none is skipped."""
-    full = os.environ.get("LXTUI_MACHINE") == "full"
-    chosen = [] if full else [f"({' or '.join(MATTER)})", "not fusepy"]
-    expression = " and ".join([*chosen, *(f"not {name}" for name in APART)])
+def _pass(machine: Machine, expression: str, folder: str, least: int) -> None:
+    """Assert that the tests chosen pass in the machine, at least so many, and none is skipped."""
     report = "/tmp/drivers.xml"
     done = machine(
         # From the root cgroup, since those tests look for runs below their own: anywhere else v2
         # lets no cgroup that has processes hand down controllers. test_run.py runs in a service.
         *("sh", "-c", 'echo 0 > /sys/fs/cgroup/cgroup.procs; exec "$0" "$@"'),
         *("python3", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"),
-        *(f"--junit-xml={report}", "-k", expression, "tests/drivers"),
+        *(f"--junit-xml={report}", "-k", expression, folder),
         check=False,
         timeout=SECONDS,
     )
     assert done.status == 0, done.stdout + done.stderr
     cases = list(ET.fromstring(machine.reads(report)).iter("testcase"))  # noqa: S314 - our own
-    assert len(cases) >= len(MATTER)
+    assert len(cases) >= least
     assert [case.get("name") for case in cases if case.find("skipped") is not None] == []
+
+
+def test_the_mount_tests_pass_on_v2(machine: Machine) -> None:
+    """The mount tests pass in the machine, and none is skipped."""
+    full = os.environ.get("LXTUI_MACHINE") == "full"
+    chosen = [] if full else [f"({' or '.join(MATTER)})", "not fusepy"]
+    expression = " and ".join([*chosen, *(f"not {name}" for name in APART)])
+    _pass(machine, expression, "tests/drivers", len(MATTER))
+
+
+@pytest.mark.long
+@pytest.mark.newest_kernel
+def test_containers_of_crun(machine: Machine) -> None:
+    """The hook and attach do for crun's containers what they do for runc's outside."""
+    _pass(machine, "test_oci", "tests/drivers/test_oci.py", 8)
