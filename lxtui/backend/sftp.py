@@ -36,7 +36,8 @@ _CHUNK = 32 * 1024
 """The most that the servers give in one answer."""
 _AHEAD = 32
 """Requests that may be on their way at once."""
-_SECONDS = 120.0
+_SECONDS = 30.0
+"""For one answer, as for one of the REST API. An instance that lies still for a look waits with us."""
 _LONGEST = 1024 * 1024
 
 _NUMBER = struct.Struct(">I")
