@@ -138,9 +138,16 @@ def _moved(done: MoveReport, options: MoveOptions | None = None) -> Outcome:
         f"; it was away for {text.duration(done.downtime_seconds)}" if done.downtime_seconds else ""
     )
     if done.source == done.destination:
-        where = f" in pool {options.pool}" if options is not None and options.pool else ""
-        return Outcome(f"{done.source} is now{where or ' where it was to go'}{how}", done)
+        return Outcome(f"{done.source} is now{_place(options)}{how}", done)
     return Outcome(f"{done.source} is now {done.destination}{how}", done)
+
+
+def _place(options: MoveOptions | None) -> str:
+    """Where something is that has kept its host and its name."""
+    if options is None:  # resumed
+        return " where it was to go"
+    member = f" on member {options.member}" if options.member else ""
+    return member + (f" in pool {options.pool}" if options.pool else "")
 
 
 def _backend(backends: Mapping[str, Backend], host: str) -> Backend:

@@ -37,7 +37,7 @@ _CHUNK = 32 * 1024
 _AHEAD = 32
 """Requests that may be on their way at once."""
 _SECONDS = 30.0
-"""For one answer, as for one of the REST API. An instance that lies still for a look waits with us."""
+"""For one answer, as of the REST API: an instance that lies still for a look waits with us."""
 _LONGEST = 1024 * 1024
 
 _NUMBER = struct.Struct(">I")
