@@ -154,7 +154,7 @@ COLUMNS: tuple[Column, ...] = (
         15,
         5,
         ("ip", "address"),
-        9,
+        15,
     ),
     Column(
         "ipv6",
@@ -283,6 +283,8 @@ DEFAULT = (
     "profiles",
     "image",
 )
+LARGEST_FIRST = frozenset({Shape.COUNT, Shape.PERCENT, Shape.BYTES})
+"""Of these a first sort shows the largest on top; of ages the youngest."""
 _PIECES = re.compile(r"(\d+)")
 _LONGEST_NUMBER = 18
 
@@ -375,22 +377,29 @@ def sorted_by(
     return [one for _, one in known] + unknown
 
 
-def fitting(columns: Sequence[Column], widths: Sequence[int], room: int) -> dict[str, int]:
-    """Which columns have room, with the width of each; the others are left out by their rank.
+def fitting(
+    columns: Sequence[Column], widths: Sequence[int], room: int, *, in_order: bool = False
+) -> dict[str, int]:
+    """Which columns have room, with the width of each; the others are left out.
 
-    *widths* are what each would like, the gap after it included in neither. Texts give way
-    before a column is left out, down to what is of use.
+    *widths* are what each would like, without the gap after it. Texts give way before a column is
+    left out, down to what is of use. Left out are those of the highest rank, or *in_order* those
+    furthest right; the name stays.
     """
+    ranks = {
+        one.id: (at if one.rank else 0) if in_order else one.rank
+        for at, one in enumerate(columns, 1)
+    }
     kept = list(zip(columns, widths, strict=True))
     while kept:
         least = sum(_least(column, width) + 1 for column, width in kept) - 1
         if least <= room or len(kept) == 1:
             break
         # Of one rank, the last of them: `max` keeps the first.
-        kept.remove(max(reversed(kept), key=lambda pair: pair[0].rank))
+        kept.remove(max(reversed(kept), key=lambda pair: ranks[pair[0].id]))
     left = room - sum(_least(column, width) + 1 for column, width in kept) + 1
     shares = {column.id: _least(column, width) for column, width in kept}
-    for column, width in sorted(kept, key=lambda pair: pair[0].rank):
+    for column, width in sorted(kept, key=lambda pair: ranks[pair[0].id]):
         more = min(max(left, 0), width - shares[column.id])
         shares[column.id] += more
         left -= more

@@ -90,15 +90,18 @@ class NameDialog(ModalScreen[str | None]):
 
 
 class ChoiceDialog(ModalScreen[str | None]):
-    """One of several; the first is highlighted."""
+    """One of several."""
 
     BINDINGS = [("escape", "cancel", "Cancel")]
 
-    def __init__(self, question: str, choices: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, question: str, choices: Sequence[tuple[str, str]], highlighted: int = 0
+    ) -> None:
         """*choices* are pairs of answer and line."""
         super().__init__()
         self._question = question
         self._choices = choices
+        self._highlighted = highlighted
 
     def compose(self) -> ComposeResult:
         """Lay out the question and the list."""
@@ -107,6 +110,10 @@ class ChoiceDialog(ModalScreen[str | None]):
             yield OptionList(
                 *(Option(Content(line), id=str(at)) for at, (_, line) in enumerate(self._choices))
             )
+
+    def on_mount(self) -> None:
+        """Begin where one would look first."""
+        self.query_one(OptionList).highlighted = self._highlighted
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Answer."""

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from rich.text import Text
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
@@ -23,14 +22,15 @@ from lxtui import format as text
 from lxtui.actions import ACTIONS, BY_ID, Action, Ask, Selection
 from lxtui.commands import Command, DeleteSnapshot, MoveMany
 from lxtui.config import Settings
-from lxtui.model import FleetSnapshot, Instance, JobState
-from lxtui.query import parse
+from lxtui.model import FleetSnapshot, Instance
 from lxtui.screens.details import details_page
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
 from lxtui.screens.help import help_page
 from lxtui.screens.move import MoveDialog, OtherPools, PlanMove, Submit
 from lxtui.screens.move_many import MoveManyDialog, Survey
+from lxtui.screens.texts import about, free_name, summary
 from lxtui.screens.unfinished import UnfinishedDialog
+from lxtui.screens.viewing import Viewing
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree
 from lxtui.widgets.operations import OperationsPane
@@ -75,7 +75,7 @@ class MainScreen(Screen[None]):
         self._wiring = wiring
         self._settings = settings
         self._fleet = FleetSnapshot()
-        self._query = ""
+        self._viewing = Viewing(self, lambda: self._fleet)
 
     def compose(self) -> ComposeResult:
         """Lay out the panes."""
@@ -104,23 +104,16 @@ class MainScreen(Screen[None]):
         """Show the fleet as it is now."""
         self._fleet = fleet
         now = self._wiring.clock()
-        query, hosts = parse(self._query), {host.name: host for host in fleet.hosts}
-        shown = [one for one in fleet.instances if query.matches(one, hosts.get(one.ref.host), now)]
         table = self.query_one(FleetTable)
-        table.show(shown, fleet.hosts, now)
-        # As Text: a str would be read as markup, and people filter for brackets too.
-        table.border_subtitle = Text(
-            "; ".join(
-                (f"{len(shown)} of {len(fleet.instances)} match {self._query}", *query.problems)
-            )
-            if self._query
-            else ""
-        )
+        table.show(fleet.instances, fleet.hosts, now)
         self.query_one(FleetTree).show(fleet)
         self.query_one(OperationsPane).show(fleet, now)
-        self.query_one("#summary", Static).update(_summary(fleet))
+        self.query_one("#summary", Static).update(summary(fleet, len(table.marked)))
         self._show_banner()
-        self._show_about()
+
+    def _show_marks(self) -> None:
+        marked = len(self.query_one(FleetTable).marked)
+        self.query_one("#summary", Static).update(summary(self._fleet, marked))
 
     @property
     def selection(self) -> Selection:
@@ -132,9 +125,8 @@ class MainScreen(Screen[None]):
             snapshots = instance.snapshots if instance is not None else ()
             snapshot = next((one for one in snapshots if one.name == node.snapshot), None)
             return Selection(self._fleet.host(node.host), instance, snapshot, job)
-        ref = self.query_one(FleetTable).selected
-        instance = self._fleet.instance(ref) if ref is not None else None
-        host = self._fleet.host(ref.host) if ref is not None else None
+        instance = self.query_one(FleetTable).instance
+        host = self._fleet.host(instance.ref.host) if instance is not None else None
         return Selection(host, instance, None, job)
 
     def commands(self) -> Iterable[SystemCommand]:
@@ -150,6 +142,9 @@ class MainScreen(Screen[None]):
         reason = action.unavailable(selection)
         if reason:
             self.notify(reason, title=action.label, severity="warning", markup=False)
+        elif (do := self._viewing.keys.get(action.id)) is not None:
+            do()
+            self._show_marks()
         elif action.build is None:
             getattr(self, f"_do_{action.id.replace('-', '_')}")()
         elif selection.instance is not None:
@@ -157,22 +152,29 @@ class MainScreen(Screen[None]):
 
     def action_clear_filter(self) -> None:
         """Show everything again; when everything is shown, take the marks off."""
-        field = self.query_one("#filter", Input)
-        if not field.display and not self._query:
+        if not self._viewing.clear_filter():
             self.query_one(FleetTable).unmark_all()
-            self.show(self._fleet)
-        field.value = ""
-        field.display = False
-        self.query_one(FleetTable).focus()
+            self._show_marks()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is typed."""
-        self._query = event.value.strip()
-        self.show(self._fleet)
+        self._viewing.set_filter(event.value)
 
     def on_input_submitted(self) -> None:
         """Keep the filter, go back to the table."""
         self.query_one(FleetTable).focus()
+
+    def on_line_table_header_clicked(self, event: FleetTable.HeaderClicked) -> None:
+        """Sort by that column."""
+        self.query_one(FleetTable).sort_by(event.column)
+
+    def on_line_table_highlighted(self) -> None:
+        """Say more about what the cursor is on."""
+        self._show_about()
+
+    def on_fleet_table_activated(self) -> None:
+        """Open the instance."""
+        self.action_do("details")
 
     def on_data_table_row_highlighted(self) -> None:
         """Say more about what the cursor is on."""
@@ -196,7 +198,7 @@ class MainScreen(Screen[None]):
                 self._confirm(action, instance, "", question, action.warning(selection))
             case Ask.NAME:
                 taken = [one.name for one in instance.snapshots]
-                proposal = _free_name(self._wiring.clock(), taken)
+                proposal = free_name(self._wiring.clock(), taken)
                 self.app.push_screen(
                     NameDialog(f"Name of the snapshot of {instance.ref}", proposal, taken),
                     lambda name: self._submit(action, instance, name) if name else None,
@@ -273,14 +275,9 @@ class MainScreen(Screen[None]):
         instance = self.selection.instance
         if instance is not None:
             table.mark(instance.ref)
-            self.show(self._fleet)
+            self._show_marks()
             if table.has_focus:
-                table.action_cursor_down()
-
-    def _do_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.display = True
-        field.focus()
+                table.action_cursor(1)
 
     def _do_refresh(self) -> None:
         self._wiring.refresh()
@@ -329,50 +326,6 @@ class MainScreen(Screen[None]):
         banner.display = bool(left)
 
     def _show_about(self) -> None:
-        about = _about(self.selection, self._wiring.clock())
-        self.query_one("#about", Static).update(about)
-
-
-def _summary(fleet: FleetSnapshot) -> Content:
-    online = sum(host.online for host in fleet.hosts)
-    running = sum(one.running for one in fleet.instances)
-    jobs = sum(job.state is JobState.RUNNING for job in fleet.jobs) + len(fleet.operations)
-    parts = [
-        Content.styled(" lxtui ", "bold reverse"),
-        Content(f"  hosts {online}/{len(fleet.hosts)}"),
-        Content(f"  running {running}/{len(fleet.instances)}"),
-        Content(f"  operations {jobs}"),
-    ]
-    silent = [host.name for host in fleet.hosts if host.error and not host.online]
-    if silent:
-        parts.append(Content.styled(f"  no answer: {', '.join(silent)}", "bold red"))
-    if not fleet.hosts:
-        parts.append(
-            Content.styled("  no hosts: add one with 'lxc remote add' or 'incus remote add'", "red")
-        )
-    return Content("").join(parts)
-
-
-def _about(selection: Selection, now: datetime) -> Content:
-    host, instance = selection.host, selection.instance
-    if instance is None:
-        if host is None:
-            return Content("")
-        line = host.error or f"{host.name}: {host.kind} {host.version} at {host.address}"
-        return Content.styled(text.plain(line), "red" if host.error else "dim")
-    parts = [
-        instance.type + (" (ephemeral)" if instance.ephemeral else ""),
-        f"profiles {', '.join(instance.profiles) or '-'}",
-        f"disk {text.size(instance.disk)}" if instance.disk else "",
-        instance.description,
-    ]
-    if host is not None and not host.online:
-        parts.insert(0, f"as seen {text.age(host.seen_at, now)} ago: {host.error}")
-    return Content.styled(text.plain(" · ".join(part for part in parts if part)), "dim")
-
-
-def _free_name(now: datetime, taken: Iterable[str]) -> str:
-    """``snap-`` and the time, with a number where that exists already."""
-    base, names = f"snap-{now:%Y%m%d-%H%M%S}", set(taken)
-    candidates = (base, *(f"{base}-{number}" for number in range(2, len(names) + 3)))
-    return next(name for name in candidates if name not in names)
+        table = self.query_one(FleetTable)
+        line = about(self.selection, self._wiring.clock(), table.cursor_row + 1, table.row_count)
+        self.query_one("#about", Static).update(line)

@@ -1,177 +1,280 @@
 """Every instance of every host in one table.
 
-Role: shows instances, keeps the cursor where it is while they change. Boundary: gets values, sends
-DataTable's own messages. Threading: the screen's.
+Role: shows the lines of a View, owns the marks and what is folded, keeps the cursor where it is
+while the lines change. Boundary: gets values, sends messages. Threading: the screen's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from rich.text import Text
-from textual.widgets import DataTable
-from textual.widgets.data_table import RowDoesNotExist
+from textual.binding import Binding
+from textual.message import Message
 
-from lxtui import format as text
+from lxtui import columns
+from lxtui.arranging import Arranged, Arranger, Group, Line, View, shown_columns
+from lxtui.columns import Column
 from lxtui.model import Host, Instance, Ref
+from lxtui.widgets.line_table import LineTable, Look, Slot
+from lxtui.widgets.table_cells import group_cells, instance_cells, telling, wanted_widths
 
-_COLUMNS = (
-    ("name", "NAME"),
-    ("host", "HOST"),
-    ("state", "STATE"),
-    ("cpu", "CPU"),
-    ("memory", "MEMORY / LIMIT"),
-    ("ipv4", "IPV4"),
-    ("snapshots", "SNAPS"),
-    ("age", "AGE"),
-)
-_STATE_STYLES = {"Running": "green", "Stopped": "dim", "Frozen": "cyan", "Error": "bold red"}
-_MARK = "✓ "
-_MANY = 20
-_FULL, _TIGHT = 0.95, 0.8
-"""Shares of the memory limit from which the number is red, and yellow."""
+_ARROWS = {False: "↑", True: "↓"}
+_MEASURED = 500
+"""Up to that many lines are measured at each look; more, only when there are others."""
 
 
-class FleetTable(DataTable[Text]):
-    """One row for each instance, keyed by its reference."""
+class FleetTable(LineTable):
+    """One line for each instance, and one for each group."""
+
+    BINDINGS = [
+        Binding("left,h", "fold(True)", show=False),
+        Binding("right,l", "fold(False)", show=False),
+    ]
+
+    class Activated(Message):
+        """Enter, or a second click, on an instance."""
+
+        def __init__(self, ref: Ref) -> None:
+            super().__init__()
+            self.ref = ref
 
     def __init__(self) -> None:
-        super().__init__(id="instances", cursor_type="row", zebra_stripes=True)
-        self._refs: dict[str, Ref] = {}
+        super().__init__(id="instances")
+        self.view = View()
+        self.arranged = Arranged()
+        self.left_out: tuple[Column, ...] = ()
+        """Columns of the view for which there is no room."""
+        self._folded: set[tuple[str, str]] = set()
         self._marked: set[Ref] = set()
+        self._arranger = Arranger()
+        self._instances: Sequence[Instance] = ()
+        self._hosts: dict[str, Host] = {}
+        self._now = datetime.min.replace(tzinfo=UTC)
+        self._columns: list[Column] = []
+        self._measured: object = None
         self._waiting: tuple[Ref, Ref] | None = None
         """An instance that has gone from its host, and where the cursor was left instead."""
 
-    def on_mount(self) -> None:
-        """Make the columns."""
-        for key, label in _COLUMNS:
-            self.add_column(label, key=key)
+    @property
+    def row_count(self) -> int:
+        """How many lines there are, headers of groups among them."""
+        return len(self.arranged.lines)
 
     @property
     def selected(self) -> Ref | None:
         """The instance under the cursor."""
-        if not self.row_count:
-            return None
-        key = self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
-        return self._refs.get(key or "")
+        line = self._line
+        return line.ref if isinstance(line, Instance) else None
+
+    @property
+    def instance(self) -> Instance | None:
+        """The same as a value."""
+        line = self._line
+        return line if isinstance(line, Instance) else None
+
+    @property
+    def group(self) -> Group | None:
+        """The header under the cursor."""
+        line = self._line
+        return line if isinstance(line, Group) else None
 
     @property
     def marked(self) -> frozenset[Ref]:
-        """The instances that are marked."""
+        """The instances that are marked, shown or not."""
         return frozenset(self._marked)
 
+    def look(self, row: int) -> Look:
+        """The cells of an instance, or the header of a group."""
+        line = self.arranged.lines[row]
+        if isinstance(line, Group):
+            return Look(group_cells(line), "group", whole=True)
+        cells = instance_cells(
+            self._columns,
+            line,
+            self._hosts.get(line.ref.host),
+            self._now,
+            marked=line.ref in self._marked,
+            with_project=self._with_project,
+        )
+        return Look(cells, "odd" if row % 2 else "")
+
+    def show(self, instances: Sequence[Instance], hosts: Iterable[Host], now: datetime) -> None:
+        """Show these; the cursor stays on its line, wherever that now is."""
+        self._instances, self._now = instances, now
+        self._hosts = {host.name: host for host in hosts}
+        self._show()
+
+    def set_view(self, view: View) -> None:
+        """Show the same fleet another way."""
+        if view.group != self.view.group:
+            self._folded.clear()
+        self.view = view
+        self._show()
+
+    def sort_by(self, column: str) -> None:
+        """By that column; the second time the other way round, the third by host and name."""
+        first = columns.named(column).shape in columns.LARGEST_FIRST
+        if self.view.sort != column:
+            self.set_view(replace(self.view, sort=column, descending=first))
+        elif self.view.descending is first:
+            self.set_view(replace(self.view, descending=not first))
+        else:
+            self.set_view(replace(self.view, sort="", descending=False))
+
     def mark(self, ref: Ref) -> None:
-        """Mark an instance, or no longer; the next ``show`` shows it."""
+        """Mark an instance, or no longer."""
         self._marked ^= {ref}
+        self._remark()
+
+    def mark_shown(self, *, invert: bool = False) -> None:
+        """Mark all that match the filter, or turn their marks over; others keep theirs."""
+        shown = {one.ref for one in self.arranged.shown}
+        self._marked = self._marked ^ shown if invert else self._marked | shown
+        self._remark()
 
     def unmark_all(self) -> None:
-        """Take all marks off; the next ``show`` shows it."""
+        """Take all marks off."""
         self._marked.clear()
+        self._remark()
 
     def select(self, ref: Ref) -> None:
         """Put the cursor on an instance that is shown."""
-        for row in self.ordered_rows:
-            if self._refs.get(row.key.value or "") == ref:
-                self.move_cursor(row=self.get_row_index(row.key))
-                return
+        row = self._row_of(ref)
+        if row is not None:
+            self.move(row)
 
-    def show(self, instances: Iterable[Instance], hosts: Iterable[Host], now: datetime) -> None:
-        """Show these instances; rows that stay are changed in place."""
-        online = {host.name for host in hosts if host.online}
-        wanted = {_key(one.ref): one for one in instances}
-        before = self.selected
-        gone = self._refs.keys() - wanted.keys()
-        if len(gone) > _MANY:  # rows are removed one by one only where that is quicker
-            self.clear()
-            self._refs.clear()
-        else:
-            for key in gone:
-                self.remove_row(key)
-                del self._refs[key]
-        added = False
-        for key, instance in wanted.items():
-            cells = _cells(
-                instance,
-                now,
-                fresh=instance.ref.host in online,
-                marked=instance.ref in self._marked,
-            )
-            if key in self._refs:
-                self._update(key, cells)
-            else:
-                self.add_row(*cells, key=key)
-                self._refs[key] = instance.ref
-                added = True
-        if added:
-            self.sort("host", "name", key=_order)
-        self._follow(before, [one.ref for one in wanted.values()], added=added)
+    def toggle_folds(self) -> None:
+        """Fold all groups, or unfold them if all are folded."""
+        groups = {line.key for line in self.arranged.lines if isinstance(line, Group)}
+        self._folded = set() if groups <= self._folded else self._folded | groups
+        self._show()
 
-    def _follow(self, before: Ref | None, shown: list[Ref], *, added: bool) -> None:
-        """Keep the cursor where it was; it goes along with an instance that moved.
+    def activate(self, *, again: bool) -> None:
+        """Fold or unfold a group; open an instance."""
+        line = self._line
+        if isinstance(line, Group):
+            self.action_fold(not line.folded)
+        elif line is not None and again:
+            self.post_message(self.Activated(line.ref))
+
+    def action_fold(self, fold: bool) -> None:
+        """Fold or unfold the group of the line under the cursor."""
+        above = self.arranged.lines[: self.cursor_row + 1]
+        header = next((line for line in reversed(above) if isinstance(line, Group)), None)
+        if header is not None and header.folded is not fold:
+            (self._folded.add if fold else self._folded.discard)(header.key)
+            self.move(self._row_of(header.key) or 0)
+            self._show()
+
+    def on_resize(self) -> None:
+        """Lay the columns out for the new width."""
+        self._measured = None
+        self._measure()
+        super().on_resize()
+
+    @property
+    def subtitle(self) -> str:
+        """What is not to be seen from the lines themselves."""
+        arranged, view = self.arranged, self.view
+        parts = []
+        if view.filter:
+            parts.append(f"{len(arranged.shown)} of {arranged.total} match {view.filter}")
+        parts += arranged.query.problems
+        if view.group:
+            parts.append(f"by {view.group}")
+        if self.left_out and view.columns != columns.DEFAULT:
+            parts.append(f"no room for {', '.join(column.id for column in self.left_out)}")
+        return "; ".join(parts)
+
+    @property
+    def _line(self) -> Line | None:
+        lines = self.arranged.lines
+        return lines[self.cursor_row] if self.cursor_row < len(lines) else None
+
+    @property
+    def _with_project(self) -> bool:
+        return all(column.id != "project" for column in self._columns)
+
+    def _remark(self) -> None:
+        self._measure()
+        self.redraw()
+
+    def _show(self) -> None:
+        before = self._line
+        self.arranged = self._arranger.arrange(
+            self._instances, self._hosts.values(), self.view, self._now, self._folded
+        )
+        self._measure()
+        row = self.cursor_row
+        if isinstance(before, Group):
+            row = self._row_of(before.key) or 0
+        elif before is not None:
+            row = self._follow(before.ref)
+        self.move(row)
+        self.post_message(self.Highlighted())  # the line under the cursor may say something else
+        self.border_subtitle = Text(self.subtitle)  # a str would be read as markup
+
+    def _follow(self, before: Ref) -> int:
+        """Where the cursor belongs: where it was; it goes along with an instance that moved.
 
         The old host may be listed without it before the new host is listed with it: until the
         cursor is moved by hand, it waits for the instance to appear.
         """
-        if before is None:
-            return
         target = before
         if self._waiting is not None and self._waiting[1] == before:
             target = self._waiting[0]
-        same = [ref for ref in shown if ref[1:] == target[1:]]
-        if target not in same and same:
-            target = same[0]
-        if added or target != before or target not in same:
-            self.select(target if same else before)
-        now = self.selected
-        self._waiting = (target, now) if not same and now is not None else None
+        self._waiting = None
+        line = self._line
+        if isinstance(line, Instance) and line.ref == target:
+            return self.cursor_row
+        if (row := self._row_of(target)) is not None:
+            return row
+        for row, one in enumerate(self.arranged.lines):
+            if isinstance(one, Instance) and one.ref[1:] == target[1:]:
+                return row
+        row = self._row_of(before)
+        row = min(self.cursor_row, max(self.row_count - 1, 0)) if row is None else row
+        instead = self.arranged.lines[row] if row < self.row_count else None
+        if isinstance(instead, Instance):
+            self._waiting = (target, instead.ref)
+        return row
 
-    def _update(self, key: str, cells: tuple[Text, ...]) -> None:
-        try:
-            shown = self.get_row(key)
-        except RowDoesNotExist:
+    def _row_of(self, key: tuple[str, ...]) -> int | None:
+        """The line of that instance, or of the group of that key."""
+        for row, line in enumerate(self.arranged.lines):
+            if (line.ref if isinstance(line, Instance) else line.key) == key:
+                return row
+        return None
+
+    def _measure(self) -> None:
+        """Decide which columns there is room for, and how wide each is."""
+        shown, view = self.arranged.shown, self.view
+        state = (self.room, view, len(shown), bool(self._marked))
+        if not self.room or (state == self._measured and len(shown) > _MEASURED):
             return
-        for (column, _), old, new in zip(_COLUMNS, shown, cells, strict=True):
-            if old != new or old.style != new.style:
-                self.update_cell(key, column, new, update_width=True)
-
-
-def _order(cells: Iterable[Text]) -> tuple[str, ...]:
-    return tuple(cell.plain.removeprefix(_MARK) for cell in cells)
-
-
-def _key(ref: Ref) -> str:
-    return "\0".join(ref)
-
-
-def _cells(instance: Instance, now: datetime, *, fresh: bool, marked: bool) -> tuple[Text, ...]:
-    name = text.plain(instance.ref.name)
-    if marked:
-        name = _MARK + name
-    if instance.ref.project != "default":
-        name += f" ({text.plain(instance.ref.project)})"
-    state = text.plain(instance.status) if fresh else f"{text.plain(instance.status)}?"
-    cells = (
-        Text(name, "bold reverse" if marked else "bold"),
-        Text(instance.ref.host),
-        Text(state, _STATE_STYLES.get(instance.status, "yellow")),
-        Text(text.percent(instance.cpu_percent), justify="right"),
-        _memory(instance),
-        Text(instance.ipv4[0] if instance.ipv4 else "-"),
-        Text(str(len(instance.snapshots)), justify="right"),
-        Text(text.age(instance.created_at, now), justify="right"),
-    )
-    if not fresh:
-        for cell in cells:
-            cell.stylize("dim")  # last known, not current
-    return cells
-
-
-def _memory(instance: Instance) -> Text:
-    used, limit = instance.memory, instance.memory_limit
-    line = text.size(used)
-    if limit is None:
-        return Text(line, justify="right")
-    share = (used or 0) / limit if limit else 0.0
-    style = "red" if share >= _FULL else "yellow" if share >= _TIGHT else ""
-    return Text(f"{line} / {text.size(limit)}", style, justify="right")
+        self._measured = state
+        chosen = shown_columns(view)
+        own = view.columns != columns.DEFAULT  # who has chosen an order has said what matters
+        if not own:
+            chosen = telling(chosen, shown)
+        labels = {column.id: column.label for column in chosen}
+        if (sort := columns.find(view.sort)) is not None and sort.id in labels:
+            labels[sort.id] += _ARROWS[view.descending]
+        widths = [
+            max(width, len(labels[column.id]))
+            for column, width in zip(
+                chosen, wanted_widths(chosen, shown, marks=bool(self._marked)), strict=True
+            )
+        ]
+        fitting = columns.fitting(chosen, widths, self.room, in_order=own)
+        self._columns = [column for column in chosen if column.id in fitting]
+        self.left_out = tuple(column for column in chosen if column.id not in fitting)
+        self.lay_out(
+            [
+                Slot(one.id, labels[one.id], fitting[one.id], one.shape.is_number)
+                for one in self._columns
+            ]
+        )

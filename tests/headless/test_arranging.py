@@ -192,12 +192,16 @@ def test_little_room_keeps_what_matters() -> None:
     assert sum(kept.values()) + len(kept) - 1 <= 48
     assert list(fitting(chosen, widths, 400)) == list(columns.DEFAULT)
     assert fitting(chosen, widths, 0) == {"name": 12}
+    chosen = [BY_ID[name] for name in ("image", "cpu", "name", "memory")]
+    assert list(fitting(chosen, [20, 6, 12, 8], 30, in_order=True)) == ["image", "cpu", "name"]
 
 
-@given(st.integers(0, 300), st.lists(st.sampled_from(COLUMNS), min_size=1, unique_by=id))
-def test_what_fits_fits(room: int, chosen: list[columns.Column]) -> None:
+@given(
+    st.integers(0, 300), st.lists(st.sampled_from(COLUMNS), min_size=1, unique_by=id), st.booleans()
+)
+def test_what_fits_fits(room: int, chosen: list[columns.Column], in_order: bool) -> None:
     """The columns kept are never wider than the room, but for one that has no other left."""
-    kept = fitting(chosen, [column.width for column in chosen], room)
+    kept = fitting(chosen, [column.width for column in chosen], room, in_order=in_order)
     assert kept
     assert [column.id for column in chosen if column.id in kept] == list(kept)
     assert len(kept) == 1 or sum(kept.values()) + len(kept) - 1 <= room

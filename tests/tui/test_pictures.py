@@ -42,6 +42,9 @@ class SnapCompare(Protocol):
         ("move-wishes", ["m", "down", "n", "k"]),
         ("banner", []),
         ("moves", ["u"]),
+        ("group", ["g", "down", "enter", "home", "enter"]),
+        ("columns", ["C", "down", "space"]),
+        ("marks", ["space", "space", "O"]),
         ("many", ["space", "space", "m", "down", "down", "space"]),
     ],
 )
@@ -49,6 +52,22 @@ def test_picture(
     snap_compare: SnapCompare, name: str, keys: list[str], size: tuple[int, int]
 ) -> None:
     """Each screen looks as it did when a person last looked at it."""
+    _compare(snap_compare, name, keys, size)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (200, 60)], ids=["usual", "wide"])
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [("main", []), ("group", ["g", "down", "enter"]), ("sort", ["o", "o", "o", "o", "o"])],
+)
+def test_picture_with_room(
+    snap_compare: SnapCompare, name: str, keys: list[str], size: tuple[int, int]
+) -> None:
+    """The table at the sizes of larger terminals."""
+    _compare(snap_compare, name, keys, size)
+
+
+def _compare(snap_compare: SnapCompare, name: str, keys: list[str], size: tuple[int, int]) -> None:
     stage = Stage(still=True)
     if name in {"banner", "moves"}:
         stage.leave_a_move("claim", "stop", "copy")

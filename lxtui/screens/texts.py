@@ -1,0 +1,66 @@
+"""The lines of the main screen.
+
+Role: fleet and selection → text. Boundary: pure. Threading: functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from textual.content import Content
+
+from lxtui import format as text
+from lxtui.actions import Selection
+from lxtui.model import FleetSnapshot, JobState
+
+
+def summary(fleet: FleetSnapshot, marked: int) -> Content:
+    """The line on top."""
+    online = sum(host.online for host in fleet.hosts)
+    running = sum(one.running for one in fleet.instances)
+    jobs = sum(job.state is JobState.RUNNING for job in fleet.jobs) + len(fleet.operations)
+    parts = [
+        Content.styled(" lxtui ", "bold reverse"),
+        Content(f"  hosts {online}/{len(fleet.hosts)}"),
+        Content(f"  running {running}/{len(fleet.instances)}"),
+        Content(f"  operations {jobs}"),
+    ]
+    if marked:
+        parts.append(Content.styled(f"  marked {marked}", "bold"))
+    silent = [host.name for host in fleet.hosts if host.error and not host.online]
+    if silent:
+        parts.append(Content.styled(f"  no answer: {', '.join(silent)}", "bold red"))
+    if not fleet.hosts:
+        parts.append(
+            Content.styled("  no hosts: add one with 'lxc remote add' or 'incus remote add'", "red")
+        )
+    return Content("").join(parts)
+
+
+def about(selection: Selection, now: datetime, row: int, rows: int) -> Content:
+    """More about what the cursor is on, in one line, and where that is."""
+    host, instance = selection.host, selection.instance
+    place = f"{row}/{rows}  " if rows else ""
+    if instance is None:
+        if host is None:
+            return Content.styled(place, "dim")
+        line = host.error or f"{host.name}: {host.kind} {host.version} at {host.address}"
+        return Content.styled(place + text.plain(line), "red" if host.error else "dim")
+    parts = [
+        instance.type + (" (ephemeral)" if instance.ephemeral else ""),
+        f"profiles {', '.join(instance.profiles) or '-'}",
+        f"disk {text.size(instance.disk)}" if instance.disk else "",
+        instance.description,
+    ]
+    if host is not None and not host.online:
+        parts.insert(0, f"as seen {text.age(host.seen_at, now)} ago: {host.error}")
+    line = text.plain(" · ".join(part for part in parts if part))
+    return Content.styled(place + line, "dim")
+
+
+def free_name(now: datetime, taken: Iterable[str]) -> str:
+    """``snap-`` and the time, with a number where that exists already."""
+    base, names = f"snap-{now:%Y%m%d-%H%M%S}", set(taken)
+    candidates = (base, *(f"{base}-{number}" for number in range(2, len(names) + 3)))
+    return next(name for name in candidates if name not in names)
