@@ -30,6 +30,7 @@ from lxtui.arranging import View
 from lxtui.backend.base import Backend
 from lxtui.commands import Command, Move, ResumeMove, UndoMove
 from lxtui.errors import LxtuiError, UsageError
+from lxtui.host_arguments import add_hosts
 from lxtui.list_arguments import PLAIN, add_list, view_of
 from lxtui.migrate.journal import Journal, default_folder
 from lxtui.migrate.prepare import prepare
@@ -87,7 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lxtui {__version__}")
     subs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-    subs.add_parser("hosts", parents=[verbs], help="List the hosts and whether they answer")
+    listed = subs.add_parser(
+        "hosts", parents=[verbs], help="List the hosts and whether they answer; add, remove one"
+    )
+    add_hosts(listed, verbs)
     listing = subs.add_parser("list", parents=[verbs], help="List instances of all hosts")
     add_list(listing)
     snapshots = subs.add_parser("snapshots", parents=[verbs], help="List snapshots")
@@ -151,6 +155,11 @@ def _run(options: argparse.Namespace) -> int:
         return _list(options, backends, known, tolerant=True)
     try:
         if options.verb == "hosts":
+            if options.deed:
+                from lxtui.headless_hosts import run_deed  # noqa: PLC0415 cryptography's time
+
+                run_deed(options, known)
+                return DONE
             return _hosts(options, backends)
         if options.verb == "list":
             return _list(options, backends, known)
@@ -398,7 +407,7 @@ def _agrees(title: str) -> bool:
 def _say_when_empty(backends: Mapping[str, Backend]) -> None:
     if not backends:
         print(
-            "lxtui: no hosts: add one with 'lxc remote add' or 'incus remote add', "
+            "lxtui: no hosts: add one with 'lxtui hosts add NAME ADDRESS', "
             "or look at 'lxtui --demo'",
             file=sys.stderr,
         )

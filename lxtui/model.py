@@ -141,6 +141,39 @@ class Remote:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustToken:
+    """What a token says of the host that gave it out; the secret itself stays with its owner."""
+
+    fingerprint: str
+    addresses: tuple[str, ...]
+    has_secret: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A host as it presents itself to somebody whom it need not trust."""
+
+    address: str
+    kind: Kind
+    certificate: str = field(repr=False)
+    """PEM."""
+    fingerprint: str
+    """SHA-256 of the certificate."""
+    subject: str
+    """Whom the certificate names."""
+    vouched: bool
+    """Whether authorities that we believe have signed it."""
+    trusted: bool
+    """Whether the host trusts our certificate already."""
+    extensions: frozenset[str] = field(default=frozenset(), repr=False)
+    methods: tuple[str, ...] = ()
+    """How one may log in."""
+    server_name: str = ""
+    version: str = ""
+    """Known of a host that trusts us."""
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """A daemon as it described itself at the last connection."""
 

@@ -93,7 +93,7 @@ class Remotes:
         known = ", ".join(one.name for one in self.remotes) or "none"
         raise NotFoundError(
             f"no host is named {name!r} (known: {known}); "
-            f"add one with 'lxc remote add' or 'incus remote add'"
+            f"add one with 'lxtui hosts add NAME ADDRESS'"
         )
 
     def default_for(self, name: str) -> Remote:

@@ -42,9 +42,14 @@ _BUNDLES = (
 class PinnedAdapter(HTTPAdapter):
     """requests' transport to one remote; the peer is checked before a request is sent."""
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: Remote, certificate: bytes | None = None) -> None:
+        """Pin *certificate* (DER), else what *remote* has pinned, else ask its authorities."""
+        if certificate is None and remote.server_cert:
+            certificate = pinned(remote)
         self._context = context(remote)
-        self._pin = fingerprint(pinned(remote)) if remote.server_cert else None
+        if certificate is not None:
+            self._context.check_hostname = False
+        self._pin = fingerprint(certificate) if certificate is not None else None
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:

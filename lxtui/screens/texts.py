@@ -33,7 +33,7 @@ def summary(fleet: FleetSnapshot, marked: int) -> Content:
         parts.append(Content.styled(f"  no answer: {', '.join(silent)}", "bold red"))
     if not fleet.hosts:
         parts.append(
-            Content.styled("  no hosts: add one with 'lxc remote add' or 'incus remote add'", "red")
+            Content.styled("  no hosts: add one with 'lxtui hosts add NAME ADDRESS'", "red")
         )
     return Content("").join(parts)
 
