@@ -385,7 +385,7 @@ def test_a_failed_verb_prints_its_error_as_json(capsys: pytest.CaptureFixture[st
 def test_no_hosts_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """A user without hosts learns how to add one."""
     assert main(["hosts"]) == 0
-    assert "incus remote add" in capsys.readouterr().err
+    assert "lxtui hosts add" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
