@@ -30,7 +30,6 @@ from pathlib import Path
 
 from lxfs import parse
 from lxfs.drivers.native import finding
-from lxfs.drivers.native.serving import MAX_STRIKES
 from lxfs.limits import Cell, Limits
 from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
@@ -227,7 +226,7 @@ def soak(
             if time.monotonic() - began > seconds:
                 break
             server = found.server
-            if server is None or server == killed or _at_its_last(found):
+            if server is None or server == killed:
                 continue
             with contextlib.suppress(ProcessLookupError):
                 os.kill(server, signal.SIGKILL)
@@ -244,14 +243,6 @@ def soak(
             report.wrong += wrong
         report.seconds = time.monotonic() - began
     return report
-
-
-def _at_its_last(found: finding.Found) -> bool:
-    """Return whether a request in hand is given up (EIO) when this server, too, dies over it.
-
-    Where a server is slow to answer, chance alone would kill that many in a row.
-    """
-    return any(slot.unique[0] and slot.strikes >= MAX_STRIKES for slot in found.memory.slots())
 
 
 def _settled(mount: Mount, found: finding.Found, killed: int | None) -> dict[str, int]:

@@ -103,7 +103,7 @@ class Slot:
 
     @property
     def strikes(self) -> int:
-        """How often this request was begun anew, or found stuck."""
+        """How much speaks for it that servers have died over this request, see spawner.py."""
         return self.control[1]
 
     @strikes.setter

@@ -22,8 +22,8 @@ from lxfs.drivers.native.memory import BEAT, Memory, Slot
 
 _log = logging.getLogger(__name__)
 
-MAX_STRIKES = 5
-"""A request that so many servers in a row have died over is answered EIO."""
+MAX_STRIKES = 50
+"""A request with more of them is answered EIO; the spawner counts them."""
 
 _SHORTEST, _LONGEST = 0.01, 0.5
 """Seconds between two looks at the worker that reads: while it is busy, and while nobody asks."""
@@ -70,7 +70,6 @@ class Workers:
         self._unused = [slot for slot in self._unused if slot not in left]
         self._answers.handles.adopt({slot.unique[0] for slot in left})
         for slot in left:
-            slot.strikes += 1
             self._start(self._again, _Worker(slot))
         self._replace()
         self._start(self._watch)
@@ -94,7 +93,7 @@ class Workers:
     def _again(self, worker: _Worker) -> None:
         if worker.slot.strikes > MAX_STRIKES:
             opcode, unique = protocol.IN.unpack_from(worker.slot.request)[1:3]
-            _log.error("%d servers have died over one request (opcode %d)", MAX_STRIKES, opcode)
+            _log.error("given up: server after server has died over it (opcode %d)", opcode)
             self._send(worker.slot, unique, opcode, errno.EIO, b"")
         else:
             self._answer(worker.slot)

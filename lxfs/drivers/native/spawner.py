@@ -30,7 +30,11 @@ _STUCK_TICKS = 5
 """Seconds for which requests may wait without any being answered."""
 _START_TICKS = 30
 """The same for a server that has not begun yet."""
-_STRIKES_OF_STUCK = 2
+_CRASHED, _STUCK, _KILLED = 10, 26, 1
+"""Strikes for what was in hand when a server ended: after six crashes in a row a request is given
+up, after the second time that a server had to be ended; but who is killed is killed by somebody
+else, or for want of memory, which the request may be guilty of only if it happens again and again.
+"""
 _AT_ONCE = 5
 """Servers that may die in a row without having answered anything before a pause is made."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
@@ -103,9 +107,15 @@ class Spawner:
         _, status = os.waitpid(self._server, 0)
         code = os.waitstatus_to_exitcode(status)
         if code != server.ENDED:
+            self._blame(_KILLED if code == -signal.SIGKILL else _CRASHED)
             how = f"signal {-code}" if code < 0 else f"status {code}"
             _log.warning("the server (pid %d) ended by %s; the next one goes on", self._server, how)
         return code
+
+    def _blame(self, strikes: int) -> None:
+        for slot in self._slots:
+            if slot.unique[0]:
+                slot.strikes += strikes
 
     def _is_stuck(self) -> bool:
         """Return whether a server had to be ended and has not gone: the next one is due anyway.
@@ -128,9 +138,7 @@ class Spawner:
         if self._stuck < most and self._silent < most:
             return False
         _log.error("the server (pid %d) has not answered for some time", self._server)
-        for slot in self._slots:
-            if slot.unique[0]:
-                slot.strikes += _STRIKES_OF_STUCK
+        self._blame(_STUCK)
         if locks.end(self._server):
             return False  # it is collected as any other that ended
         self._abandoned += 1
