@@ -20,6 +20,7 @@ from lxtui.commands import (
     Move,
     RestoreSnapshot,
 )
+from lxtui.errors import READ_ONLY
 from lxtui.model import Host, Instance, Job, JobState, Ref, Snapshot, StateAction
 
 
@@ -50,7 +51,7 @@ Build = Callable[[Ref, str], Command]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do. ``unavailable`` gives the reason why not now, or an empty text."""
+    """One thing to do. ``unavailable`` is why not now, whichever host it is on; see ``why_not``."""
 
     id: str
     key: str
@@ -63,6 +64,15 @@ class Action:
     footer: bool = False
     warning: Callable[[Selection], str] = lambda _: ""
     """What a confirmation says beside the question."""
+
+    def why_not(self, selection: Selection) -> str:
+        """Why it cannot be done to what is selected, or an empty text.
+
+        Whatever makes a command changes something, and nothing of a read-only host is changed.
+        """
+        if self.build is not None and selection.host is not None and selection.host.read_only:
+            return f"{selection.host.name} {READ_ONLY}"
+        return self.unavailable(selection)
 
 
 def _always(_: Selection) -> str:

@@ -28,6 +28,7 @@ from lxtui.migrate.placement import Row
 from lxtui.migrate.plan import MovePlan
 from lxtui.migrate.prepare import other_pools, prepare
 from lxtui.model import Instance, JobState, Ref
+from lxtui.read_only import with_blockers
 from lxtui.screens.dialogs import ConfirmDialog
 from lxtui.screens.main import MainScreen, Wiring
 from lxtui.screens.move import MoveDialog
@@ -126,7 +127,9 @@ class LxtuiApp(App[None]):
 
     def _plan_move(self, ref: Ref, target: str, options: MoveOptions) -> MovePlan:
         backends = self._fleet.backends
-        return prepare(backends[ref.host], backends[target], ref, options, self._fleet.folder)
+        source, there = backends[ref.host], backends[target]
+        plan = prepare(source, there, ref, options, self._fleet.folder)
+        return with_blockers(plan, source.remote, there.remote)
 
     def _other_pools(self, instance: Instance) -> Sequence[str]:
         return other_pools(self._fleet.backends[instance.ref.host], instance)

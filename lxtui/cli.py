@@ -23,6 +23,7 @@ from lxtui import (
     headless_kept,
     headless_list,
     headless_moves,
+    read_only,
     remotes,
 )
 from lxtui.actions import BY_ID, command_for
@@ -72,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--demo", action="store_true", default=argparse.SUPPRESS, help="use the simulated fleet"
+    )
+    common.add_argument(
+        "--read-only",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="change nothing on any host",
     )
     verbs = argparse.ArgumentParser(add_help=False, parents=[common])
     verbs.add_argument("--json", action="store_true", help="print JSON; its keys do not change")
@@ -137,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     settings = config.load(os.environ, Path.home())
-    backends, known = _backends(demo=getattr(options, "demo", False))
+    backends, known = _backends(options, settings)
     if options.verb is None:
         if all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
             from lxtui.app import LxtuiApp  # noqa: PLC0415 Textual costs every verb 0.14 s
@@ -177,16 +184,23 @@ def _run(options: argparse.Namespace) -> int:
             backend.close()
 
 
-def _backends(*, demo: bool) -> tuple[dict[str, Backend], remotes.Remotes]:
-    if demo:
+def _backends(
+    options: argparse.Namespace, settings: config.Settings
+) -> tuple[dict[str, Backend], remotes.Remotes]:
+    every = getattr(options, "read_only", False)
+    if getattr(options, "demo", False):
         from lxtui.backend.demo_data import demo_fleet  # noqa: PLC0415 only for --demo
 
-        simulated: list[Backend] = list(demo_fleet().backends())
+        simulated = demo_fleet().backends()
         known = remotes.Remotes(tuple(backend.remote for backend in simulated))
+        known = read_only.marked(known, settings.read_only, every=every)
+        for backend in simulated:
+            backend.read_only = known.named(backend.remote.name).read_only
         return {backend.remote.name: backend for backend in simulated}, known
     from lxtui.backend.lxd import LxdBackend  # noqa: PLC0415 pylxd costs --help and --demo 0.12 s
 
     known = remotes.load(os.environ, Path.home())
+    known = read_only.marked(known, settings.read_only, every=every)
     for problem in known.problems:
         print(f"lxtui: {problem}", file=sys.stderr)
     return {remote.name: LxdBackend(remote) for remote in known.remotes}, known
@@ -275,6 +289,7 @@ def _show_plan(command: Move, backends: Mapping[str, Backend], options: argparse
     source, target = backends[command.ref.host], backends[command.target]
     with _journals(options) as folder:
         plan = prepare(source, target, command.ref, command.options, folder)
+    plan = read_only.with_blockers(plan, source.remote, target.remote)
     if options.json:
         headless.print_json(headless_moves.plan_json(plan))
     else:

@@ -17,7 +17,7 @@ import yaml
 from lxtui.actions import BY_ID
 from lxtui.errors import UsageError
 
-_KNOWN = {"keys", "theme", "poll_seconds"}
+_KNOWN = {"keys", "theme", "poll_seconds", "read_only"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Settings:
     theme: str = ""
     poll_seconds: float = 5.0
     """Seconds between two looks at a host when no event calls for one."""
+    read_only: frozenset[str] = frozenset()
+    """Hosts on which nothing may be changed."""
 
 
 def path(environ: Mapping[str, str], home: Path) -> Path:
@@ -75,4 +77,12 @@ def _settings(document: Any) -> Settings:
         keys={str(action): str(key) for action, key in keys.items()},
         theme=str(document.get("theme") or ""),
         poll_seconds=float(seconds),
+        read_only=_host_names(document.get("read_only") or []),
     )
+
+
+def _host_names(value: Any) -> frozenset[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        # A name that YAML takes for something else would leave its host open to changes.
+        raise TypeError("'read_only' must be a list of host names; quote names like 'no' and '1'")
+    return frozenset(one.rstrip(":") for one in value)

@@ -7,6 +7,11 @@ Threading: values.
 
 from __future__ import annotations
 
+READ_ONLY = (
+    "is read-only: nothing was changed; leave out --read-only, or take its name out of 'read_only' "
+    "in lxtui's config.yml"
+)
+
 
 class LxtuiError(Exception):
     """A failure with a sentence for the user; ``str(error)`` is that sentence."""
@@ -26,6 +31,13 @@ class NotTrustedError(LxtuiError):
 
 class UnsupportedError(LxtuiError):
     """The host logs its users in by a way that lxtui does not know."""
+
+
+class ReadOnlyError(LxtuiError):
+    """The host is only to be looked at, by the user's own settings."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"{host} {READ_ONLY}")
 
 
 class CertificateError(LxtuiError):

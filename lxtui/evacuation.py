@@ -85,7 +85,11 @@ def _arranged(
     targets: Sequence[Backend],
     options: MoveOptions,
 ) -> tuple[Row, ...]:
-    staying = {one.ref: why for one in chosen if (why := _why_it_stays(one, targets))}
+    staying = {
+        one.ref: why
+        for one in chosen
+        if (why := _why_it_stays(one, sources[one.ref.host][1], targets))
+    }
     leaving = [one for one in chosen if one.ref not in staying]
     origins = {
         (host, project): sources[host][0].placement(project)
@@ -119,7 +123,9 @@ def _arranged(
     return tuple(rows)
 
 
-def _why_it_stays(one: Instance, targets: Sequence[Backend]) -> str:
+def _why_it_stays(one: Instance, host: Host, targets: Sequence[Backend]) -> str:
+    if host.read_only:
+        return f"{host.name} is read-only"
     if MOVED in one.config:
         return f"is the kept source of {one.config[MOVED]}"
     at_home = bool(targets) and {target.remote.name for target in targets} == {one.ref.host}
@@ -253,6 +259,8 @@ def _consider(
 ) -> tuple[Candidate, tuple[str, ...]]:
     """This instance at that host, and the warnings about it."""
     project = instance.ref.project
+    if side.host.read_only:
+        return Candidate(side.host.name, refusal=f"{side.host.name} is read-only"), ()
     placement = side.placements.get(project)
     if placement is None:
         return Candidate(side.host.name, refusal=f"it has no project {project!r}"), ()

@@ -34,6 +34,7 @@ from lxtui.model import (
     Operation,
     Ref,
     UnfinishedMove,
+    host_unseen,
     status_of,
 )
 
@@ -83,9 +84,7 @@ class Fleet:
         self._workers: list[_Worker] = []
         for name, backend in self.backends.items():
             remote = backend.remote
-            self._states[name] = HostState(
-                Host(name, remote.kind, remote.address, project=remote.project)
-            )
+            self._states[name] = HostState(host_unseen(remote))
             self._workers.append(_Worker(backend, self._set, poll_seconds, clock))
 
     @property
@@ -168,9 +167,7 @@ class _Worker:
         self._clock = clock
         self._stop = Flag()
         self._dirty = Flag()
-        self._state = HostState(
-            Host(remote.name, remote.kind, remote.address, project=remote.project)
-        )
+        self._state = HostState(host_unseen(remote))
         self._baseline: tuple[float, tuple[Instance, ...]] = (monotonic(), ())
         self._lock = Lock()
         self._thread = Thread(target=self._run, name=f"host-{remote.name}", daemon=True)

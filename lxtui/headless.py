@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event as Flag
@@ -25,7 +26,7 @@ from lxtui.backend.base import Backend
 from lxtui.commands import Command
 from lxtui.errors import LxtuiError
 from lxtui.jobs import Jobs
-from lxtui.model import Host, Instance, JobState, Progress, Ref, status_of
+from lxtui.model import Host, Instance, JobState, Progress, Ref, host_unseen, status_of
 from lxtui.perform import Outcome, perform
 
 T = TypeVar("T")
@@ -81,15 +82,7 @@ def instances(
 
 
 def _absent(backend: Backend, error: LxtuiError) -> Host:
-    remote = backend.remote
-    return Host(
-        remote.name,
-        remote.kind,
-        remote.address,
-        status=status_of(error),
-        error=str(error),
-        project=remote.project,
-    )
+    return replace(host_unseen(backend.remote), status=status_of(error), error=str(error))
 
 
 def host_json(host: Host) -> Json:
@@ -102,6 +95,7 @@ def host_json(host: Host) -> Json:
         "status": host.status.value,
         "error": host.error or None,
         "project": host.project,
+        "read_only": host.read_only,
         "server_name": host.server_name or None,
         "cpus": host.cpus,
         "memory_bytes": host.memory_total,
@@ -185,7 +179,7 @@ def print_hosts(found: Sequence[Host]) -> None:
             host.name,
             host.kind.value,
             host.version or "-",
-            host.status.value,
+            host.status.value + (", read-only" if host.read_only else ""),
             text.address(host.address),
             host.error,
         )

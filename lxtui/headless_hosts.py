@@ -16,7 +16,7 @@ from pathlib import Path
 from lxtui import format as text
 from lxtui import headless, remotes
 from lxtui.enrol import Candidate, Wish, enrol, remove, survey
-from lxtui.errors import InterruptedByUserError, LxtuiError, UsageError
+from lxtui.errors import InterruptedByUserError, LxtuiError, ReadOnlyError, UsageError
 from lxtui.model import Kind, Remote
 
 
@@ -25,6 +25,8 @@ def run_deed(options: argparse.Namespace, known: remotes.Remotes) -> str:
     if getattr(options, "demo", False):
         raise UsageError("the simulated fleet has the hosts that it has")
     try:
+        if options.deed == "add" and getattr(options, "read_only", False):
+            raise ReadOnlyError(options.name)
         remote = _add(options) if options.deed == "add" else _remove(options, known)
     except LxtuiError as error:
         if options.json:

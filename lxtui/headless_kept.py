@@ -13,7 +13,7 @@ from lxtui import format as text
 from lxtui import headless
 from lxtui.backend.base import Backend
 from lxtui.clock import utc_now
-from lxtui.errors import LxtuiError
+from lxtui.errors import LxtuiError, ReadOnlyError
 from lxtui.headless import Json, iso
 from lxtui.migrate.kept import Kept, remove, survey
 
@@ -45,6 +45,8 @@ def clean(
         return False
     for one in over:
         try:
+            if backends[one.ref.host].remote.read_only:
+                raise ReadOnlyError(one.ref.host)
             remove(one, backends, utc_now())
             print(f"lxtui: {one.ref} is deleted", file=sys.stderr)
         except LxtuiError as error:

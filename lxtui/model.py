@@ -133,6 +133,8 @@ class Remote:
     auth_type: str = "tls"
     authority: str | None = None
     others: tuple[str, ...] = ()
+    read_only: bool = False
+    """Nothing on it may be changed by us."""
 
     @property
     def is_socket(self) -> bool:
@@ -200,11 +202,24 @@ class Host:
     """The addresses of its PCI devices."""
     seen_at: datetime | None = None
     """When it last answered."""
+    read_only: bool = False
+    """Nothing on it may be changed by us."""
 
     @property
     def online(self) -> bool:
         """Whether commands may be sent to it."""
         return self.status is HostStatus.ONLINE
+
+
+def host_unseen(remote: Remote) -> Host:
+    """What is known of a host before it has said a word."""
+    return Host(
+        remote.name,
+        remote.kind,
+        remote.address,
+        project=remote.project,
+        read_only=remote.read_only,
+    )
 
 
 @dataclass(frozen=True, slots=True)

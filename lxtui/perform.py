@@ -27,9 +27,15 @@ from lxtui.commands import (
     ResumeMove,
     UndoMove,
 )
-from lxtui.errors import ConflictError, InterruptedByUserError, NotFoundError, OperationError
+from lxtui.errors import (
+    ConflictError,
+    InterruptedByUserError,
+    NotFoundError,
+    OperationError,
+    ReadOnlyError,
+)
 from lxtui.migrate import rates
-from lxtui.migrate.journal import default_folder
+from lxtui.migrate.journal import Journal, default_folder
 from lxtui.migrate.mover import Mover
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.prepare import begin, prepare
@@ -61,6 +67,9 @@ def perform(
     *moves* is the folder of the moves' journals; the user's own when it is None.
     """
     folder = moves or default_folder(os.environ, Path.home())
+    for host in _changed(command, folder):
+        if host in backends and backends[host].remote.read_only:
+            raise ReadOnlyError(host)
     match command:
         case Move():
             return _move(command, backends, report, stop, folder)
@@ -82,6 +91,18 @@ def perform(
     report(Progress(operation.description))
     backend.wait(operation, on_progress)
     return Outcome(f"{command.title}: done")
+
+
+def _changed(command: Command, folder: Path) -> tuple[str, ...]:
+    """The hosts on which a command changes something; a copy marks its source."""
+    match command:
+        case Move(ref, target):
+            return (ref.host, target)
+        case ResumeMove() | UndoMove():
+            header = Journal.peek(folder, command.token).header
+            return (header.source.host, header.destination.host)
+        case _:
+            return (command.ref.host,)
 
 
 def _begin(command: Command, backend: Backend) -> Operation:

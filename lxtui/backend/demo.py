@@ -176,17 +176,18 @@ class DemoBackend:
     def __init__(self, fleet: DemoFleet, name: str) -> None:
         self._fleet = fleet
         self._name = name
+        self.read_only = False
 
     @property
     def remote(self) -> Remote:
         """Its name and kind; the address is no address."""
         host = self._fleet.daemons[self._name].host
-        return Remote(self._name, host.kind, host.address)
+        return Remote(self._name, host.kind, host.address, read_only=self.read_only)
 
     def connect(self) -> Host:
         """The host, or no answer when it plays dead."""
         with self._fleet.lock:
-            return self._daemon().host
+            return replace(self._daemon().host, read_only=self.read_only)
 
     def close(self) -> None:
         """Nothing is held."""

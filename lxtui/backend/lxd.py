@@ -41,6 +41,7 @@ from lxtui.errors import (
     NotTrustedError,
     OperationError,
     OperationLostError,
+    ReadOnlyError,
     UnsupportedError,
 )
 from lxtui.model import (
@@ -576,6 +577,8 @@ class LxdBackend:
         # REQUESTS_CA_BUNDLE would override the pin, a proxy would sit in between.
         session.trust_env = False
         session.max_redirects = 0
+        if remote.read_only:
+            session.auth = _ReadOnly(remote.name)
         try:
             return pylxd.Client(endpoint=endpoint, session=session, timeout=_TIMEOUT)
         except BaseException:
@@ -619,6 +622,18 @@ class LxdBackend:
         if status == requests.codes.precondition_failed:
             return ConflictError(f"{name}: somebody else changed it meanwhile; try again")
         return OperationError(f"{name}: {said}")
+
+
+class _ReadOnly(requests.auth.AuthBase):
+    """The last line before a read-only host: requests shows it each request before it is sent."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if request.method not in {"GET", "HEAD"}:
+            raise ReadOnlyError(self._host)
+        return request
 
 
 def _check_files(remote: Remote) -> None:

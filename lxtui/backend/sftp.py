@@ -23,7 +23,7 @@ from urllib.parse import quote, urlsplit
 from lxtui import format as text
 from lxtui.backend.failures import unreachable
 from lxtui.backend.tls import connected
-from lxtui.errors import HostUnreachableError, OperationError
+from lxtui.errors import HostUnreachableError, OperationError, ReadOnlyError
 from lxtui.model import FileEntry, Ref, Remote
 
 _INIT, _OPEN, _CLOSE, _READ, _SETSTAT, _OPENDIR, _READDIR, _READLINK = 1, 3, 4, 5, 9, 11, 12, 19
@@ -47,8 +47,9 @@ _LONG = struct.Struct(">Q")
 class Files:
     """The files of one instance."""
 
-    def __init__(self, host: str, stream: socket.socket) -> None:
+    def __init__(self, host: str, stream: socket.socket, *, read_only: bool = False) -> None:
         self._host = host
+        self._read_only = read_only
         self._stream = stream
         self._buffer = bytearray()
         self._next = 0
@@ -82,6 +83,8 @@ class Files:
 
     def set_times(self, paths: Sequence[bytes], seconds: int) -> None:
         """Say that each was last read and written at *seconds* since 1970."""
+        if self._read_only:
+            raise ReadOnlyError(self._host)
         times = _NUMBER.pack(_HAS_TIMES) + _NUMBER.pack(seconds) * 2
         answers = self._all(_SETSTAT, [_string(path) + times for path in paths])
         for path, (_, body) in zip(paths, answers, strict=True):
@@ -215,7 +218,7 @@ def open_files(remote: Remote, ref: Ref) -> Iterator[Files]:
             _upgrade(remote, ref, stream)
         except OSError as error:
             raise HostUnreachableError(f"{remote.name}: no file server: {error}") from error
-        files = Files(remote.name, stream)
+        files = Files(remote.name, stream, read_only=remote.read_only)
         yield files
 
 

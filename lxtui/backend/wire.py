@@ -48,6 +48,7 @@ def host_from(remote: Remote, server: Json, resources: Json) -> Host:
         name=remote.name,
         kind=remote.kind,
         address=remote.address,
+        read_only=remote.read_only,
         status=HostStatus.ONLINE,
         version=str(environment.get("server_version", "")),
         project=remote.project,

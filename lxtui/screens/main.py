@@ -139,7 +139,7 @@ class MainScreen(Screen[None]):
     def action_do(self, action_id: str) -> None:
         """Do one action of the table, after what it has to ask."""
         action, selection = BY_ID[action_id], self.selection
-        reason = action.unavailable(selection)
+        reason = action.why_not(selection)
         if reason:
             self.notify(reason, title=action.label, severity="warning", markup=False)
         elif (do := self._viewing.keys.get(action.id)) is not None:

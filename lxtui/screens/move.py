@@ -29,6 +29,7 @@ from lxtui.migrate.facts import Level
 from lxtui.migrate.options import Mode, MoveOptions
 from lxtui.migrate.plan import MovePlan
 from lxtui.model import FleetSnapshot, Host, Instance, Job, JobState, Ref
+from lxtui.screens.texts import host_about
 
 PlanMove = Callable[[Ref, str, MoveOptions], MovePlan]
 OtherPools = Callable[[Instance], Sequence[str]]
@@ -113,7 +114,11 @@ class MoveDialog(ModalScreen[None]):
         targets = self.query_one("#targets", OptionList)
         targets.border_title = "to host"
         targets.focus()
-        online = [at for at, place in enumerate(self._places) if place.host.online]
+        online = [
+            at
+            for at, place in enumerate(self._places)
+            if place.host.online and not place.host.read_only
+        ]
         if online:
             targets.highlighted = online[0]
         else:
@@ -238,8 +243,11 @@ def _option(place: _Place) -> Option:
     host = place.host
     if place.pool:
         return Option(Content.assemble(host.name, (f"  pool {place.pool}", "dim")))
-    about = f"{host.kind} {host.version}" if host.online else host.status.value
-    return Option(Content.assemble(host.name, (f"  {about}", "dim")), disabled=not host.online)
+    about = host_about(host)
+    return Option(
+        Content.assemble(host.name, (f"  {about}", "dim")),
+        disabled=not host.online or host.read_only,
+    )
 
 
 def wished(now: MoveOptions, what: str) -> MoveOptions:

@@ -27,6 +27,7 @@ from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.placement import Fate, Row
 from lxtui.model import FleetSnapshot, Host, JobState, Ref
 from lxtui.screens.move import Submit, wished, wishes
+from lxtui.screens.texts import host_about
 
 Survey = Callable[[frozenset[Ref], Sequence[str], MoveOptions], tuple[Row, ...]]
 
@@ -219,9 +220,9 @@ class MoveManyDialog(ModalScreen[None]):
 
 
 def _choice(host: Host) -> Selection[str]:
-    about = f"{host.kind} {host.version}" if host.online else host.status.value
+    about = host_about(host)
     prompt = Text.assemble(host.name, (f"  {about}", "dim"))
-    return Selection(prompt, host.name, disabled=not host.online)
+    return Selection(prompt, host.name, disabled=not host.online or host.read_only)
 
 
 def _page(rows: Sequence[Row]) -> Content:

@@ -12,7 +12,7 @@ from textual.content import Content
 
 from lxtui import format as text
 from lxtui.actions import Selection
-from lxtui.model import FleetSnapshot, JobState
+from lxtui.model import FleetSnapshot, Host, JobState
 
 
 def summary(fleet: FleetSnapshot, marked: int) -> Content:
@@ -45,7 +45,8 @@ def about(selection: Selection, now: datetime, row: int, rows: int) -> Content:
     if instance is None:
         if host is None:
             return Content.styled(place, "dim")
-        line = host.error or f"{host.name}: {host.kind} {host.version} at {host.address}"
+        mark = "read-only, " if host.read_only else ""
+        line = host.error or f"{host.name}: {mark}{host.kind} {host.version} at {host.address}"
         return Content.styled(place + text.plain(line), "red" if host.error else "dim")
     parts = [
         instance.type + (" (ephemeral)" if instance.ephemeral else ""),
@@ -53,10 +54,19 @@ def about(selection: Selection, now: datetime, row: int, rows: int) -> Content:
         f"disk {text.size(instance.disk)}" if instance.disk else "",
         instance.description,
     ]
+    if host is not None and host.read_only:
+        parts.insert(0, f"{host.name} is read-only")
     if host is not None and not host.online:
         parts.insert(0, f"as seen {text.age(host.seen_at, now)} ago: {host.error}")
     line = text.plain(" · ".join(part for part in parts if part))
     return Content.styled(place + line, "dim")
+
+
+def host_about(host: Host) -> str:
+    """What a host is, beside its name where one of several is chosen."""
+    if not host.online:
+        return host.status.value
+    return f"{host.kind} {host.version}" + (", read-only" if host.read_only else "")
 
 
 def free_name(now: datetime, taken: Iterable[str]) -> str:

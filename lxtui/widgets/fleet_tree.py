@@ -100,7 +100,8 @@ class FleetTree(Tree[NodeId]):
 def _host_label(host: Host) -> Text:
     dot, style = _DOTS[host.status]
     about = f" {host.kind} {host.version}".rstrip()
-    return Text.assemble((f"{dot} ", style), (host.name, "bold"), (about, "dim"))
+    mark = " read-only" if host.read_only else ""
+    return Text.assemble((f"{dot} ", style), (host.name, "bold"), (mark, "yellow"), (about, "dim"))
 
 
 def _instance_label(instance: Instance) -> Text:

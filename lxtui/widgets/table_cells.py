@@ -18,6 +18,8 @@ Cell = tuple[str, str]
 """A text and a style of Rich's."""
 
 MARK = "✓ "
+READ_ONLY = " ⊘"
+"""Behind the name of a host on which nothing may be changed."""
 _STATE_STYLES = {"Running": "green", "Stopped": "dim", "Frozen": "cyan", "Error": "bold red"}
 _FULL, _TIGHT = 95.0, 80.0
 """Percents of the memory from which the number is red, and yellow."""
@@ -46,6 +48,8 @@ def instance_cells(
                 cell, style = MARK + cell, "bold reverse"
             if with_project and instance.ref.project != "default":
                 cell += f" ({text.plain(instance.ref.project)})"
+        elif column.id == "host" and host is not None and host.read_only:
+            cell += READ_ONLY
         elif column.id == "state" and not fresh:
             cell += "?"
         cells.append((cell, style if fresh else f"{style} dim".lstrip()))

@@ -26,6 +26,7 @@ _HOST_KEYS = {
     "status",
     "error",
     "project",
+    "read_only",
     "server_name",
     "cpus",
     "memory_bytes",

@@ -697,3 +697,28 @@ def test_one_mark_is_moved_alone_and_escape_unmarks() -> None:
         assert not any("✓" in name for name in _column(table, "name"))
 
     stage.run(script)
+
+
+def test_a_read_only_host_is_only_looked_at() -> None:
+    """Keys that would change something there say why not and ask nothing; the host is marked."""
+    stage = Stage()
+    for backend in stage.fleet.backends.values():
+        vars(backend)["read_only"] = backend.remote.name == "kyoto"
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = pilot.app.screen.query_one(FleetTable)
+        assert table.selected is not None
+        assert table.selected.host == "kyoto"
+        for key in ("s", "x", "X", "R", "m", "n", "b", "D", "d"):
+            await pilot.press(key)
+            assert pilot.app.screen is table.screen
+        said = {str(note.message) for note in pilot.app._notifications}
+        assert all("kyoto is read-only" in one for one in said)
+        assert said
+        labels = [str(node.label) for node in pilot.app.screen.query_one(FleetTree).root.children]
+        assert [label for label in labels if "read-only" in label] == [
+            label for label in labels if "kyoto" in label
+        ]
+
+    stage.run(script)
+    assert not stage.fleet.jobs.all
