@@ -192,7 +192,7 @@ def test_nothing_is_evacuated_there() -> None:
 
 # Every request of the backend that is no GET; each must have a line here.
 CHANGING: dict[str, Callable[[LxdBackend], object]] = {
-    **{name: ask for name, ask in KINDS.items() if name not in READING},  # type: ignore[dict-item]
+    **{name: ask for name, ask in KINDS.items() if name not in READING},
     "create snapshot": lambda one: one.create_snapshot(REF, "s"),
     "restore snapshot": lambda one: one.restore_snapshot(REF, "s"),
     "delete snapshot": lambda one: one.delete_snapshot(REF, "s"),
