@@ -13,11 +13,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
+from textual.timer import Timer
 
 from lxtui.clock import Clock, utc_now
 from lxtui.config import Settings
@@ -35,6 +37,8 @@ from lxtui.screens.move import MoveDialog
 from lxtui.screens.move_many import MoveManyDialog
 from lxtui.screens.unfinished import UnfinishedDialog
 
+_REST = 9.0
+"""After a snapshot was shown, for how many times as long no other is."""
 _SHOWING = MainScreen | MoveDialog | MoveManyDialog | UnfinishedDialog
 
 
@@ -58,6 +62,8 @@ class LxtuiApp(App[None]):
         self._fleet = fleet
         self._settings = settings
         self._clock = clock
+        self._soon: Timer | None = None
+        self._shown_at = self._cost = 0.0
         self._main = MainScreen(
             Wiring(
                 submit=fleet.submit,
@@ -87,11 +93,23 @@ class LxtuiApp(App[None]):
         self._fleet.start(self._announce)
 
     def on_fleet_changed(self) -> None:
+        """Show it now; or soon, so that showing leaves most of the time to the keys."""
+        if self._soon is None:
+            wait = self._shown_at + _REST * self._cost - monotonic()
+            if wait > 0:
+                self._soon = self.set_timer(wait, self._show)
+            else:
+                self._show()
+
+    def _show(self) -> None:
         """Give the snapshot to every screen that shows it."""
+        self._soon, began = None, monotonic()
         snapshot = self._fleet.snapshot
         for screen in self.screen_stack:
             if isinstance(screen, _SHOWING) and screen.is_mounted:
                 screen.show(snapshot)
+        self._shown_at = monotonic()
+        self._cost = self._shown_at - began
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Our actions first, then Textual's own."""

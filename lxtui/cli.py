@@ -30,6 +30,7 @@ from lxtui.actions import BY_ID, command_for
 from lxtui.arranging import View
 from lxtui.backend.base import Backend
 from lxtui.commands import Command, Move, ResumeMove, UndoMove
+from lxtui.demo_arguments import add_demo, simulated
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.host_arguments import add_hosts
 from lxtui.list_arguments import PLAIN, add_list, view_of
@@ -71,9 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--demo", action="store_true", default=argparse.SUPPRESS, help="use the simulated fleet"
-    )
+    add_demo(common)
     common.add_argument(
         "--read-only",
         action="store_true",
@@ -188,15 +187,12 @@ def _backends(
     options: argparse.Namespace, settings: config.Settings
 ) -> tuple[dict[str, Backend], remotes.Remotes]:
     every = getattr(options, "read_only", False)
-    if getattr(options, "demo", False):
-        from lxtui.backend.demo_data import demo_fleet  # noqa: PLC0415 only for --demo
-
-        simulated = demo_fleet().backends()
-        known = remotes.Remotes(tuple(backend.remote for backend in simulated))
+    if fleet := simulated(options):
+        known = remotes.Remotes(tuple(backend.remote for backend in fleet))
         known = read_only.marked(known, settings.read_only, every=every)
-        for backend in simulated:
+        for backend in fleet:
             backend.read_only = known.named(backend.remote.name).read_only
-        return {backend.remote.name: backend for backend in simulated}, known
+        return {backend.remote.name: backend for backend in fleet}, known
     from lxtui.backend.lxd import LxdBackend  # noqa: PLC0415 pylxd costs --help and --demo 0.12 s
 
     known = remotes.load(os.environ, Path.home())

@@ -21,3 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from lxtui.cli import main as run  # noqa: PLC0415 it takes most of a second on a busy machine
 
     return run(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,10 +13,12 @@ import io
 import itertools
 import tarfile
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from threading import Event as Flag
 from threading import RLock
 from types import MappingProxyType
@@ -56,6 +58,10 @@ from lxtui.model import (
 _GIB = 2**30
 _MIB = 2**20
 _TICK = 0.05
+_MANY_HOSTS = 10
+"""For every so many hosts their listeners look less often: threads that wake cost others time."""
+_REMEMBERED = 1000
+"""Events of a host that a listener can still be told of."""
 _LINK = 80 * _MIB
 """Simulated bytes a second between hosts."""
 _CHANGING = 20
@@ -95,13 +101,24 @@ class _Daemon:
     instances: dict[Ref, Instance] = field(default_factory=dict)
     tasks: dict[str, _Task] = field(default_factory=dict)
     load: dict[Ref, float] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    told: int = 0
+    """How many events there were in all."""
     profiles: dict[str, Profile] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
     networks: dict[str, Network] = field(default_factory=dict)
     project: dict[str, str] = field(default_factory=dict)
     """The configuration of every project: its limits and restrictions."""
     alive: bool = True
+
+    def tell(self, event: Event) -> None:
+        """Let the listeners have it."""
+        self.events.append(event)
+        self.told += 1
+
+    def since(self, position: int) -> list[Event]:
+        """The events after the first *position*, as far as they are remembered."""
+        return list(islice(reversed(self.events), self.told - position))[::-1]
 
 
 class DemoFleet:
@@ -114,6 +131,8 @@ class DemoFleet:
         self.daemons: dict[str, _Daemon] = {}
         self.offers: dict[str, tuple[str, Ref]] = {}
         self.numbers = itertools.count(1)
+        self.life: Callable[[str], None] = lambda _: None
+        """Lets happen on a host what happens there by itself."""
 
     def add_host(self, name: str, kind: Kind, version: str, *, alive: bool = True) -> None:
         """Add an empty host."""
@@ -215,11 +234,11 @@ class DemoBackend:
     def listen(self, on_event: Callable[[Event], None], stop: Flag) -> None:
         """Deliver what happens from now on."""
         with self._fleet.lock:
-            position = len(self._daemon().events)
-        while not stop.wait(_TICK):
+            position = self._daemon().told
+        while not stop.wait(_TICK * (1 + len(self._fleet.daemons) // _MANY_HOSTS)):
             with self._fleet.lock:
-                fresh = self._daemon().events[position:]
-            position += len(fresh)
+                daemon = self._daemon()
+                fresh, position = daemon.since(position), daemon.told
             for event in fresh:
                 on_event(event)
 
@@ -529,6 +548,7 @@ class DemoBackend:
         daemon = self._fleet.daemons[self._name]
         if not daemon.alive:
             raise HostUnreachableError(f"{self._name}: no answer (this demo host plays dead)")
+        self._fleet.life(self._name)
         now = self._fleet.clock()
         for task in list(daemon.tasks.values()):
             if not task.settled and (now - task.started).total_seconds() >= task.seconds:
@@ -610,7 +630,7 @@ class DemoBackend:
 
     def _tell(self, action: str, ref: Ref) -> None:
         source = f"/1.0/instances/{ref.name}"
-        self._fleet.daemons[self._name].events.append(
+        self._fleet.daemons[self._name].tell(
             Event(self._name, "lifecycle", action, source, ref.project)
         )
 

@@ -285,6 +285,7 @@ class MainScreen(Screen[None]):
     def _do_toggle_tree(self) -> None:
         tree = self.query_one(FleetTree)
         tree.display = not tree.display
+        tree.show_now()
 
     def _do_cancel_job(self) -> None:
         job = self.selection.job

@@ -23,6 +23,8 @@ _DOTS = {
     HostStatus.UNSUPPORTED: ("▲", "dim"),
 }
 _STATE_DOTS = {"Running": ("●", "green"), "Stopped": ("○", "dim"), "Frozen": ("●", "cyan")}
+_OPEN, _OPEN_HOSTS = 30, 10
+"""Up to so many instances, and hosts, a host is open from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ class FleetTree(Tree[NodeId]):
         self.show_root = False
         self.guide_depth = 2
         self._shown: dict[NodeId, TreeNode[NodeId]] = {}
+        self._snapshot: FleetSnapshot | None = None
+        self._opened: set[str] = set()
+        """Hosts of which it was decided whether they begin open."""
 
     @property
     def selected(self) -> NodeId | None:
@@ -49,23 +54,44 @@ class FleetTree(Tree[NodeId]):
         return self.cursor_node.data if self.cursor_node is not None else None
 
     def show(self, snapshot: FleetSnapshot) -> None:
-        """Bring the nodes up to date without closing any."""
+        """Bring the nodes up to date without closing any.
+
+        Of a large fleet only what is opened is made, and of any only what can be seen.
+        """
+        self._snapshot = snapshot
+        if not self.display:
+            return
+        by_host: dict[str, list[Instance]] = {host.name: [] for host in snapshot.hosts}
+        for one in snapshot.instances:
+            if one.ref.host in by_host:
+                by_host[one.ref.host].append(one)
         wanted: set[NodeId] = set()
-        for host in snapshot.hosts:
-            mine = sorted(
-                (one for one in snapshot.instances if one.ref.host == host.name),
-                key=lambda one: one.ref,
-            )
-            identity = NodeId(host.name)
+        for at, host in enumerate(snapshot.hosts):
+            identity, mine = NodeId(host.name), by_host[host.name]
             wanted.add(identity)
-            parent = self._ensure(self.root, identity, _host_label(host), len(wanted), leaf=False)
+            parent = self._ensure(self.root, identity, _host_label(host), at, leaf=False)
             parent.allow_expand = bool(mine)
-            for position, instance in enumerate(mine):
-                wanted |= self._show_instance(parent, position, instance)
+            if mine and host.name not in self._opened:
+                self._opened.add(host.name)
+                if len(mine) <= _OPEN and len(snapshot.hosts) <= _OPEN_HOSTS:
+                    parent.expand()
+            if parent.is_expanded:
+                mine.sort(key=lambda one: one.ref)
+                for position, instance in enumerate(mine):
+                    wanted |= self._show_instance(parent, position, instance)
         for gone in [identity for identity in self._shown if identity not in wanted]:
             node = self._shown.pop(gone, None)
             if node is not None and node.parent is not None and node in node.parent.children:
                 node.remove()
+
+    def show_now(self) -> None:
+        """Show what came while nobody could see it."""
+        if self._snapshot is not None:
+            self.show(self._snapshot)
+
+    def on_tree_node_expanded(self) -> None:
+        """Fill what was opened."""
+        self.show_now()
 
     def _show_instance(
         self, parent: TreeNode[NodeId], position: int, instance: Instance
@@ -90,7 +116,7 @@ class FleetTree(Tree[NodeId]):
             if leaf:
                 node = parent.add_leaf(label, identity, before=before)
             else:
-                node = parent.add(label, identity, before=before, expand=identity.ref is None)
+                node = parent.add(label, identity, before=before)
             self._shown[identity] = node
         elif node.label != label:
             node.set_label(label)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event as Flag
 
@@ -14,6 +15,7 @@ import pytest
 
 from lxtui import remotes
 from lxtui.backend.demo import DemoBackend, DemoFleet
+from lxtui.backend.demo_scale import scaled_fleet
 from lxtui.backend.lxd import LxdBackend
 from lxtui.commands import ChangeState
 from lxtui.fleet import Fleet, with_rates
@@ -152,3 +154,22 @@ def test_a_killed_daemon_is_noticed_and_found_again(
             lxd1.start()
             lxd1.wait_ready()
         _wait(lambda: _status(fleet, "lxd1") is HostStatus.ONLINE, seconds=40)
+
+
+def test_a_scaled_fleet_is_the_same_each_time_and_lives() -> None:
+    """As many hosts and instances as asked for, named alike; events come by themselves."""
+    moments = iter(range(1, 1000))
+    began = datetime(2026, 11, 21, tzinfo=UTC)
+    first = scaled_fleet(3, 20, 10.0, lambda: began + timedelta(seconds=next(moments)))
+    second = scaled_fleet(3, 20, clock=lambda: began)
+    refs = {ref for daemon in first.daemons.values() for ref in daemon.instances}
+    assert len(refs) == 20
+    assert refs == {ref for daemon in second.daemons.values() for ref in daemon.instances}
+    daemon = first.daemons["host01"]
+    for _ in range(50):
+        first.backend("host01").instances()
+    assert daemon.told > 50
+    assert len(daemon.since(0)) == min(daemon.told, 1000)
+    assert daemon.since(daemon.told - 2) == list(daemon.events)[-2:]
+    assert daemon.since(daemon.told) == []
+    assert second.daemons["host01"].told == 0

@@ -497,3 +497,11 @@ def test_an_unknown_column_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> N
     assert said.startswith("lxtui: there is no column 'size' (known: name, host, project")
     assert main(["--demo", "list", "--columns", "help"]) == 0
     assert "last-snapshot" in capsys.readouterr().out
+
+
+def test_the_demo_has_the_size_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """So many hosts and instances; without --demo that is bad usage."""
+    status, found = _json(capsys, "list", "--hosts", "3", "--instances", "7")
+    assert (status, len(found), len({one["host"] for one in found})) == (0, 7, 3)
+    assert main(["list", "--hosts", "3"]) == 2
+    assert "is for --demo" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 from textual.pilot import Pilot
@@ -10,11 +11,13 @@ from textual.widgets import Input, OptionList, Static
 
 from lxtui import columns
 from lxtui.actions import ACTIONS
+from lxtui.app import FleetChanged
 from lxtui.model import Instance, Ref
 from lxtui.screens.columns import ColumnsDialog
 from lxtui.screens.dialogs import ChoiceDialog, TextDialog
 from lxtui.screens.main import MainScreen
 from lxtui.widgets.fleet_table import FleetTable
+from lxtui.widgets.fleet_tree import FleetTree
 from lxtui.widgets.line_table import sized
 from tests.tui.conftest import Stage, until
 
@@ -286,3 +289,41 @@ def test_the_cursor_moves_by_pages_and_stays_in_sight() -> None:
 def test_cells_have_their_width(text: str, width: int, right: bool, shown: str) -> None:
     """A text is as wide as its column, whatever its letters, and a cut is seen."""
     assert sized(text, width, right=right) == shown
+
+
+def test_a_large_host_begins_closed_in_the_tree() -> None:
+    """Its instances are made when somebody opens it, and only then."""
+    stage = Stage()
+    for number in range(40):
+        stage.demo.add_instance(Instance(Ref("oslo", "default", f"x{number}"), "Stopped"))
+
+    async def script(pilot: Pilot[None]) -> None:
+        await _filled(pilot, stage, 50)
+        tree = stage.app.screen_stack[1].query_one(FleetTree)
+        oslo, lima = tree.root.children[:2]
+        assert not oslo.is_expanded
+        assert not oslo.children
+        assert len(lima.children) == 3
+        oslo.expand()
+        await until(pilot, lambda: len(oslo.children) == 44)
+
+    stage.run(script)
+
+
+def test_what_comes_often_is_shown_soon() -> None:
+    """Of many changes in a row the last is on the screen, though not each was drawn."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = await _filled(pilot, stage)
+        drawn = []
+        table._show = lambda: drawn.append(1)  # type: ignore[method-assign]
+        stage.app._cost = 0.05  # as if showing took that long
+        stage.app._shown_at = monotonic()
+        for _ in range(100):
+            stage.app.post_message(FleetChanged())
+        await until(pilot, lambda: bool(drawn))
+        await pilot.pause(0.1)
+        assert len(drawn) == 1
+
+    stage.run(script)
