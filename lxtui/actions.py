@@ -270,6 +270,13 @@ ACTIONS: tuple[Action, ...] = (
         "Finish or put back what a crash has left in the middle",
         _always,
     ),
+    Action(
+        "add-host",
+        "a",
+        "Add a host",
+        "Add a host to the configuration of lxc or incus, and to the screen",
+        _always,
+    ),
     Action("refresh", "r", "Refresh", "Ask every host again now", _always),
     Action("toggle-tree", "t", "Tree", "Show or hide the tree beside the table", _always),
     Action("details", "i", "Details", "What is known about the instance", _instance),

@@ -31,6 +31,7 @@ from lxtui.migrate.plan import MovePlan
 from lxtui.migrate.prepare import other_pools, prepare
 from lxtui.model import Instance, JobState, Ref
 from lxtui.read_only import with_blockers
+from lxtui.screens.add_host import Look
 from lxtui.screens.dialogs import ConfirmDialog
 from lxtui.screens.main import MainScreen, Wiring
 from lxtui.screens.move import MoveDialog
@@ -57,7 +58,13 @@ class LxtuiApp(App[None]):
     BINDINGS = [Binding("ctrl+q", "quit", "Quit", tooltip="Leave lxtui", priority=True)]
     CSS_PATH = Path(__file__).with_name("app.tcss")
 
-    def __init__(self, fleet: Fleet, settings: Settings, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        settings: Settings,
+        clock: Clock = utc_now,
+        look_at_host: Look | None = None,
+    ) -> None:
         super().__init__()
         self._fleet = fleet
         self._settings = settings
@@ -72,6 +79,7 @@ class LxtuiApp(App[None]):
                 survey=self._survey,
                 cancel_job=fleet.jobs.stop,
                 refresh=fleet.refresh,
+                look_at_host=look_at_host,
                 clock=self._now,
             ),
             settings,

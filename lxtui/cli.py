@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from lxtui import (
     __version__,
@@ -40,6 +41,10 @@ from lxtui.migrate.recovery import unfinished
 from lxtui.model import Ref, parse_ref
 from lxtui.move_arguments import add_evacuate, add_move, add_moves, move_options
 from lxtui.names import snapshot_name_trouble
+
+if TYPE_CHECKING:
+    from lxtui.fleet import Fleet
+    from lxtui.screens.add_host import Look
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 _FORCEABLE = {"stop": "stop-force", "restart": "restart-force"}
@@ -151,7 +156,7 @@ def _run(options: argparse.Namespace) -> int:
 
             with _journals(options) as moves:
                 fleet = Fleet(backends.values(), poll_seconds=settings.poll_seconds, moves=moves)
-                app = LxtuiApp(fleet, settings)
+                app = LxtuiApp(fleet, settings, look_at_host=_look(options, fleet, settings))
                 try:
                     app.run()
                 finally:
@@ -181,6 +186,16 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         for backend in backends.values():
             backend.close()
+
+
+def _look(options: argparse.Namespace, fleet: Fleet, settings: config.Settings) -> Look | None:
+    """How the screen looks at a host that is to be added, where one can be."""
+    if getattr(options, "demo", False) or getattr(options, "read_only", False):
+        return None
+    from lxtui.backend.lxd import LxdBackend  # noqa: PLC0415 as below
+    from lxtui.newcomers import Newcomers  # noqa: PLC0415 as below
+
+    return Newcomers(fleet, LxdBackend, settings.read_only).look
 
 
 def _backends(

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lxtui.clock import utc_now
-from lxtui.errors import ConflictError, NotFoundError, UsageError
+from lxtui.errors import ConflictError, LxtuiError, NotFoundError, UsageError
 from lxtui.model import Kind
 from lxtui.remotes import Places
 
@@ -211,6 +211,13 @@ def _last_line(node: Any) -> int:
 
 def _write(path: Path, content: bytes, mode: int) -> None:
     """Put *content* there at once; a link stays one, and a file keeps the mode that it has."""
+    try:
+        _replace(path, content, mode)
+    except OSError as error:
+        raise LxtuiError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
     target = Path(os.path.realpath(path))
     target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     if target.exists():

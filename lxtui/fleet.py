@@ -82,10 +82,12 @@ class Fleet:
         self._lock = Lock()
         self._states: dict[str, HostState] = {}
         self._workers: list[_Worker] = []
-        for name, backend in self.backends.items():
-            remote = backend.remote
-            self._states[name] = HostState(host_unseen(remote))
-            self._workers.append(_Worker(backend, self._set, poll_seconds, clock))
+        self._begun = False
+        self._worker: Callable[[Backend], _Worker] = lambda backend: _Worker(
+            backend, self._set, poll_seconds, clock
+        )
+        for backend in self.backends.values():
+            self._take_in(backend)
 
     @property
     def snapshot(self) -> FleetSnapshot:
@@ -105,9 +107,25 @@ class Fleet:
     def start(self, listener: Callable[[], None]) -> None:
         """Let the workers run; *listener* is told that there is a new snapshot."""
         self._listener = listener
+        self._begun = True
         self._changed()
         for worker in self._workers:
             worker.start()
+
+    def add(self, backend: Backend) -> None:
+        """Take one more host in; from any thread."""
+        self.backends[backend.remote.name] = backend
+        worker = self._take_in(backend)
+        if self._begun:
+            worker.start()
+            self._changed()
+
+    def _take_in(self, backend: Backend) -> _Worker:
+        worker = self._worker(backend)
+        with self._lock:
+            self._states[backend.remote.name] = HostState(host_unseen(backend.remote))
+        self._workers = [*self._workers, worker]
+        return worker
 
     def refresh(self) -> None:
         """Ask every host again now, the unreachable ones too."""

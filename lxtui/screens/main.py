@@ -23,6 +23,7 @@ from lxtui.actions import ACTIONS, BY_ID, Action, Ask, Selection
 from lxtui.commands import Command, DeleteSnapshot, MoveMany
 from lxtui.config import Settings
 from lxtui.model import FleetSnapshot, Instance
+from lxtui.screens.add_host import AddHostDialog, Look
 from lxtui.screens.details import details_page
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
 from lxtui.screens.help import help_page
@@ -46,6 +47,8 @@ class Wiring:
     survey: Survey
     cancel_job: Callable[[int], None]
     refresh: Callable[[], None]
+    look_at_host: Look | None
+    """None where no host can be added."""
     clock: Callable[[], datetime]
 
 
@@ -306,6 +309,18 @@ class MainScreen(Screen[None]):
             self.app.push_screen(UnfinishedDialog(self._fleet.moves, self._wiring.submit, clock))
         else:
             self.notify("no move was left unfinished", markup=False)
+
+    def _do_add_host(self) -> None:
+        look = self._wiring.look_at_host
+        if look is None:
+            self.notify("no host can be added to a simulated fleet, or with --read-only")
+            return
+
+        def done(name: str | None) -> None:
+            if name:
+                self.notify(f"{name} was added", markup=False)
+
+        self.app.push_screen(AddHostDialog(look), done)
 
     def _do_details(self) -> None:
         instance = self.selection.instance

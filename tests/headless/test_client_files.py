@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from lxtui import client_files
 from lxtui.client_files import add_remote, client_pair, name_trouble, remove_remote
-from lxtui.errors import ConflictError, NotFoundError, UsageError
+from lxtui.errors import ConflictError, LxtuiError, NotFoundError, UsageError
 from lxtui.model import Kind
 from lxtui.remotes import Places
 
@@ -166,7 +166,7 @@ def test_a_write_that_fails_changes_nothing(
         return renamed(self, target)
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(LxtuiError, match=r"config\.yml: cannot be written \(No space"):
         add_remote(where, "new", _ENTRY, "PIN")
     assert where.file.read_text() == _STYLES["as written"]
     assert [one.name for one in where.folder.rglob("*") if one.is_file()] == ["config.yml"]
