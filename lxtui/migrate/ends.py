@@ -32,6 +32,8 @@ _RUNS_SECONDS = 15.0
 _PAUSE = 0.5
 _LOOK = 0.2
 _REMOVE_TRIES = 20
+_BUSY_SECONDS = 45.0
+"""Half as long again as Incus holds an instance for an operation that nobody carries on."""
 QUIET_SECONDS = 150.0
 """Seconds for which an operation that was given up may take to end: over a link that was cut, TCP
 tries again after two minutes at the latest (TCP_RTO_MAX), and only then hears that it is over."""
@@ -83,9 +85,21 @@ def put_to_sleep(backend: Backend, ref: Ref) -> None:
 
 
 def release(backend: Backend, ref: Ref, token: str, autostart: str | None) -> None:
-    """Take the mark of *token* off again and give the autostart back; another's mark stays."""
-    if backend.instance(ref).config.get(MARK) == token:
-        backend.set_config(ref, {MARK: None, INCOMING: None, AUTOSTART: autostart})
+    """Take the mark of *token* off again and give the autostart back; another's mark stays.
+
+    For some seconds after a copy was given up, its source may be too busy with it to be changed,
+    although the operation is over (Incus 6.0.4).
+    """
+    until = time.monotonic() + _BUSY_SECONDS
+    while backend.instance(ref).config.get(MARK) == token:
+        try:
+            backend.set_config(ref, {MARK: None, INCOMING: None, AUTOSTART: autostart})
+        except OperationError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def halt(backend: Backend, ref: Ref, *, force: bool, seconds: int) -> None:

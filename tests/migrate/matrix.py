@@ -31,7 +31,8 @@ WITHIN_MOMENTS = (
 )
 WITHIN_FAULTS = {
     "lxtui-killed": frozenset(WITHIN_MOMENTS),
-    "source-killed": frozenset(WITHIN_MOMENTS),
+    # A daemon that dies in the middle of its own rename may not know the instance any more.
+    "source-killed": frozenset(WITHIN_MOMENTS) - {"yield", "assume"},
     "link-cut": frozenset({"yield", "assume", "start", "delete"}),
     "untrusted": frozenset({"copy+", "yield", "assume", "start", "delete"}),
     "source-started": frozenset({"verify", "yield"}),

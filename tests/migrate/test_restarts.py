@@ -6,6 +6,7 @@ The demo fleet gives the state; real daemons are in the second half.
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -18,9 +19,10 @@ from lxtui.errors import (
     HostUnreachableError,
     InterruptedByUserError,
     LxtuiError,
+    OperationError,
     OperationLostError,
 )
-from lxtui.migrate import ends
+from lxtui.migrate import MARK, ends
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.prepare import prepare
 from lxtui.model import Progress, Ref, StateAction
@@ -162,3 +164,29 @@ def test_a_killed_daemon_does_not_end_a_move_that_is_nearly_done(
 
 def _up(host: Host) -> None:
     host.start()
+
+
+def test_a_source_too_busy_to_be_changed_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a while the mark of a copy that was given up cannot be taken off; not for ever."""
+    stage = Stage()
+    refusals = 3
+
+    class Busy(Trapped):
+        def set_config(
+            self, ref: Ref, changes: Mapping[str, str | None], *, unless: str = ""
+        ) -> None:
+            nonlocal refusals
+            if refusals and MARK in changes and changes[MARK] is None:
+                refusals -= 1
+                raise OperationError('a: Instance is busy running a "migrate" operation')
+            super().set_config(ref, changes, unless=unless)
+
+    source = Busy(stage.fleet, "a", lambda *_: None)
+    source.set_config(SOURCE, {MARK: "token"})
+    ends.release(source, SOURCE, "token", None)
+    assert (refusals, MARK in source.instance(SOURCE).config) == (0, False)
+    source.set_config(SOURCE, {MARK: "token"})
+    refusals = 10**9
+    monkeypatch.setattr(ends, "_BUSY_SECONDS", 0.05)
+    with pytest.raises(OperationError, match="busy"):
+        ends.release(source, SOURCE, "token", None)
