@@ -7,13 +7,15 @@ one thread calls ``stream``; setting the flag from another ends it within ``_TIC
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from select import POLLIN, poll
 from threading import Event as Flag
 from typing import Any
+from urllib.parse import quote
 
 from lxtui.backend.base import ChannelEndedError
-from lxtui.backend.channel import open_channel
+from lxtui.backend.channel import Channel, open_channel
 from lxtui.backend.wire import operation_from
 from lxtui.errors import HostUnreachableError
 from lxtui.model import Event, Remote
@@ -22,19 +24,39 @@ _TICK = 0.5
 _PATH = "/1.0/events?type=lifecycle,operation"
 
 
-def stream(remote: Remote, *, all_projects: bool, stop: Flag) -> Iterator[Event]:
-    """Events as they come, until *stop*; HostUnreachableError when the daemon ends the stream."""
-    scope = "all-projects=true" if all_projects else f"project={remote.project}"
-    with open_channel(remote, f"{_PATH}&{scope}") as channel:
+def stream(remote: Remote, *, projects: Sequence[str] | None, stop: Flag) -> Iterator[Event]:
+    """Events as they come, until *stop*; HostUnreachableError when the daemon ends a stream.
+
+    Of all *projects* when they are None; else a websocket for each: the API knows one or all.
+    """
+    scopes = (
+        ["all-projects=true"]
+        if projects is None
+        else [f"project={quote(name, safe='')}" for name in projects]
+    )
+    with ExitStack() as stack:
+        channels = [stack.enter_context(open_channel(remote, f"{_PATH}&{one}")) for one in scopes]
+        waiting = poll()  # select(2) ends at descriptor 1024
+        for channel in channels:
+            waiting.register(channel.fileno(), POLLIN)
         while not stop.is_set():
-            with suppress(TimeoutError):
-                try:
-                    message = channel.receive(_TICK)
-                except ChannelEndedError as error:
-                    raise HostUnreachableError(f"{remote.name}: the event stream ended") from error
-                event = event_from(remote.name, message)
-                if event is not None:
-                    yield event
+            for channel in channels:
+                for message in _received(remote, channel):
+                    event = event_from(remote.name, message)
+                    if event is not None:
+                        yield event
+            waiting.poll(_TICK * 1000)
+
+
+def _received(remote: Remote, channel: Channel) -> Iterator[str | bytes]:
+    """What has come in by now; TLS may hold more of it than the descriptor says."""
+    while True:
+        try:
+            yield channel.receive(0)
+        except TimeoutError:
+            return
+        except ChannelEndedError as error:
+            raise HostUnreachableError(f"{remote.name}: the event stream ended") from error
 
 
 def event_from(host: str, message: str | bytes) -> Event | None:

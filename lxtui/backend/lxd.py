@@ -68,6 +68,7 @@ os.environ.setdefault("PYLXD_WARNINGS", "none")
 _TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and to wait for an answer: a dead host must not hold a worker."""
 _NOTHING: Mapping[str, Any] = {}
+_EVERYWHERE = {"all-projects": "true"}
 _WAIT_SECONDS = 1
 """How long one wait request may hang: the daemon answers at once when the operation ends, and
 with its progress when the time is over."""
@@ -85,7 +86,9 @@ class LxdBackend:
         self._client: Any = None
         self._host: Host | None = None
         self._opening = Lock()
-        self._all_projects = True
+        self._allowed: tuple[str, ...] | None = None
+        """The projects that a restricted certificate may see; None: all, or not asked yet."""
+        self._asked = False
 
     @property
     def remote(self) -> Remote:
@@ -124,16 +127,28 @@ class LxdBackend:
     def instances(self) -> tuple[Instance, ...]:
         """Every instance that we may see."""
         total = self._known().memory_total
-        parameters = {"recursion": "2"}
-        try:
-            entries = self._get("instances", {**parameters, **self._scope()})
-        except NotTrustedError:
-            if not self._all_projects:
-                raise
-            # A restricted certificate may not ask for all projects; its own it may.
-            self._all_projects = False
-            entries = self._get("instances", {**parameters, **self._scope()})
-        return tuple(wire.instance_from(self._remote.name, entry, total) for entry in entries)
+        self._look_what_is_allowed()
+        found = self._each_scope("instances", {"recursion": "2"})
+        return tuple(
+            wire.instance_from(self._remote.name, {**scope, **entry}, total)
+            for scope, entries in found
+            for entry in entries
+        )
+
+    def _look_what_is_allowed(self) -> None:
+        """A restricted certificate may not ask for all projects; each of its own it may.
+
+        Asked anew each time where it is restricted: it may be allowed another one meanwhile.
+        """
+        if not self._asked:
+            try:
+                self._get("instances", _EVERYWHERE)
+            except NotTrustedError:
+                self._allowed = ()
+            self._asked = True
+        if self._allowed is not None:
+            names = [wire.last_part(url) for url in self._tolerated("projects", {}, ())]
+            self._allowed = tuple(names) or (self._remote.project,)
 
     def instance(self, ref: Ref) -> Instance:
         """One instance as it is now."""
@@ -147,18 +162,26 @@ class LxdBackend:
 
     def operations(self, project: str = "") -> tuple[Operation, ...]:
         """What the daemon works at, event listeners and open shells aside."""
-        scope = {"project": project} if project else self._scope()
-        grouped = self._get("operations", {"recursion": "1", **scope})
-        entries = [entry for group in grouped.values() for entry in group] if grouped else []
+        if project:
+            found = [self._get("operations", {"recursion": "1", "project": project})]
+        else:
+            found = [one for _, one in self._each_scope("operations", {"recursion": "1"})]
+        entries = {
+            entry["id"]: entry
+            for grouped in found
+            for group in (grouped or {}).values()
+            for entry in group
+        }
         return tuple(
             wire.operation_from(self._remote.name, entry)
-            for entry in entries
+            for entry in entries.values()
             if entry.get("class") != "token"
         )
 
     def listen(self, on_event: Callable[[Event], None], stop: Flag) -> None:
         """Deliver events until *stop* is set."""
-        for event in events.stream(self._remote, all_projects=self._all_projects, stop=stop):
+        self._look_what_is_allowed()
+        for event in events.stream(self._remote, projects=self._allowed, stop=stop):
             on_event(event)
 
     def change_state(
@@ -326,7 +349,7 @@ class LxdBackend:
         """What an instance that moves here could use."""
         scope = {"recursion": "1", "project": project}
         projects = self._tolerated("projects", {"recursion": "1"}, ())
-        every = {"recursion": "1", "all-projects": "true"}
+        every = {"recursion": "1", **_EVERYWHERE}
         instances = self._tolerated("instances", every, None)
         if instances is None:  # a restricted certificate may not ask for all projects
             instances = self._get("instances", scope)
@@ -520,10 +543,14 @@ class LxdBackend:
     def _known(self) -> Host:
         return self._host or self.connect()
 
-    def _scope(self) -> dict[str, str]:
-        if self._all_projects:
-            return {"all-projects": "true"}
-        return {"project": self._remote.project}
+    def _each_scope(
+        self, path: str, parameters: Mapping[str, str]
+    ) -> list[tuple[dict[str, str], Any]]:
+        """The answers over all projects, or those of each allowed one, with what was asked for."""
+        if self._allowed is None:
+            return [({}, self._get(path, {**parameters, **_EVERYWHERE}))]
+        scopes = [{"project": name} for name in self._allowed]
+        return [(scope, self._get(path, {**parameters, **scope})) for scope in scopes]
 
     def _get(self, path: str, parameters: Mapping[str, str]) -> Any:
         with self._translated():

@@ -166,7 +166,7 @@ def test_another_certificate_than_the_pinned_one(lab: Lab, lxd1: Host, lxd2: Hos
     with pytest.raises(CertificateError, match="another certificate"):
         backend.connect()
     with pytest.raises(CertificateError, match="another certificate"):
-        list(events.stream(remote, all_projects=False, stop=Flag()))
+        list(events.stream(remote, projects=["default"], stop=Flag()))
     backend.close()
 
 
@@ -181,7 +181,7 @@ def test_the_environment_does_not_replace_the_pin(
     assert backend.connect().online
     stop = Flag()
     stop.set()
-    assert list(events.stream(backend.remote, all_projects=False, stop=stop)) == []
+    assert list(events.stream(backend.remote, projects=["default"], stop=stop)) == []
     backend.close()
 
 
