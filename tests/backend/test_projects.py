@@ -44,9 +44,14 @@ def restricted(
             source = {"type": "image", "alias": IMAGE}
             body = {"name": f"in-{project}", "type": "container", "source": source}
             host.api.call("POST", f"/1.0/instances?project={project}", body)
-        body = {"type": "client", "name": "some", "restricted": True, "projects": MINE}
-        body |= {"certificate": base64.b64encode(der).decode()}
-        host.api.call("POST", "/1.0/certificates", body)
+        trust = {
+            "type": "client",
+            "name": "some",
+            "certificate": base64.b64encode(der).decode(),
+            "restricted": True,
+            "projects": MINE,
+        }
+        host.api.call("POST", "/1.0/certificates", trust)
         known = remotes.load(lab.environment, Path("/nonexistent")).named(host.name)
         remote = replace(
             known,
