@@ -32,15 +32,17 @@ from lxtui.migrate.prepare import other_pools, prepare
 from lxtui.model import Instance, JobState, Ref
 from lxtui.read_only import with_blockers
 from lxtui.screens.add_host import Look
+from lxtui.screens.asking import Wiring
+from lxtui.screens.bulk import BulkDialog
 from lxtui.screens.dialogs import ConfirmDialog
-from lxtui.screens.main import MainScreen, Wiring
+from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
 from lxtui.screens.move_many import MoveManyDialog
 from lxtui.screens.unfinished import UnfinishedDialog
 
 _REST = 9.0
 """After a snapshot was shown, for how many times as long no other is."""
-_SHOWING = MainScreen | MoveDialog | MoveManyDialog | UnfinishedDialog
+_SHOWING = MainScreen | BulkDialog | MoveDialog | MoveManyDialog | UnfinishedDialog
 
 
 class FleetChanged(Message):

@@ -186,6 +186,18 @@ class UndoMove:
         return f"lxtui undo {self.token}"
 
 
+Single = ChangeState | CreateSnapshot | RestoreSnapshot | DeleteSnapshot | DeleteInstance
+"""What is one operation of one daemon, and can be done to many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """The same for several instances, whatever becomes of each."""
+
+    commands: tuple[Single, ...]
+    title: str
+
+
 Command = (
     ChangeState
     | CreateSnapshot

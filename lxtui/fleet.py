@@ -20,7 +20,7 @@ from time import monotonic
 
 from lxtui.backend.base import Backend
 from lxtui.clock import Clock, utc_now
-from lxtui.commands import Command, MoveMany
+from lxtui.commands import Command, Many, MoveMany
 from lxtui.errors import LxtuiError
 from lxtui.jobs import Jobs
 from lxtui.migrate.journal import default_folder
@@ -132,7 +132,7 @@ class Fleet:
         for worker in self._workers:
             worker.wake()
 
-    def submit(self, command: Command | MoveMany) -> int:
+    def submit(self, command: Command | MoveMany | Many) -> int:
         """Begin a command; its progress is in the snapshot's jobs."""
         return self.jobs.submit(command)
 

@@ -18,12 +18,13 @@ from threading import Lock, Thread
 
 from lxtui.backend.base import Backend
 from lxtui.clock import Clock, utc_now
-from lxtui.commands import Command, MoveMany
+from lxtui.commands import Command, Many, MoveMany
 from lxtui.errors import LxtuiError
 from lxtui.evacuation import move_many
 from lxtui.migrate.journal import default_folder
 from lxtui.model import Job, JobState, Progress
 from lxtui.perform import perform
+from lxtui.perform_many import perform_many
 
 _log = logging.getLogger(__name__)
 _KEEP = 50
@@ -59,7 +60,7 @@ class Jobs:
         ended = [job for job in jobs if job.state is not JobState.RUNNING]
         return (*running, *ended)
 
-    def submit(self, command: Command | MoveMany) -> int:
+    def submit(self, command: Command | MoveMany | Many) -> int:
         """Begin *command*; returns the job's number."""
         number = next(self._numbers)
         stop = Flag()
@@ -94,7 +95,7 @@ class Jobs:
             thread.join(seconds)
         return not any(thread.is_alive() for thread in threads)
 
-    def _run(self, number: int, command: Command | MoveMany, stop: Flag) -> None:
+    def _run(self, number: int, command: Command | MoveMany | Many, stop: Flag) -> None:
         def report(now: Progress) -> None:
             self._set(number, now)
 
@@ -102,6 +103,8 @@ class Jobs:
             if isinstance(command, MoveMany):
                 folder = self._moves or default_folder(os.environ, Path.home())
                 outcome = move_many(command, self._backends, report, stop, folder)
+            elif isinstance(command, Many):
+                outcome = perform_many(command, self._backends, report, stop)
             else:
                 outcome = perform(command, self._backends, report, stop, self._moves)
         except LxtuiError as error:

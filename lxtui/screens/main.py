@@ -7,9 +7,7 @@ backend. Threading: the screen's; nothing here waits for a host.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
 
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding
@@ -19,37 +17,20 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from lxtui import format as text
-from lxtui.actions import ACTIONS, BY_ID, Action, Ask, Selection
-from lxtui.commands import Command, DeleteSnapshot, MoveMany
+from lxtui.actions import ACTIONS, BY_ID, Selection
 from lxtui.config import Settings
-from lxtui.model import FleetSnapshot, Instance
-from lxtui.screens.add_host import AddHostDialog, Look
+from lxtui.model import FleetSnapshot
+from lxtui.screens.add_host import AddHostDialog
+from lxtui.screens.asking import Asking, Wiring
 from lxtui.screens.details import details_page
-from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
+from lxtui.screens.dialogs import ConfirmDialog, TextDialog
 from lxtui.screens.help import help_page
-from lxtui.screens.move import MoveDialog, OtherPools, PlanMove, Submit
-from lxtui.screens.move_many import MoveManyDialog, Survey
-from lxtui.screens.texts import about, free_name, summary
+from lxtui.screens.texts import about, summary
 from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.screens.viewing import Viewing
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree
 from lxtui.widgets.operations import OperationsPane
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """How the screen reaches the fleet."""
-
-    submit: Submit
-    plan_move: PlanMove
-    other_pools: OtherPools
-    survey: Survey
-    cancel_job: Callable[[int], None]
-    refresh: Callable[[], None]
-    look_at_host: Look | None
-    """None where no host can be added."""
-    clock: Callable[[], datetime]
 
 
 class MainScreen(Screen[None]):
@@ -79,6 +60,7 @@ class MainScreen(Screen[None]):
         self._settings = settings
         self._fleet = FleetSnapshot()
         self._viewing = Viewing(self, lambda: self._fleet)
+        self._asking = Asking(self, wiring, lambda: self._fleet)
 
     def compose(self) -> ComposeResult:
         """Lay out the panes."""
@@ -142,6 +124,8 @@ class MainScreen(Screen[None]):
     def action_do(self, action_id: str) -> None:
         """Do one action of the table, after what it has to ask."""
         action, selection = BY_ID[action_id], self.selection
+        if action.build is not None and selection.snapshot is None and self._asking.many(action):
+            return
         reason = action.why_not(selection)
         if reason:
             self.notify(reason, title=action.label, severity="warning", markup=False)
@@ -151,7 +135,7 @@ class MainScreen(Screen[None]):
         elif action.build is None:
             getattr(self, f"_do_{action.id.replace('-', '_')}")()
         elif selection.instance is not None:
-            self._ask(action, selection, selection.instance)
+            self._asking.one(action, selection, selection.instance)
 
     def action_clear_filter(self) -> None:
         """Show everything again; when everything is shown, take the marks off."""
@@ -190,88 +174,6 @@ class MainScreen(Screen[None]):
     def on_descendant_focus(self) -> None:
         """Say more about what the cursor is on now."""
         self._show_about()
-
-    def _ask(self, action: Action, selection: Selection, instance: Instance) -> None:
-        match action.ask:
-            case Ask.NOTHING:
-                self._submit(action, instance, "")
-            case Ask.CONFIRM:
-                ref = instance.ref
-                question = f"{action.label} {text.plain(ref.name)} on host {ref.host}{ref.where}?"
-                self._confirm(action, instance, "", question, action.warning(selection))
-            case Ask.NAME:
-                taken = [one.name for one in instance.snapshots]
-                proposal = free_name(self._wiring.clock(), taken)
-                self.app.push_screen(
-                    NameDialog(f"Name of the snapshot of {instance.ref}", proposal, taken),
-                    lambda name: self._submit(action, instance, name) if name else None,
-                )
-            case Ask.SNAPSHOT:
-                self._ask_snapshot(action, selection, instance)
-            case Ask.TARGET:
-                self._ask_target(instance)
-
-    def _ask_target(self, instance: Instance) -> None:
-        """One, or all that are marked; what is marked counts, wherever the cursor is."""
-        wiring, hosts = self._wiring, self._fleet.hosts
-        known = {one.ref: one for one in self._fleet.instances}
-        marked = self.query_one(FleetTable).marked & known.keys()
-        if len(marked) > 1:
-            dialog: MoveDialog | MoveManyDialog = MoveManyDialog(
-                marked, hosts, wiring.survey, self._submit_many, wiring.cancel_job
-            )
-        else:
-            only = known[next(iter(marked))] if marked else instance
-            dialog = MoveDialog(
-                only,
-                hosts,
-                wiring.plan_move,
-                wiring.other_pools,
-                wiring.submit,
-                wiring.cancel_job,
-            )
-        self.app.push_screen(dialog)
-
-    def _submit_many(self, command: Command | MoveMany) -> int:
-        self.query_one(FleetTable).unmark_all()
-        return self._wiring.submit(command)
-
-    def _ask_snapshot(self, action: Action, selection: Selection, instance: Instance) -> None:
-        def confirm(name: str | None) -> None:
-            if name is not None:
-                ref = instance.ref
-                where = f"of {text.plain(ref.name)} on host {ref.host}{ref.where}"
-                question = f"{action.label}: {text.plain(name)} {where}?"
-                deleting = action.build is DeleteSnapshot
-                loss = "" if deleting else "What changed since then is lost."
-                self._confirm(action, instance, name, question, loss)
-
-        if selection.snapshot is not None:
-            confirm(selection.snapshot.name)
-            return
-        now = self._wiring.clock()
-        choices = [
-            (one.name, f"{text.plain(one.name)}  {text.age(one.created_at, now)} ago")
-            for one in reversed(instance.snapshots)
-        ]
-        self.app.push_screen(ChoiceDialog(f"{action.label} of {instance.ref}", choices), confirm)
-
-    def _confirm(
-        self, action: Action, instance: Instance, answer: str, question: str, warning: str
-    ) -> None:
-        def go(yes: bool | None) -> None:
-            if yes:
-                self._submit(action, instance, answer)
-
-        details = [warning] if warning else []
-        host = self._fleet.host(instance.ref.host)
-        if host is not None and action.build is not None:
-            details.append(f"as: {action.build(instance.ref, answer).equivalent(host.kind)}")
-        self.app.push_screen(ConfirmDialog(question, details), go)
-
-    def _submit(self, action: Action, instance: Instance, answer: str) -> None:
-        if action.build is not None:
-            self._wiring.submit(action.build(instance.ref, answer))
 
     def _do_mark(self) -> None:
         table = self.query_one(FleetTable)

@@ -23,7 +23,7 @@ from textual.widgets import Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from lxtui import format as text
-from lxtui.commands import Command, Move, MoveMany
+from lxtui.commands import Command, Many, Move, MoveMany
 from lxtui.errors import LxtuiError
 from lxtui.migrate.facts import Level
 from lxtui.migrate.options import Mode, MoveOptions
@@ -34,7 +34,7 @@ from lxtui.screens.texts import host_about
 PlanMove = Callable[[Ref, str, MoveOptions], MovePlan]
 OtherPools = Callable[[Instance], Sequence[str]]
 """The pools of an instance's own host in which it is not; LxtuiError when they cannot be had."""
-Submit = Callable[[Command | MoveMany], int]
+Submit = Callable[[Command | MoveMany | Many], int]
 
 _MARKS = {"done": ("✓", "green"), "now": ("▸", "yellow"), "next": ("·", "dim")}
 

@@ -45,6 +45,8 @@ class SnapCompare(Protocol):
         ("group", ["g", "down", "enter", "home", "enter"]),
         ("columns", ["C", "down", "space"]),
         ("marks", ["space", "space", "O"]),
+        ("bulk", ["space", "space", "x"]),
+        ("bulk-typed", ["ctrl+a", "d"]),
         ("many", ["space", "space", "m", "down", "down", "space"]),
     ],
 )

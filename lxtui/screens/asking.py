@@ -1,0 +1,179 @@
+"""What an action asks before it begins.
+
+Role: an action and what it is on → dialogs → a command. Boundary: gets what it needs to reach the
+fleet as a Wiring of functions; imports no backend. Threading: the screen's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from textual.screen import Screen
+
+from lxtui import format as text
+from lxtui.actions import Action, Ask, Selection
+from lxtui.bulk import common_snapshots, plan
+from lxtui.commands import Command, DeleteSnapshot, Many, MoveMany
+from lxtui.model import FleetSnapshot, Instance
+from lxtui.screens.add_host import Look
+from lxtui.screens.bulk import BulkDialog
+from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog
+from lxtui.screens.move import MoveDialog, OtherPools, PlanMove, Submit
+from lxtui.screens.move_many import MoveManyDialog, Survey
+from lxtui.screens.texts import free_name
+from lxtui.widgets.fleet_table import FleetTable
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """How the screen reaches the fleet."""
+
+    submit: Submit
+    plan_move: PlanMove
+    other_pools: OtherPools
+    survey: Survey
+    cancel_job: Callable[[int], None]
+    refresh: Callable[[], None]
+    look_at_host: Look | None
+    """None where no host can be added."""
+    clock: Callable[[], datetime]
+
+
+class Asking:
+    """The part of the main screen that asks."""
+
+    def __init__(
+        self, screen: Screen[None], wiring: Wiring, fleet: Callable[[], FleetSnapshot]
+    ) -> None:
+        self._screen = screen
+        self._wiring = wiring
+        self._fleet = fleet
+
+    def one(self, action: Action, selection: Selection, instance: Instance) -> None:
+        """On what the cursor is on."""
+        match action.ask:
+            case Ask.NOTHING:
+                self._submit(action, instance, "")
+            case Ask.CONFIRM:
+                ref = instance.ref
+                question = f"{action.label} {text.plain(ref.name)} on host {ref.host}{ref.where}?"
+                self._confirm(action, instance, "", question, action.warning(selection))
+            case Ask.NAME:
+                taken = [one.name for one in instance.snapshots]
+                proposal = free_name(self._wiring.clock(), taken)
+                self._screen.app.push_screen(
+                    NameDialog(f"Name of the snapshot of {instance.ref}", proposal, taken),
+                    lambda name: self._submit(action, instance, name) if name else None,
+                )
+            case Ask.SNAPSHOT:
+                self._ask_snapshot(action, selection, instance)
+            case Ask.TARGET:
+                self._ask_target([instance])
+
+    def many(self, action: Action) -> bool:
+        """On all that are marked, wherever the cursor is; whether any are."""
+        known = {one.ref: one for one in self._fleet().instances}
+        refs = self._table.marked
+        marked = [known[ref] for ref in sorted(refs & known.keys())]
+        if not marked:
+            return False
+        gone = refs - known.keys()
+
+        def look(answer: str | None) -> None:
+            if answer is not None:
+                bulk = plan(action, marked, self._fleet().host, gone, answer)
+                wiring = self._wiring
+                self._screen.app.push_screen(
+                    BulkDialog(bulk, wiring.submit, wiring.cancel_job, self._unmark)
+                )
+
+        match action.ask:
+            case Ask.TARGET:
+                self._ask_target(marked)
+            case Ask.NAME:
+                name = free_name(self._wiring.clock(), ())
+                question = f"Name of the snapshots of {len(marked)} instances"
+                self._screen.app.push_screen(NameDialog(question, name), look)
+            case Ask.SNAPSHOT:
+                choices = [
+                    (name, f"{text.plain(name)}  {count} of {len(marked)} have it")
+                    for name, count in common_snapshots(marked)
+                ]
+                if choices:
+                    question = f"{action.label} of {len(marked)} instances"
+                    self._screen.app.push_screen(ChoiceDialog(question, choices), look)
+                else:
+                    self._screen.notify("none of the marked has a snapshot", severity="warning")
+            case _:
+                look("")
+        return True
+
+    def _ask_target(self, instances: Sequence[Instance]) -> None:
+        wiring, hosts = self._wiring, self._fleet().hosts
+        if len(instances) > 1:
+            refs = frozenset(one.ref for one in instances)
+            dialog: MoveDialog | MoveManyDialog = MoveManyDialog(
+                refs, hosts, wiring.survey, self._submit_many, wiring.cancel_job
+            )
+        else:
+            dialog = MoveDialog(
+                instances[0],
+                hosts,
+                wiring.plan_move,
+                wiring.other_pools,
+                wiring.submit,
+                wiring.cancel_job,
+            )
+        self._screen.app.push_screen(dialog)
+
+    def _submit_many(self, command: Command | MoveMany | Many) -> int:
+        self._unmark()
+        return self._wiring.submit(command)
+
+    def _unmark(self) -> None:
+        self._table.unmark_all()
+
+    @property
+    def _table(self) -> FleetTable:
+        return self._screen.query_one(FleetTable)
+
+    def _ask_snapshot(self, action: Action, selection: Selection, instance: Instance) -> None:
+        def confirm(name: str | None) -> None:
+            if name is not None:
+                ref = instance.ref
+                where = f"of {text.plain(ref.name)} on host {ref.host}{ref.where}"
+                question = f"{action.label}: {text.plain(name)} {where}?"
+                deleting = action.build is DeleteSnapshot
+                loss = "" if deleting else "What changed since then is lost."
+                self._confirm(action, instance, name, question, loss)
+
+        if selection.snapshot is not None:
+            confirm(selection.snapshot.name)
+            return
+        now = self._wiring.clock()
+        choices = [
+            (one.name, f"{text.plain(one.name)}  {text.age(one.created_at, now)} ago")
+            for one in reversed(instance.snapshots)
+        ]
+        self._screen.app.push_screen(
+            ChoiceDialog(f"{action.label} of {instance.ref}", choices), confirm
+        )
+
+    def _confirm(
+        self, action: Action, instance: Instance, answer: str, question: str, warning: str
+    ) -> None:
+        def go(yes: bool | None) -> None:
+            if yes:
+                self._submit(action, instance, answer)
+
+        details = [warning] if warning else []
+        host = self._fleet().host(instance.ref.host)
+        if host is not None and action.build is not None:
+            details.append(f"as: {action.build(instance.ref, answer).equivalent(host.kind)}")
+        self._screen.app.push_screen(ConfirmDialog(question, details), go)
+
+    def _submit(self, action: Action, instance: Instance, answer: str) -> None:
+        if action.build is not None:
+            self._wiring.submit(action.build(instance.ref, answer))
