@@ -48,6 +48,8 @@ _SETTLED = 5.0
 """Seconds after which an event stream counts as one that worked."""
 _JOURNAL_SECONDS = 2.0
 """How old the list of unfinished moves may be: another lxtui may leave one, or see to it."""
+_PATIENCE = 3.0
+"""Seconds that closing waits for all workers together."""
 _RATE_SECONDS = 1.0
 """Two samples nearer than this make a rate of noise."""
 
@@ -141,10 +143,12 @@ class Fleet:
         self._listener = lambda: None
         for worker in self._workers:
             worker.stop()
+        until = monotonic() + _PATIENCE
         for worker in self._workers:
-            worker.join()
-        for backend in self.backends.values():
-            backend.close()
+            # One in the middle of a request to a dead host is left behind, with its connection: it
+            # is a daemon thread.
+            if worker.ended(max(until - monotonic(), 0.0)):
+                worker.backend.close()
 
     def _set(self, state: HostState) -> None:
         with self._lock:
@@ -179,13 +183,15 @@ class _Worker:
         clock: Clock,
     ) -> None:
         remote = backend.remote
-        self._backend = backend
+        self.backend = backend
         self._publish = publish
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._stop = Flag()
         self._dirty = Flag()
         self._state = HostState(host_unseen(remote))
+        self._answered = False
+        """Whether it was listed since the last try to reach it."""
         self._baseline: tuple[float, tuple[Instance, ...]] = (monotonic(), ())
         self._lock = Lock()
         self._thread = Thread(target=self._run, name=f"host-{remote.name}", daemon=True)
@@ -200,14 +206,15 @@ class _Worker:
         self._stop.set()
         self._dirty.set()
 
-    def join(self) -> None:
-        # A worker in the middle of a request to a dead host is a daemon thread: it is left behind.
+    def ended(self, seconds: float) -> bool:
         if self._thread.is_alive():
-            self._thread.join(2.0)
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         failures = 0
         while not self._stop.is_set():
+            began, self._answered = monotonic(), False
             try:
                 self._live()
             except LxtuiError as error:
@@ -215,13 +222,15 @@ class _Worker:
             except Exception as error:  # noqa: BLE001 one host's surprise stays its own
                 _log.exception("worker of %s", self._state.host.name)
                 self._unreachable(LxtuiError(f"internal error: {error!r}; please report it"))
-            failures = 0 if self._state.host.online else failures + 1
+            # One that was there for a while has failed once, whatever was before.
+            lasted = self._answered and monotonic() - began > _SETTLED
+            failures = 0 if lasted else failures + 1
             self._dirty.wait(_BACKOFF[min(failures, len(_BACKOFF) - 1)])
             self._dirty.clear()
 
     def _live(self) -> None:
         """Follow the host until it fails or the fleet closes."""
-        host = self._backend.connect()
+        host = self.backend.connect()
         session = Flag()
         listener = Thread(
             target=self._listen, args=(session,), name=f"events-{host.name}", daemon=True
@@ -247,11 +256,11 @@ class _Worker:
         while not session.is_set():
             began = monotonic()
             try:
-                self._backend.listen(self._on_event, session)
+                self.backend.listen(self._on_event, session)
             except LxtuiError as error:
                 _log.info("%s", error)
             except Exception:  # noqa: BLE001 a thread that dies would leave no events, unseen
-                _log.exception("events of %s", self._backend.remote.name)
+                _log.exception("events of %s", self.backend.remote.name)
             if monotonic() - began > _SETTLED:
                 failures = 0
                 self._dirty.set()  # what was missed while nobody listened must be asked for
@@ -266,8 +275,8 @@ class _Worker:
         self._dirty.set()
 
     def _sample(self, host: Host) -> None:
-        instances = self._backend.instances()
-        operations = self._backend.operations()
+        instances = self.backend.instances()
+        operations = self.backend.operations()
         now = monotonic()
         with self._lock:
             since, before = self._baseline
@@ -278,6 +287,7 @@ class _Worker:
                 measured = _with_old_rates(self._state.instances, instances)
             self._state = HostState(replace(host, seen_at=self._clock()), measured, operations)
             state = self._state
+        self._answered = True
         self._publish(state)
 
     def _set_operation(self, operation: Operation) -> None:
