@@ -49,12 +49,17 @@ def parser_of(program: str) -> argparse.ArgumentParser:
 
 
 def commands(parser: argparse.ArgumentParser) -> dict[str, tuple[argparse.ArgumentParser, str]]:
-    """Return the verbs of a parser in its own order: each one's parser and its line of help."""
+    """Return the verbs of a parser in its own order: each one's parser and its line of help.
+
+    A verb with verbs of its own comes first, then those, by both names.
+    """
     found: dict[str, tuple[argparse.ArgumentParser, str]] = {}
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
-            found.update((name, (sub, helps[name])) for name, sub in action.choices.items())
+            for name, sub in action.choices.items():
+                found[name] = (sub, helps[name])
+                found |= {f"{name} {deed}": one for deed, one in commands(sub).items()}
     return found
 
 
