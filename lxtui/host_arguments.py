@@ -13,7 +13,9 @@ from lxtui.model import Kind
 
 def add_hosts(sub: argparse.ArgumentParser, verbs: argparse.ArgumentParser) -> None:
     """The arguments of ``hosts``; without a deed it lists."""
-    deeds = sub.add_subparsers(dest="deed", metavar="[DEED]", title="what to do, instead of listing")
+    deeds = sub.add_subparsers(
+        dest="deed", metavar="[DEED]", title="what to do, instead of listing"
+    )
     add = deeds.add_parser(
         "add",
         parents=[verbs],
