@@ -256,6 +256,15 @@ ACTIONS: tuple[Action, ...] = (
         _always,
     ),
     Action("fold", "z", "Fold", "Fold all groups, or unfold them; enter folds one", _always),
+    Action("views", "v", "Views", "Choose a saved view: filter, columns, order, group", _always),
+    Action("save-view", "V", "Save view", "Save what is shown how, under a name", _always),
+    Action(
+        "command",
+        "colon",
+        "Command",
+        "Type a command: view NAME, sort COLUMN, group COLUMN, columns A,B, or an action",
+        _always,
+    ),
     Action(
         "cancel-job",
         "c",

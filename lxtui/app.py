@@ -31,6 +31,7 @@ from lxtui.migrate.plan import MovePlan
 from lxtui.migrate.prepare import other_pools, prepare
 from lxtui.model import Instance, JobState, Ref
 from lxtui.read_only import with_blockers
+from lxtui.saved_views import SavedViews
 from lxtui.screens.add_host import Look
 from lxtui.screens.asking import Wiring
 from lxtui.screens.bulk import BulkDialog
@@ -66,6 +67,7 @@ class LxtuiApp(App[None]):
         settings: Settings,
         clock: Clock = utc_now,
         look_at_host: Look | None = None,
+        views: SavedViews | None = None,
     ) -> None:
         super().__init__()
         self._fleet = fleet
@@ -83,6 +85,7 @@ class LxtuiApp(App[None]):
                 refresh=fleet.refresh,
                 look_at_host=look_at_host,
                 clock=self._now,
+                views=views or SavedViews(),
             ),
             settings,
         )

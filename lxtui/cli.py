@@ -45,6 +45,8 @@ from lxtui.names import snapshot_name_trouble
 if TYPE_CHECKING:
     from lxtui.fleet import Fleet
     from lxtui.screens.add_host import Look
+from lxtui.saved_views import SavedViews
+from lxtui.saved_views import default_path as default_views
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 _FORCEABLE = {"stop": "stop-force", "restart": "restart-force"}
@@ -156,7 +158,8 @@ def _run(options: argparse.Namespace) -> int:
 
             with _journals(options) as moves:
                 fleet = Fleet(backends.values(), poll_seconds=settings.poll_seconds, moves=moves)
-                app = LxtuiApp(fleet, settings, look_at_host=_look(options, fleet, settings))
+                look = _look(options, fleet, settings)
+                app = LxtuiApp(fleet, settings, look_at_host=look, views=_views(options))
                 try:
                     app.run()
                 finally:
@@ -217,6 +220,12 @@ def _backends(
     return {remote.name: LxdBackend(remote) for remote in known.remotes}, known
 
 
+def _views(options: argparse.Namespace) -> SavedViews:
+    """The user's; the demo's are forgotten with it."""
+    demo = getattr(options, "demo", False)
+    return SavedViews(None if demo else default_views(os.environ, Path.home()))
+
+
 def _hosts(options: argparse.Namespace, backends: dict[str, Backend]) -> int:
     found = headless.hosts(backends)
     if options.json:
@@ -239,12 +248,12 @@ def _list(
         return DONE
     names = [known.named(name.rstrip(":")).name for name in getattr(options, "host", [])]
     asked = {name: backends[name] for name in names} if names else backends
-    view = view_of(options, View(columns=PLAIN))
+    view = view_of(options, View(columns=PLAIN), _views(options))
     errors = headless_list.print_list(
         asked,
         view,
         as_json=getattr(options, "json", False),
-        with_columns=bool(getattr(options, "columns", None)),
+        with_columns=view.columns != PLAIN,
     )
     if not getattr(options, "json", False):
         _say_when_empty(backends)

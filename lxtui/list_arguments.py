@@ -9,7 +9,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from lxtui import columns
 from lxtui.arranging import View, check
+from lxtui.errors import LxtuiError
+from lxtui.saved_views import SavedViews
 
 PLAIN = ("host", "name", "state", "memory", "limit", "ipv4", "snapshots", "created", "project")
 """What ``list`` prints unless it is told otherwise."""
@@ -29,12 +32,19 @@ def add_list(parser: argparse.ArgumentParser) -> None:
         help="these columns in this order, config:KEY among them; 'help' lists them",
     )
     parser.add_argument("--sort", metavar="C", help="by this column; else by host and name")
+    parser.add_argument("--view", metavar="NAME", help="as a view that was saved on the screen")
     parser.add_argument("--reverse", action="store_true", help="the other way round")
     parser.add_argument("--group", metavar="C", help="by this column, such as host or user.role")
 
 
-def view_of(options: argparse.Namespace, base: View) -> View:
-    """*base* with what was given; UsageError for a column that there is not."""
+def view_of(options: argparse.Namespace, base: View, saved: SavedViews) -> View:
+    """*base*, or the saved view, with what was given; UsageError for an unknown column."""
+    if name := getattr(options, "view", None):
+        if saved.trouble:
+            raise LxtuiError(saved.trouble)
+        base = saved.named(name)
+        known = tuple(one for one in base.columns if columns.find(one) is not None)
+        base = replace(base, columns=known or View().columns)
     given: dict[str, object] = {}
     if (words := getattr(options, "filter", None)) is not None:
         given["filter"] = words

@@ -17,6 +17,7 @@ from lxtui.actions import Action, Ask, Selection
 from lxtui.bulk import common_snapshots, plan
 from lxtui.commands import Command, DeleteSnapshot, Many, MoveMany
 from lxtui.model import FleetSnapshot, Instance
+from lxtui.saved_views import SavedViews
 from lxtui.screens.add_host import Look
 from lxtui.screens.bulk import BulkDialog
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog
@@ -39,6 +40,7 @@ class Wiring:
     look_at_host: Look | None
     """None where no host can be added."""
     clock: Callable[[], datetime]
+    views: SavedViews
 
 
 class Asking:

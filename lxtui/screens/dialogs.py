@@ -6,13 +6,14 @@ texts only. Threading: the screen's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.suggester import SuggestFromList
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -57,11 +58,19 @@ class NameDialog(ModalScreen[str | None]):
 
     BINDINGS = [("escape", "cancel", "Cancel")]
 
-    def __init__(self, question: str, proposal: str, taken: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        question: str,
+        proposal: str,
+        taken: Sequence[str] = (),
+        trouble: Callable[[str], str] = snapshot_name_trouble,
+    ) -> None:
+        """*trouble* says why a name cannot be, if it cannot."""
         super().__init__()
         self._question = question
         self._proposal = proposal
         self._taken = taken
+        self._why_not = trouble
 
     def compose(self) -> ComposeResult:
         """Lay out the question and the field."""
@@ -84,7 +93,7 @@ class NameDialog(ModalScreen[str | None]):
         self.dismiss(None)
 
     def _trouble(self, name: str) -> str:
-        if trouble := snapshot_name_trouble(name):
+        if trouble := self._why_not(name):
             return trouble
         return f"{name} exists already" if name in self._taken else ""
 
@@ -142,5 +151,37 @@ class TextDialog(ModalScreen[None]):
             yield Static(self._page)
 
     def action_close(self) -> None:
+        """Turn away."""
+        self.dismiss(None)
+
+
+class LineDialog(ModalScreen[str | None]):
+    """One line with completion; what is wrong with it is said before it is accepted."""
+
+    BINDINGS = [("escape", "cancel", "Cancel")]
+
+    def __init__(self, title: str, proposals: Sequence[str], trouble: Callable[[str], str]) -> None:
+        super().__init__()
+        self._title_text = title
+        self._proposals = proposals
+        self._why_not = trouble
+
+    def compose(self) -> ComposeResult:
+        """Lay out the line and what is wrong with it."""
+        suggester = SuggestFromList(self._proposals, case_sensitive=False)
+        with Vertical(classes="dialog medium") as box:
+            box.border_title = Text(self._title_text)
+            yield Input(suggester=suggester, id="line", placeholder="right arrow completes")
+            yield Label("", id="trouble", classes="trouble")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Accept the line, or say why not."""
+        line = event.value.strip()
+        if trouble := self._why_not(line) if line else "":
+            self.query_one("#trouble", Label).update(Content(trouble))
+        else:
+            self.dismiss(line or None)
+
+    def action_cancel(self) -> None:
         """Turn away."""
         self.dismiss(None)

@@ -59,7 +59,7 @@ class MainScreen(Screen[None]):
         self._wiring = wiring
         self._settings = settings
         self._fleet = FleetSnapshot()
-        self._viewing = Viewing(self, lambda: self._fleet)
+        self._viewing = Viewing(self, lambda: self._fleet, wiring.views, self.action_do)
         self._asking = Asking(self, wiring, lambda: self._fleet)
 
     def compose(self) -> ComposeResult:
@@ -84,6 +84,7 @@ class MainScreen(Screen[None]):
         self.query_one(FleetTree).border_title = "fleet"
         self.query_one(FleetTable).border_title = "instances"
         self.query_one(FleetTable).focus()
+        self._viewing.begin()
 
     def show(self, fleet: FleetSnapshot) -> None:
         """Show the fleet as it is now."""
@@ -149,11 +150,12 @@ class MainScreen(Screen[None]):
 
     def on_input_submitted(self) -> None:
         """Keep the filter, go back to the table."""
+        self._viewing.remember()
         self.query_one(FleetTable).focus()
 
     def on_line_table_header_clicked(self, event: FleetTable.HeaderClicked) -> None:
         """Sort by that column."""
-        self.query_one(FleetTable).sort_by(event.column)
+        self._viewing.sort_by(event.column)
 
     def on_line_table_highlighted(self) -> None:
         """Say more about what the cursor is on."""

@@ -25,6 +25,7 @@ from lxtui.fleet import Fleet
 from lxtui.migrate.journal import Header, Journal
 from lxtui.migrate.options import MoveOptions
 from lxtui.model import Ref
+from lxtui.saved_views import SavedViews
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SIZE = (130, 38)
@@ -39,7 +40,13 @@ def still_clock() -> datetime:
 class Stage:
     """A demo fleet with an app on it."""
 
-    def __init__(self, settings: Settings | None = None, *, still: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        still: bool = False,
+        views: SavedViews | None = None,
+    ) -> None:
         self.demo: DemoFleet = (
             demo_fleet(still_clock, tempo=0.0) if still else demo_fleet(tempo=0.0)
         )
@@ -48,7 +55,8 @@ class Stage:
         self.moves = Path(tempfile.mkdtemp(prefix="lxtui-moves-"))
         weakref.finalize(self, shutil.rmtree, self.moves)
         self.fleet = Fleet(self.demo.backends(), poll_seconds=3600, clock=clock, moves=self.moves)
-        self.app = LxtuiApp(self.fleet, settings or Settings(), clock)
+        self.views = views or SavedViews()
+        self.app = LxtuiApp(self.fleet, settings or Settings(), clock, views=self.views)
 
     def leave_a_move(self, *steps: str) -> None:
         """Leave the move of oslo:web1 to kyoto as a crash after *steps* would."""

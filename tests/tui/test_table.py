@@ -12,9 +12,10 @@ from textual.widgets import Input, OptionList, Static
 from lxtui import columns
 from lxtui.actions import ACTIONS
 from lxtui.app import FleetChanged
+from lxtui.arranging import View
 from lxtui.model import Instance, Ref
 from lxtui.screens.columns import ColumnsDialog
-from lxtui.screens.dialogs import ChoiceDialog, TextDialog
+from lxtui.screens.dialogs import ChoiceDialog, LineDialog, NameDialog, TextDialog
 from lxtui.screens.main import MainScreen
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree
@@ -327,3 +328,47 @@ def test_what_comes_often_is_shown_soon() -> None:
         assert len(drawn) == 1
 
     stage.run(script)
+
+
+def test_views_are_saved_chosen_and_come_back() -> None:
+    """V saves, v and :view show, forget forgets; the last view is there at the next start."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = await _filled(pilot, stage)
+        await pilot.press("slash", *"web", "enter", "o", "V")
+        await until(pilot, lambda: isinstance(stage.app.screen, NameDialog))
+        await pilot.press(*"webs", "enter")
+        await until(pilot, lambda: isinstance(stage.app.screen, MainScreen))
+        await pilot.press("escape", "O", "v")
+        await until(pilot, lambda: isinstance(stage.app.screen, ChoiceDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: table.row_count == 3)
+        assert table.view == View(filter="web", sort="name")
+        assert stage.app.screen.query_one("#filter", Input).value == "web"
+        await pilot.press("colon")
+        await until(pilot, lambda: isinstance(stage.app.screen, LineDialog))
+        await pilot.press(*"view none", "enter")
+        trouble = stage.app.screen.query_one("#trouble", Static)
+        assert "there is no view 'none' (saved: webs)" in str(trouble.render())
+        stage.app.screen.query_one(Input).value = "group host"
+        await pilot.press("enter")
+        await until(pilot, lambda: table.row_count == 5)
+        await pilot.press("colon")
+        await until(pilot, lambda: isinstance(stage.app.screen, LineDialog))
+        await pilot.press(*"details", "enter")
+        await pilot.pause()
+        saved = stage.views
+        assert saved.last == View(filter="web", sort="name", group="host")
+        assert saved.named("webs") == View(filter="web", sort="name")
+
+    stage.run(script)
+    again = Stage(views=stage.views)
+
+    async def second(pilot: Pilot[None]) -> None:
+        table = again.app.screen_stack[1].query_one(FleetTable)
+        await until(pilot, lambda: table.row_count == 5)
+        assert table.view.group == "host"
+        assert again.app.screen.query_one("#filter", Input).display
+
+    again.run(second)
