@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ import pytest
 from lxtui import cli, remotes
 from lxtui.backend import tls
 from lxtui.backend.greeting import address_of, token_of
+from lxtui.backend.lxd import LxdBackend
 from lxtui.errors import UsageError
+from lxtui.fleet import Fleet
 from lxtui.model import Kind
+from lxtui.newcomers import Newcomers
 from tests.backend.impostor import Impostor
 from tests.lab.daemon import DIRECTORY
 from tests.lab.lab import Host, Lab
@@ -172,6 +176,27 @@ def test_somebody_in_between_hears_no_token(
     assert "somebody is in between" in capsys.readouterr().err
     assert not newcomer.folder.exists()
     assert cli.main(["hosts", "add", "new", "--token", token]) == 0
+
+
+def test_a_host_joins_a_running_fleet(newcomer: Newcomer, tmp_path: Path) -> None:
+    """What the screen's dialog does: look, add, and the fleet lists what is on the new host."""
+    token = newcomer.token()
+    fleet = Fleet([], poll_seconds=3600, moves=tmp_path / "moves")
+    fleet.start(lambda: None)
+    try:
+        seen = Newcomers(fleet, LxdBackend, ("new",)).look("new", "", token)
+        assert "the one that the token names" in seen.lines
+        assert seen.add(token) == "new"
+        until = time.monotonic() + 30
+        while not fleet.snapshot.instances:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert {one.ref.name for one in fleet.snapshot.instances} == set(newcomer.host.instances())
+        (host,) = fleet.snapshot.hosts
+        assert host.online
+        assert host.read_only  # as the settings want it of a host of that name
+    finally:
+        fleet.close()
 
 
 def test_a_secret_is_good_once(newcomer: Newcomer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,11 @@ def _files(backend: Backend) -> None:
         files.entries(b"/")
 
 
+def _export(backend: Backend) -> None:
+    with backend.export(REF, "b") as stream:
+        stream.read(1)
+
+
 def _channel(backend: Backend) -> None:
     with backend.channel(OFFER, "control") as channel:
         channel.receive(5)
@@ -48,6 +53,7 @@ KINDS: dict[str, Callable[[Backend], object]] = {
     "accept": lambda backend: backend.accept(SPEC, OFFER, "https://127.0.0.1/1.0/operations/id"),
     "migration channel": _channel,
     "sftp": _files,
+    "export": _export,
 }
 VARIABLES = {
     "REQUESTS_CA_BUNDLE": "{certificate}",

@@ -43,7 +43,7 @@ from tests.backend.test_pins import KINDS, OFFER, REF, SPEC
 from tests.lab.client import make_certificate
 from tests.tui.conftest import Stage
 
-READING = {"connect", "operations", "events", "migration channel", "sftp"}
+READING = {"connect", "operations", "events", "migration channel", "sftp", "export"}
 
 
 @pytest.fixture(autouse=True)
