@@ -59,7 +59,7 @@ class Terminal:
         if self.pid == 0:
             environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
             environment |= {"HOME": self.home, "XDG_STATE_HOME": self.home, "LANG": "C.UTF-8"}
-            environment |= {"XDG_CONFIG_HOME": self.home}
+            environment |= {"XDG_CONFIG_HOME": self.home, "TMPDIR": self.home}
             command = [sys.executable, "-m", "lxtui.start", *self.arguments]
             os.execve(sys.executable, command, environment)  # noqa: S606
         size = struct.pack("HHHH", self.rows, self.columns, 0, 0)
