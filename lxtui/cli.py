@@ -10,36 +10,29 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lxtui import (
     __version__,
     config,
-    evacuation,
     headless,
-    headless_kept,
     headless_list,
-    headless_moves,
     read_only,
     remotes,
 )
 from lxtui.actions import BY_ID, command_for
 from lxtui.arranging import View
 from lxtui.backend.base import Backend
-from lxtui.commands import Command, Move, ResumeMove, UndoMove
+from lxtui.commands import Command, Move
 from lxtui.demo_arguments import add_demo, simulated
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.host_arguments import add_hosts
 from lxtui.list_arguments import PLAIN, add_list, view_of
-from lxtui.migrate.journal import Journal, default_folder
-from lxtui.migrate.prepare import prepare
-from lxtui.migrate.recovery import unfinished
 from lxtui.model import Ref, parse_ref
 from lxtui.move_arguments import add_evacuate, add_move, add_moves, move_options
+from lxtui.move_verbs import DONE, FAILED, agrees, evacuate, journals, moves, show_plan, take_up
 from lxtui.names import snapshot_name_trouble
 
 if TYPE_CHECKING:
@@ -48,7 +41,7 @@ if TYPE_CHECKING:
 from lxtui.saved_views import SavedViews
 from lxtui.saved_views import default_path as default_views
 
-DONE, FAILED, BAD_USAGE = 0, 1, 2
+BAD_USAGE = 2
 _FORCEABLE = {"stop": "stop-force", "restart": "restart-force"}
 
 
@@ -156,8 +149,8 @@ def _run(options: argparse.Namespace) -> int:
             from lxtui.app import LxtuiApp  # noqa: PLC0415 Textual costs every verb 0.14 s
             from lxtui.fleet import Fleet  # noqa: PLC0415 the same
 
-            with _journals(options) as moves:
-                fleet = Fleet(backends.values(), poll_seconds=settings.poll_seconds, moves=moves)
+            with journals(options) as folder:
+                fleet = Fleet(backends.values(), poll_seconds=settings.poll_seconds, moves=folder)
                 look = _look(options, fleet, settings)
                 app = LxtuiApp(fleet, settings, look_at_host=look, views=_views(options))
                 try:
@@ -180,11 +173,11 @@ def _run(options: argparse.Namespace) -> int:
         if options.verb == "snapshots":
             return _snapshots(options, backends, known)
         if options.verb == "moves":
-            return _kept(options, backends) if _of_kept(options) else _moves(options, backends)
+            return moves(options, backends)
         if options.verb == "evacuate":
-            return _evacuate(options, backends, known)
+            return evacuate(options, backends, known)
         if options.verb in {"resume", "undo"}:
-            return _take_up(options, backends)
+            return take_up(options, backends)
         return _command(options, backends, known)
     finally:
         for backend in backends.values():
@@ -294,111 +287,15 @@ def _command(
             ref = Ref(where[0], options.project or "default", where[1])
             headless.print_json(headless.outcome_json(options.verb, ref, error))
         raise
-    if options.verb == "delete" and not options.yes and not _agrees(command.title):
+    if options.verb == "delete" and not options.yes and not agrees(command.title):
         print("lxtui: nothing was deleted", file=sys.stderr)
         return FAILED
     if isinstance(command, Move) and options.dry_run:
-        return _show_plan(command, backends, options)
-    with _journals(options) as folder:
+        return show_plan(command, backends, options)
+    with journals(options) as folder:
         return headless.carry_out(
             options.verb, command, backends, as_json=options.json, moves=folder
         )
-
-
-def _show_plan(command: Move, backends: Mapping[str, Backend], options: argparse.Namespace) -> int:
-    source, target = backends[command.ref.host], backends[command.target]
-    with _journals(options) as folder:
-        plan = prepare(source, target, command.ref, command.options, folder)
-    plan = read_only.with_blockers(plan, source.remote, target.remote)
-    if options.json:
-        headless.print_json(headless_moves.plan_json(plan))
-    else:
-        headless_moves.print_plan(plan)
-    return FAILED if plan.blockers else DONE
-
-
-def _evacuate(
-    options: argparse.Namespace, backends: dict[str, Backend], known: remotes.Remotes
-) -> int:
-    wishes = move_options(options)
-    host = known.named(options.host.rstrip(":")).name
-    targets = [known.named(name.rstrip(":")).name for name in options.targets]
-    rows = evacuation.survey(
-        backends[host], [backends[name] for name in targets], wishes, options.project
-    )
-    if not options.dry_run:
-        with _journals(options) as folder:
-            rows = headless_moves.evacuate(
-                rows,
-                wishes,
-                backends,
-                folder,
-                parallel=options.parallel,
-                keep_going=options.keep_going,
-            )
-    if options.json:
-        headless.print_json(headless_moves.evacuation_json(host, targets, rows))
-    else:
-        headless_moves.print_evacuation(rows)
-    return DONE if all(row.well for row in rows) else FAILED
-
-
-def _of_kept(options: argparse.Namespace) -> bool:
-    if options.dry_run and not options.clean:
-        raise UsageError("--dry-run says what --clean would delete: give both")
-    return bool(options.kept or options.clean)
-
-
-def _kept(options: argparse.Namespace, backends: dict[str, Backend]) -> int:
-    if not options.clean:
-        return DONE if headless_kept.show(backends, as_json=options.json) else FAILED
-    done = headless_kept.clean(
-        backends,
-        as_json=options.json,
-        dry_run=options.dry_run,
-        agrees=lambda title: options.yes or _agrees(title),
-    )
-    return DONE if done else FAILED
-
-
-def _moves(options: argparse.Namespace, backends: dict[str, Backend]) -> int:
-    with _journals(options) as folder:
-        found, errors = unfinished(folder)
-    if options.json:
-        headless.print_json([headless_moves.move_json(record) for record in found])
-    elif found:
-        headless_moves.print_moves(found)
-    else:
-        print("no unfinished moves")
-    for error in errors:
-        print(f"lxtui: {error}", file=sys.stderr)
-    if not options.json:
-        sys.stdout.flush()  # a host that is down must not hide what was left unfinished
-        headless_kept.show(backends, as_json=False, quiet=True)
-    return FAILED if errors else DONE
-
-
-def _take_up(options: argparse.Namespace, backends: Mapping[str, Backend]) -> int:
-    with _journals(options) as folder:
-        header = Journal.peek(folder, options.move).header
-        kind = ResumeMove if options.verb == "resume" else UndoMove
-        return headless.carry_out(
-            options.verb,
-            kind(header.source, header.token),
-            backends,
-            as_json=options.json,
-            moves=folder,
-        )
-
-
-@contextmanager
-def _journals(options: argparse.Namespace) -> Iterator[Path]:
-    """The folder of the moves' journals; the demo's are gone with it."""
-    if getattr(options, "demo", False):
-        with TemporaryDirectory(prefix="lxtui-demo-") as folder:
-            yield Path(folder)
-    else:
-        yield default_folder(os.environ, Path.home())
 
 
 def _command_of(options: argparse.Namespace, known: remotes.Remotes) -> Command:
@@ -429,14 +326,6 @@ def _target(written: str, known: remotes.Remotes) -> tuple[str, str]:
 def _check_snapshot_name(name: str) -> None:
     if trouble := snapshot_name_trouble(name):
         raise UsageError(f"{name!r}: {trouble}")
-
-
-def _agrees(title: str) -> bool:
-    """Whether the person at the terminal says yes; a program has said so by calling."""
-    if not sys.stdin.isatty():
-        return True
-    print(f"{title}? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _say_when_empty(backends: Mapping[str, Backend]) -> None:

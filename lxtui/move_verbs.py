@@ -1,0 +1,136 @@
+"""The verbs of moves: their plans, whole hosts, and what earlier moves have left.
+
+Role: parsed arguments → exit status, as in cli.py, which calls these. Boundary: prints by way of
+headless_moves.py and headless_kept.py. Threading: the main thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from lxtui import evacuation, headless, headless_kept, headless_moves, read_only, remotes
+from lxtui.backend.base import Backend
+from lxtui.commands import Move, ResumeMove, UndoMove
+from lxtui.errors import UsageError
+from lxtui.migrate.journal import Journal, default_folder
+from lxtui.migrate.prepare import prepare
+from lxtui.migrate.recovery import unfinished
+from lxtui.move_arguments import move_options
+
+DONE, FAILED = 0, 1
+
+
+def show_plan(command: Move, backends: Mapping[str, Backend], options: argparse.Namespace) -> int:
+    """Print what a move would do, and do nothing."""
+    source, target = backends[command.ref.host], backends[command.target]
+    with journals(options) as folder:
+        plan = prepare(source, target, command.ref, command.options, folder)
+    plan = read_only.with_blockers(plan, source.remote, target.remote)
+    if options.json:
+        headless.print_json(headless_moves.plan_json(plan))
+    else:
+        headless_moves.print_plan(plan)
+    return FAILED if plan.blockers else DONE
+
+
+def evacuate(
+    options: argparse.Namespace, backends: dict[str, Backend], known: remotes.Remotes
+) -> int:
+    """Move all instances of a host to others, or say who would go where."""
+    wishes = move_options(options)
+    host = known.named(options.host.rstrip(":")).name
+    targets = [known.named(name.rstrip(":")).name for name in options.targets]
+    rows = evacuation.survey(
+        backends[host], [backends[name] for name in targets], wishes, options.project
+    )
+    if not options.dry_run:
+        with journals(options) as folder:
+            rows = headless_moves.evacuate(
+                rows,
+                wishes,
+                backends,
+                folder,
+                parallel=options.parallel,
+                keep_going=options.keep_going,
+            )
+    if options.json:
+        headless.print_json(headless_moves.evacuation_json(host, targets, rows))
+    else:
+        headless_moves.print_evacuation(rows)
+    return DONE if all(row.well for row in rows) else FAILED
+
+
+def _of_kept(options: argparse.Namespace) -> bool:
+    if options.dry_run and not options.clean:
+        raise UsageError("--dry-run says what --clean would delete: give both")
+    return bool(options.kept or options.clean)
+
+
+def _kept(options: argparse.Namespace, backends: dict[str, Backend]) -> int:
+    if not options.clean:
+        return DONE if headless_kept.show(backends, as_json=options.json) else FAILED
+    done = headless_kept.clean(
+        backends,
+        as_json=options.json,
+        dry_run=options.dry_run,
+        agrees=lambda title: options.yes or agrees(title),
+    )
+    return DONE if done else FAILED
+
+
+def moves(options: argparse.Namespace, backends: dict[str, Backend]) -> int:
+    """List what a crash has left in the middle, and the sources that are kept; or clean these."""
+    if _of_kept(options):
+        return _kept(options, backends)
+    with journals(options) as folder:
+        found, errors = unfinished(folder)
+    if options.json:
+        headless.print_json([headless_moves.move_json(record) for record in found])
+    elif found:
+        headless_moves.print_moves(found)
+    else:
+        print("no unfinished moves")
+    for error in errors:
+        print(f"lxtui: {error}", file=sys.stderr)
+    if not options.json:
+        sys.stdout.flush()  # a host that is down must not hide what was left unfinished
+        headless_kept.show(backends, as_json=False, quiet=True)
+    return FAILED if errors else DONE
+
+
+def take_up(options: argparse.Namespace, backends: Mapping[str, Backend]) -> int:
+    """Resume or undo one move."""
+    with journals(options) as folder:
+        header = Journal.peek(folder, options.move).header
+        kind = ResumeMove if options.verb == "resume" else UndoMove
+        return headless.carry_out(
+            options.verb,
+            kind(header.source, header.token),
+            backends,
+            as_json=options.json,
+            moves=folder,
+        )
+
+
+@contextmanager
+def journals(options: argparse.Namespace) -> Iterator[Path]:
+    """The folder of the moves' journals; the demo's are gone with it."""
+    if getattr(options, "demo", False):
+        with TemporaryDirectory(prefix="lxtui-demo-") as folder:
+            yield Path(folder)
+    else:
+        yield default_folder(os.environ, Path.home())
+
+
+def agrees(title: str) -> bool:
+    """Whether the person at the terminal says yes; a program has said so by calling."""
+    if not sys.stdin.isatty():
+        return True
+    print(f"{title}? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
