@@ -6,6 +6,7 @@ takes records from any thread; the hooks run in the main one.
 
 import contextlib
 import logging
+import os
 import re
 from collections import Counter
 from collections.abc import Generator
@@ -16,12 +17,16 @@ import pytest
 
 pytest_plugins = ["tests.lab.fixtures", "tests.lab.limit"]
 
-MARKER = "expected_logs(*patterns): regular expressions of log records at WARNING or above to allow"
+MARKERS = (
+    "expected_logs(*patterns): regular expressions of log records at WARNING or above to allow",
+    "long: left out unless LXTUI_LONG=1; those of the machine also run with LXTUI_MACHINE=all",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of this file, and have no example of hypothesis timed."""
-    config.addinivalue_line("markers", MARKER)
+    """Register the markers of this file, and have no example of hypothesis timed."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     with contextlib.suppress(ModuleNotFoundError):  # the emulated machine has none, and needs none
         from hypothesis import settings
 
@@ -36,11 +41,16 @@ def own_state(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whatever uses the lab, so that `-m 'not lab'` leaves it out."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark whatever uses the lab, so that `-m 'not lab'` leaves it out; leave out what is long."""
     for item in items:
         if "lab" in getattr(item, "fixturenames", ()):
             item.add_marker("lab")
+    if os.environ.get("LXTUI_LONG") or os.environ.get("LXTUI_MACHINE") in {"all", "full"}:
+        return
+    if spared := [item for item in items if item.get_closest_marker("long")]:
+        config.hook.pytest_deselected(items=spared)
+        items[:] = [item for item in items if item not in spared]
 
 
 class _Collector(logging.Handler):

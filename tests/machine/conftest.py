@@ -23,7 +23,6 @@ KERNELS = tuple(version for version, _ in Recipe().kernels)
 
 MARKERS = (
     "newest_kernel: of the machine's kernels only the newest, unless LXTUI_MACHINE=full",
-    "long: takes more than 20 s in the machine, so only with LXTUI_MACHINE=all (or full)",
 )
 
 _began = pytest.StashKey[float]()
@@ -44,17 +43,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(COLD_SECONDS))
         if not _is_worth_it(item):
             spared.append(item)
+    # The longest tests of an older kernel last: the rung's time is short.
+    items.sort(key=_comes_late)
     if spared:
         config.hook.pytest_deselected(items=spared)
         items[:] = [item for item in items if item not in spared]
+
+
+def _comes_late(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    old = callspec is not None and callspec.params.get("machine") in KERNELS[1:]
+    return old and item.path.name == "test_drivers.py"
 
 
 def _is_worth_it(item: pytest.Item) -> bool:
     asked = os.environ.get("LXTUI_MACHINE")
     if asked == "full":
         return True
-    if item.get_closest_marker("long") and asked != "all":
-        return False
     callspec = getattr(item, "callspec", None)
     if item.get_closest_marker("newest_kernel") is None or callspec is None:
         return True

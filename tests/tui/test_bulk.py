@@ -64,8 +64,8 @@ def test_stop_lists_each_and_who_is_left_out_and_why() -> None:
         await pilot.press("y")
         await until(pilot, lambda: _said(stage)[0].endswith("2 done"))
         assert set(_said(stage)[1]) == {"lima:mail  done", "oslo:web1  done"}
-        assert _status(stage, "lima", "mail") == "Stopped"
-        assert _status(stage, "oslo", "web1") == "Stopped"
+        await until(pilot, lambda: _status(stage, "lima", "mail") == "Stopped")
+        await until(pilot, lambda: _status(stage, "oslo", "web1") == "Stopped")
         assert table.marked == frozenset()
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(stage.app.screen, MainScreen))
@@ -128,7 +128,7 @@ def test_it_goes_on_over_failures() -> None:
         await until(pilot, lambda: "1 done, 1 failed" in _said(stage)[0])
         assert any("oslo:db1  failed: " in line for line in _said(stage)[1])
         assert stage.fleet.jobs.all[0].state is JobState.FAILED
-        assert _status(stage, "oslo", "web1") == "Stopped"
+        await until(pilot, lambda: _status(stage, "oslo", "web1") == "Stopped")
 
     stage.run(script)
 
