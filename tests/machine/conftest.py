@@ -21,9 +21,7 @@ COLD_SECONDS = 900  # of one test, with the making of the image
 RUNG_SECONDS = 300
 KERNELS = tuple(version for version, _ in Recipe().kernels)
 
-MARKERS = (
-    "newest_kernel: of the machine's kernels only the newest, unless LXTUI_MACHINE=full",
-)
+MARKERS = ("newest_kernel: of the machine's kernels only the newest, unless LXTUI_MACHINE=full",)
 
 _began = pytest.StashKey[float]()
 
