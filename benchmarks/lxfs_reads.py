@@ -26,12 +26,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import tree_reads
+from benchmarks import document, tree_reads
 from benchmarks.containers import Container, containers
 from benchmarks.peers import LXFS, Server, confine, lxcfs_command, place, served
 from lxfs.limits import Limits
 
-DOCUMENT = Path(__file__).parent.parent / "docs/benchmarks.md"
 LIMITS = Limits(memory=256 << 20, cpus=Fraction(2), pids=200)
 FILES = (
     *(
@@ -284,14 +283,6 @@ def _machine(command: str) -> str:
     )
 
 
-def _write(text: str) -> None:
-    head, mark, rest = DOCUMENT.read_text().partition("<!-- reads -->\n")
-    _, end, tail = rest.partition("<!-- end reads -->")
-    if not (mark and end):
-        sys.exit(f"{DOCUMENT} has lost its marks")
-    DOCUMENT.write_text(head + mark + text + end + tail)
-
-
 def _measure(effort: Effort, command: str) -> str:
     lines = [_machine(command), ""]
     with _servers() as (servers, floors):
@@ -387,7 +378,7 @@ def main() -> None:
     text = _measure(QUICK if arguments.quick else WHOLE, command)
     print(text, end="")
     if arguments.write:
-        _write(text)
+        document.write("reads", text)
 
 
 if __name__ == "__main__":

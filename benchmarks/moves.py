@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event as Flag
 
+from benchmarks import document
 from lxtui import remotes
 from lxtui.backend.base import Backend
 from lxtui.backend.lxd import LxdBackend
@@ -34,7 +35,6 @@ from tests.lab.lab import Host, Lab, down, up
 
 NAME, LAB = "bench", "bench"
 ENDS = ("lxd1", "lxd2")
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs/benchmarks.md"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SETTLE_SECONDS = 65
 """What was written within a minute is read again by the final pass of a near-live move."""
@@ -145,11 +145,7 @@ def main() -> int:
         down(LAB)
     print(text, end="")
     if arguments.write:
-        head, mark, rest = DOCUMENT.read_text().partition("<!-- moves -->\n")
-        _, end, tail = rest.partition("<!-- end moves -->")
-        if not (mark and end):
-            sys.exit(f"{DOCUMENT} has lost its marks")
-        DOCUMENT.write_text(head + mark + text + end + tail)
+        document.write("moves", text)
     return 0
 
 

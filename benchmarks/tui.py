@@ -26,7 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs/benchmarks.md"
+from benchmarks import document
+
 _ESCAPES = re.compile(
     rb"\x1b(?:\[[0-9;:?<>=]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()].|[=>78])"
 )
@@ -307,11 +308,7 @@ def main() -> int:
     text = table(figures, small, version, arguments, load)
     print(text, end="")
     if arguments.write:
-        head, mark, rest = DOCUMENT.read_text().partition("<!-- tui -->\n")
-        _, end, tail = rest.partition("<!-- end tui -->")
-        if not (mark and end):
-            sys.exit(f"{DOCUMENT} has lost its marks")
-        DOCUMENT.write_text(head + mark + text + end + tail)
+        document.write("tui", text)
     return 0
 
 

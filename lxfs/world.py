@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 from functools import lru_cache
-from typing import Any, Generic, TypeVar
 
 from lxfs import parse
 from lxfs.cputime import CpuClocks, Look
@@ -33,36 +32,16 @@ from lxfs.model import (
     SwapUse,
     TaskCount,
 )
+from lxfs.once import once
 from lxfs.parse import Device
 from lxfs.sources.cgroups import Cgroup, Hierarchies
 from lxfs.sources.host import Host
 from lxfs.state import Kept, LoadAverages
 
-_T = TypeVar("_T")
-
 _MAX_TASKS = 512
 """Threads looked at in one count; of more, an even sample is taken and scaled."""
 _FEW_TASKS = 8
 """Threads of which the files are held open from one count to the next."""
-
-
-class _once(Generic[_T]):  # noqa: N801 - used as a decorator, as property is
-    """A property that is computed at its first use.
-
-    Not functools' cached_property, which until Python 3.12 computes under a lock that all objects
-    of a class share: one container's slow count would keep the others waiting.
-    """
-
-    def __init__(self, compute: Callable[[Any], _T]) -> None:
-        self._compute = compute
-        self.__doc__ = compute.__doc__
-
-    def __set_name__(self, _owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, instance: object, _owner: type) -> _T:
-        value = instance.__dict__[self._name] = self._compute(instance)
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +100,18 @@ class Snapshot:
         self._is_sure = False
         return self._home.cgroup
 
-    @_once
+    @once
     def _home(self) -> Home:
         return self._world.locate(self.container)
 
-    @_once
+    @once
     def memory(self) -> MemoryUse:
         """Use and limits of memory."""
         if self.cgroup.counts_memory():
             return self.cgroup.memory(swap=self._has_swap)
         return uncounted_memory(self.host("proc/meminfo"))
 
-    @_once
+    @once
     def swap(self) -> SwapUse | None:
         """Use and limits of swap alone; ``None`` where there is none."""
         if not self._has_swap:
@@ -141,11 +120,11 @@ class Snapshot:
             return self.cgroup.swap()
         return uncounted_memory(self.host("proc/meminfo")).swap
 
-    @_once
+    @once
     def _has_swap(self) -> bool:
         return parse.has_swap(self.host("proc/meminfo"))
 
-    @_once
+    @once
     def memory_events(self) -> Mapping[bytes, int]:
         """What has happened to its memory, by the names of /proc/vmstat."""
         return self.cgroup.memory_events()
@@ -154,7 +133,7 @@ class Snapshot:
         """Return use and limit of huge pages of a size, ``None`` without a size."""
         return None if size is None else self.cgroup.huge_pages(size)
 
-    @_once
+    @once
     def block_io(self) -> Mapping[Device, BlockIo]:
         """Its block I/O by device."""
         return self.cgroup.block_io()
@@ -163,22 +142,22 @@ class Snapshot:
         """Return the text of its own pressure file."""
         return self.cgroup.pressure(resource)
 
-    @_once
+    @once
     def page_sizes(self) -> tuple[int, int | None]:
         """Bytes of a page, and of a transparent huge page where there are any."""
         return self._world.host.page_sizes()
 
-    @_once
+    @once
     def _online(self) -> tuple[int, ...]:
         return self._world.host.online_cpus()
 
-    @_once
+    @once
     def cpus(self) -> Cpus:
         """The CPUs the container sees."""
         limit = self.cgroup.cpu_limit(self._online)
         return limit.seen(by_quota=self._world.cpus_by_quota)
 
-    @_once
+    @once
     def nodes(self) -> Nodes:
         """The NUMA nodes the container sees."""
         nodes = self._world.host.nodes()
@@ -190,7 +169,7 @@ class Snapshot:
             ),
         )
 
-    @_once
+    @once
     def node_memory(self) -> NodeMemory:
         """Use and sizes of memory by NUMA node."""
         return NodeMemory(
@@ -198,16 +177,16 @@ class Snapshot:
             use=self.cgroup.memory_use_by_node(),
         )
 
-    @_once
+    @once
     def _now(self) -> int:
         return self._world.host.monotonic()
 
-    @_once
+    @once
     def age(self) -> int:
         """Nanoseconds since the container's init started."""
         return self._world.host.age(self.container.starttime, self._now)
 
-    @_once
+    @once
     def counters(self) -> CpuCounters:
         """The container's CPU counters as of now."""
         place = self.cgroup.cpu_place()
@@ -224,18 +203,18 @@ class Snapshot:
         self.confirm()  # before it is remembered
         return self._world.clocks.advance(self.container.key, look)
 
-    @_once
+    @once
     def tasks(self) -> TaskCount:
         """The container's threads now."""
         self._is_sure = False
         return self._world.tasks(self.container, self._home)
 
-    @_once
+    @once
     def forks(self) -> int:
         """The highest pid that was seen in the container so far."""
         return self._world.clocks.forks(self.container.key, self.tasks.last_pid)
 
-    @_once
+    @once
     def load(self) -> LoadAverage:
         """The container's load averages."""
         world, container = self._world, self.container

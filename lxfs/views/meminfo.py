@@ -3,7 +3,7 @@
 Role: the host's lines, in the host's order, each with the container's number.
 Boundary: pure. What a cgroup cannot say is derived or zero, never the host's; docs/lxfs.md gives
 the reason for each line. A line that this module does not know is zero.
-Threading: none.
+Threading: none. Longer than 400 lines because each line of the file has its formula here.
 """
 
 import re

@@ -187,30 +187,29 @@ def _after(last: Item, rest: Iterator[Item]) -> Item | None:
     return item
 
 
+_DIFFERENCES = {
+    "type": "is of another type",
+    "mode": "has other permissions",
+    "owner": "has another owner",
+    "size": "has another size",
+    "link": "points elsewhere",
+    "device": "is another device",
+    "digest": "has another content",
+}
+"""By field of an ``Item``; the first that differs is said."""
+
+
 def difference(one: Item, other: Item) -> str:
     """How two files of one path differ; empty when they do not."""
-    if one.type != other.type:
-        return "is of another type"
-    if one.mode != other.mode:
-        return "has other permissions"
-    if one.owner != other.owner:
-        return "has another owner"
-    if one.size != other.size:
-        return "has another size"
-    if one.link != other.link:
-        return "points elsewhere"
-    if one.device != other.device:
-        return "is another device"
-    if one.digest != other.digest:
-        return "has another content"
-    if one.attributes != other.attributes:
-        names = sorted(
-            name
-            for name in one.attributes.keys() | other.attributes.keys()
-            if one.attributes.get(name) != other.attributes.get(name)
-        )
-        return f"has another {text.plain(', '.join(names))}"
-    return ""
+    for field, said in _DIFFERENCES.items():
+        if getattr(one, field) != getattr(other, field):
+            return said
+    names = sorted(
+        name
+        for name in one.attributes.keys() | other.attributes.keys()
+        if one.attributes.get(name) != other.attributes.get(name)
+    )
+    return f"has another {text.plain(', '.join(names))}" if names else ""
 
 
 def _bytes(written: str) -> bytes:

@@ -17,6 +17,7 @@ from textual.message import Message
 from lxtui import columns
 from lxtui.arranging import Arranged, Arranger, Group, Line, View, shown_columns
 from lxtui.columns import Column
+from lxtui.fitting import fitting
 from lxtui.model import Host, Instance, Ref
 from lxtui.widgets.line_table import LineTable, Look, Slot
 from lxtui.widgets.table_cells import group_cells, instance_cells, telling, wanted_widths
@@ -269,12 +270,12 @@ class FleetTable(LineTable):
                 chosen, wanted_widths(chosen, shown, marks=bool(self._marked)), strict=True
             )
         ]
-        fitting = columns.fitting(chosen, widths, self.room, in_order=own)
-        self._columns = [column for column in chosen if column.id in fitting]
-        self.left_out = tuple(column for column in chosen if column.id not in fitting)
+        room = fitting(chosen, widths, self.room, in_order=own)
+        self._columns = [column for column in chosen if column.id in room]
+        self.left_out = tuple(column for column in chosen if column.id not in room)
         self.lay_out(
             [
-                Slot(one.id, labels[one.id], fitting[one.id], one.shape.is_number)
+                Slot(one.id, labels[one.id], room[one.id], one.shape.is_number)
                 for one in self._columns
             ]
         )

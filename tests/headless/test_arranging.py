@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from lxtui import columns
 from lxtui.arranging import Arranged, Arranger, Group, View, check, shown_columns
-from lxtui.columns import BY_ID, COLUMNS, Shape, find, fitting, natural, written
+from lxtui.columns import BY_ID, COLUMNS, Shape, find, natural, written
 from lxtui.errors import UsageError
+from lxtui.fitting import fitting
 from lxtui.model import Host, Instance, Kind, Ref
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
