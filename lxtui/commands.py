@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from lxtui.calls.base import Call
 from lxtui.migrate.options import MoveOptions, Transport
 from lxtui.migrate.placement import Row
-from lxtui.model import Kind, Ref, StateAction
+from lxtui.model import CLI, Kind, Ref, StateAction
 
-CLI = {Kind.LXD: "lxc", Kind.INCUS: "incus"}
 STOP_SECONDS = 30
 """How long a graceful stop may take; the daemons' default of boot.host_shutdown_timeout."""
 
@@ -186,7 +186,7 @@ class UndoMove:
         return f"lxtui undo {self.token}"
 
 
-Single = ChangeState | CreateSnapshot | RestoreSnapshot | DeleteSnapshot | DeleteInstance
+Single = ChangeState | CreateSnapshot | RestoreSnapshot | DeleteSnapshot | DeleteInstance | Call
 """What is one operation of one daemon, and can be done to many."""
 
 
@@ -204,6 +204,7 @@ Command = (
     | RestoreSnapshot
     | DeleteSnapshot
     | DeleteInstance
+    | Call
     | Move
     | ResumeMove
     | UndoMove

@@ -41,6 +41,10 @@ class Kind(StrEnum):
     INCUS = "incus"
 
 
+CLI = {Kind.LXD: "lxc", Kind.INCUS: "incus"}
+"""Each server's own command line."""
+
+
 class HostStatus(StrEnum):
     """What we know of a host's daemon right now."""
 

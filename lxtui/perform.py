@@ -15,6 +15,7 @@ from threading import Event as Flag
 
 from lxtui import format as text
 from lxtui.backend.base import Backend
+from lxtui.calls.base import Call
 from lxtui.commands import (
     STOP_SECONDS,
     ChangeState,
@@ -126,6 +127,8 @@ def _begin(command: Command, backend: Backend) -> Operation:
             if not backend.instance(ref).stopped:
                 raise OperationError(f"{ref} is not stopped: stop it before you delete it")
             return backend.delete_instance(ref)
+        case Call():
+            return backend.request(command.request)
         case _:
             raise AssertionError("a move is no single operation")
 

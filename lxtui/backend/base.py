@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from threading import Event as Flag
 from typing import Protocol
 
+from lxtui import api
 from lxtui.model import (
     Devices,
     Event,
@@ -88,6 +90,21 @@ class Stream(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """Return at most *size* bytes, none at the end; HostUnreachableError when it breaks off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What a host sends."""
+
+    body: Stream
+    size: int | None
+    """Bytes; None when the host does not say."""
+    headers: Mapping[str, str]
+    """Looked up whatever the case of their letters."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most *size* bytes of the body."""
+        return self.body.read(size)
 
 
 class Backend(Protocol):
@@ -175,6 +192,29 @@ class Backend(Protocol):
 
     def delete_profile(self, project: str, name: str) -> None:
         """Remove a profile; OperationError while it is used, NotFoundError when it is gone."""
+
+    def read(self, path: api.Path, parameters: Mapping[str, str] | None = None) -> api.Document:
+        """What a path of the API answers; NotFoundError, NotTrustedError when it may not be."""
+
+    def request(self, request: api.Request) -> Operation:
+        """Ask for a change; what is done at once is an operation that has ended in success.
+
+        ConflictError when the request bears an ETag of something that has changed since.
+        """
+
+    def download(
+        self, path: api.Path, parameters: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Download]:
+        """The bytes that a path answers, until the block ends."""
+
+    def upload(
+        self,
+        path: api.Path,
+        parameters: Mapping[str, str],
+        data: Stream,
+        headers: Mapping[str, str] | None = None,
+    ) -> Operation:
+        """Send bytes to a path until *data* has no more; the rest is as for ``request``."""
 
     def live_refusal(self, ref: Ref) -> str:
         """Why this host would not begin to move a running instance with its running state.

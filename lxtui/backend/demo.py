@@ -22,8 +22,11 @@ from itertools import islice
 from threading import Event as Flag
 from threading import RLock
 from types import MappingProxyType
+from typing import Any
 
-from lxtui.backend.base import Channel, Files, OnProgress, Stream
+from lxtui import api
+from lxtui.backend import demo_rest
+from lxtui.backend.base import Channel, Download, Files, OnProgress, Stream
 from lxtui.clock import Clock, utc_now
 from lxtui.errors import (
     ConflictError,
@@ -109,6 +112,8 @@ class _Daemon:
     networks: dict[str, Network] = field(default_factory=dict)
     project: dict[str, str] = field(default_factory=dict)
     """The configuration of every project: its limits and restrictions."""
+    documents: dict[api.Path, dict[str, Any]] = field(default_factory=dict)
+    """What requests have written that nothing else here knows of."""
     alive: bool = True
 
     def tell(self, event: Event) -> None:
@@ -467,6 +472,37 @@ class DemoBackend:
         except KeyError:
             raise NotFoundError(f"{self._name}: Profile not found in {project}") from None
 
+    def read(self, path: api.Path, parameters: Mapping[str, str] | None = None) -> api.Document:
+        """What a path answers."""
+        with self._fleet.lock:
+            return demo_rest.read(_Asked(self), api.Request("get", path, parameters or {}))
+
+    def request(self, request: api.Request) -> Operation:
+        """Ask for a change."""
+        with self._fleet.lock:
+            return demo_rest.request(_Asked(self), request)
+
+    def download(
+        self, path: api.Path, parameters: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Download]:
+        """The bytes that a path answers."""
+        with self._fleet.lock:
+            request = api.Request("get", path, parameters or {})
+            return nullcontext(demo_rest.download(_Asked(self), request))
+
+    def upload(
+        self,
+        path: api.Path,
+        parameters: Mapping[str, str],
+        data: Stream,
+        headers: Mapping[str, str] | None = None,
+    ) -> Operation:
+        """Send bytes to a path."""
+        body = b"".join(iter(lambda: data.read(_MIB), b""))  # what goes to the demo is small
+        with self._fleet.lock:
+            request = api.Request("post", path, parameters, (body, headers or {}))
+            return demo_rest.request(_Asked(self), request)
+
     def live_refusal(self, ref: Ref) -> str:
         """Refuse as a daemon without CRIU does."""
         with self._fleet.lock:
@@ -633,6 +669,32 @@ class DemoBackend:
         self._fleet.daemons[self._name].tell(
             Event(self._name, "lifecycle", action, source, ref.project)
         )
+
+
+class _Asked:
+    """A simulated daemon as demo_rest sees it; the lock is held."""
+
+    def __init__(self, backend: DemoBackend) -> None:
+        self._backend = backend
+        self._daemon = backend._daemon()
+        self.name = backend._name
+        self.now = backend._fleet.clock()
+        self.profiles = self._daemon.profiles
+        self.documents = self._daemon.documents
+
+    def instance(self, ref: Ref) -> Instance:
+        """One of its instances."""
+        return self._backend._find(ref)
+
+    def put(self, instance: Instance) -> None:
+        """Keep it as it is now."""
+        self._backend._put(instance)
+
+    def begin(
+        self, description: str, ref: Ref, seconds: float, effect: Callable[[], None]
+    ) -> Operation:
+        """An operation that takes a while."""
+        return self._backend._begin(description, ref, seconds, effect)
 
 
 def _expanded(daemon: _Daemon, profiles: Sequence[str], own: Devices) -> Devices:

@@ -8,9 +8,8 @@ functions.
 from __future__ import annotations
 
 from lxtui.backend.tls import CHANGED
-from lxtui.commands import CLI
 from lxtui.errors import CertificateError, HostUnreachableError, LxtuiError, NotTrustedError
-from lxtui.model import Kind, Remote
+from lxtui.model import CLI, Kind, Remote
 
 _GROUPS = {Kind.LXD: "lxd", Kind.INCUS: "incus-admin"}
 _CAUSES = ("Connection refused", "No such file or directory", "No route to host")

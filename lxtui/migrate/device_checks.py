@@ -8,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 
-from lxtui.commands import CLI
 from lxtui.migrate.facts import (
     Finding,
     MoveFacts,
@@ -18,7 +17,7 @@ from lxtui.migrate.facts import (
     target_devices,
     warning,
 )
-from lxtui.model import Kind, Network, Ref
+from lxtui.model import CLI, Kind, Network, Ref
 
 _HOST_BOUND = frozenset(
     {"unix-char", "unix-block", "unix-hotplug", "usb", "gpu", "pci", "infiniband", "tpm", "proxy"}

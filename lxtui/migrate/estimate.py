@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lxtui import format as text
-from lxtui.commands import CLI
 from lxtui.migrate.facts import MoveFacts
 from lxtui.migrate.options import Transport
+from lxtui.model import CLI
 
 ASSUMED_RATE = 40_000_000
 """Bytes a second where none was measured: rsync of many small files over a link of 1 Gbit/s. The

@@ -12,10 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lxtui.commands import CLI
 from lxtui.migrate.facts import Finding, MoveFacts, target_config, warning
 from lxtui.migrate.options import Mode
-from lxtui.model import Host, Kind
+from lxtui.model import CLI, Host, Kind
 
 _WITHOUT_CRIU = (6, 6)
 """The first version of LXD that cannot save the state of a container."""

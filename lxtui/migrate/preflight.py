@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from lxtui import format as text
-from lxtui.commands import CLI
 from lxtui.migrate import AUTOSTART, KEPT_STATE, KEPT_UNTIL, MARK, MOVED, MOVED_PROJECT
 from lxtui.migrate.device_checks import check_devices
 from lxtui.migrate.facts import Finding, Level, MoveFacts, blocker, ok, target_config, warning
@@ -24,7 +23,7 @@ from lxtui.migrate.options import Transport
 from lxtui.migrate.profile_diff import difference
 from lxtui.migrate.project_checks import check_project
 from lxtui.migrate.replica_checks import check_replica
-from lxtui.model import Kind
+from lxtui.model import CLI, Kind
 
 _RENAMED = {
     Kind.INCUS: {

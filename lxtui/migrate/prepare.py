@@ -13,7 +13,6 @@ from pathlib import Path
 
 from lxtui.backend.base import Backend
 from lxtui.clock import utc_now
-from lxtui.commands import CLI
 from lxtui.errors import LxtuiError, NotFoundError, NotTrustedError, OperationError
 from lxtui.migrate import rates
 from lxtui.migrate.facts import MoveFacts, root_pool_name
@@ -21,7 +20,7 @@ from lxtui.migrate.journal import Header, Journal
 from lxtui.migrate.live_checks import possible
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.plan import MovePlan, plan_move, route
-from lxtui.model import Instance, Placement, Ref
+from lxtui.model import CLI, Instance, Placement, Ref
 
 
 def gather(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from lxtui import format as text
-from lxtui.commands import CLI
 from lxtui.migrate.facts import (
     Finding,
     MoveFacts,
@@ -19,7 +18,7 @@ from lxtui.migrate.facts import (
     target_devices,
     warning,
 )
-from lxtui.model import Quota
+from lxtui.model import CLI, Quota
 
 _TRUE = {"true", "1", "yes", "on"}
 _COUNTED = ("instances", "containers")

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lxtui.commands import CLI
 from lxtui.migrate import COPIED_AT, COPY_OF, MARK
 from lxtui.migrate.facts import Finding, MoveFacts, blocker, ok, target_devices
-from lxtui.model import Instance
+from lxtui.model import CLI, Instance
 
 
 def check_replica(facts: MoveFacts) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 
+from lxtui.api import Request
 from lxtui.errors import ConflictError, LxtuiError, NotFoundError, OperationError
 from lxtui.model import Event, HostStatus, InstanceSpec, Ref, StateAction
 from tests.backend.conftest import Side
@@ -207,3 +208,27 @@ def test_events_tell_of_changes(side: Side) -> None:
     listener.join(5)
     assert seen.is_set()
     assert not listener.is_alive()
+
+
+def test_what_was_changed_meanwhile_is_not_written_over(side: Side) -> None:
+    """A request with the ETag of what was read is carried out, a second one with it refused."""
+    ref = side.make(False)
+    path, project = ("instances", ref.name), {"project": ref.project}
+    found = side.backend.read(path, project)
+    assert found.value["name"] == ref.name
+    assert found.etag
+    written = {**found.value, "config": {**found.value["config"], "user.a": "1"}}
+    first = Request("put", path, project, written, found.etag)
+    side.backend.wait(side.backend.request(first))
+    assert side.backend.instance(ref).config["user.a"] == "1"
+    with pytest.raises(ConflictError, match="somebody else"):
+        side.backend.request(first)
+
+
+def test_unknown_documents_are_not_found(side: Side) -> None:
+    """A path with nothing behind it is an error, and no part of it is taken for another path."""
+    with pytest.raises(NotFoundError):
+        side.backend.read(("instances", "no-such-thing"), {"project": "default"})
+    for name in ("a/state", "a?b", "ä b", ".."):
+        with pytest.raises((NotFoundError, OperationError)):
+            side.backend.read(("instances", name), {"project": "default"})

@@ -241,7 +241,7 @@ def test_a_daemon_in_trouble_delays_no_other(
     before; the rows of the one in trouble stay, with the moment at which they were true; it is
     found out and comes back by itself.
     """
-    monkeypatch.setattr("lxtui.backend.lxd._TIMEOUT", (2.0, 4.0))  # half a minute is the real one
+    monkeypatch.setattr("lxtui.backend.rest.TIMEOUT", (2.0, 4.0))  # half a minute is the real one
     ill, well = lab.host("lxd2"), lab.host("incus1")
     refs = {
         one.name: Ref(one.name, "default", make_instance(one, start=False)) for one in (ill, well)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from contextlib import closing
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lxtui import config, evacuation, remotes
+from lxtui import api, config, evacuation, remotes
 from lxtui.actions import ACTIONS, Action, Selection
 from lxtui.backend.base import Backend
 from lxtui.backend.demo import DemoFleet
@@ -207,6 +208,8 @@ CHANGING: dict[str, Callable[[LxdBackend], object]] = {
     "delete profile": lambda one: one.delete_profile("default", "p"),
     "live": lambda one: one.live_refusal(REF),
     "receive": lambda one: one.receive(SPEC),
+    "request": lambda one: one.request(api.Request("post", ("profiles",))),
+    "upload": lambda one: one.upload(("instances",), {}, io.BytesIO(b"x")),
     "send": lambda one: one.send(REF, SPEC, OFFER, "https://127.0.0.1/1.0/operations/id"),
 }
 
@@ -244,13 +247,14 @@ def test_every_method_of_the_backend_was_thought_of() -> None:
     """A method that is added to the protocol must be said to read, or be refused here."""
     reading = {
         *("remote", "connect", "close", "instances", "instance", "operations", "listen"),
-        *("export", "wait", "placement", "files", "channel"),
+        *("export", "wait", "placement", "files", "channel", "read", "download"),
     }
     changing = {
         *("change_state", "create_snapshot", "restore_snapshot", "delete_snapshot"),
         *("delete_instance", "rename_instance", "create_backup", "delete_backup", "execute"),
         *("set_config", "reconfigure", "cancel", "create_profile", "set_profile_config"),
         *("delete_profile", "live_refusal", "offer", "accept", "receive", "send"),
+        *("request", "upload"),
     }
     public = {name for name in vars(Backend) if not name.startswith("_")}
     assert public == reading | changing

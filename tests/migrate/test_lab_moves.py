@@ -16,11 +16,11 @@ import pytest
 from lxtui import remotes
 from lxtui.backend.base import Backend
 from lxtui.backend.lxd import LxdBackend
-from lxtui.commands import CLI, Move
+from lxtui.commands import Move
 from lxtui.errors import InterruptedByUserError, LxtuiError
 from lxtui.migrate import MARK, ends
 from lxtui.migrate.options import MoveOptions
-from lxtui.model import InstanceSpec, Kind, MigrationOffer, Progress, Ref, Remote, StateAction
+from lxtui.model import CLI, InstanceSpec, Kind, MigrationOffer, Progress, Ref, Remote, StateAction
 from lxtui.perform import perform
 from tests.lab.fixtures import MakeInstance
 from tests.lab.lab import Host, Lab

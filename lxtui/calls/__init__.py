@@ -1,0 +1,1 @@
+"""Commands that are one request to one daemon, as frozen values."""

@@ -1,0 +1,35 @@
+"""A command that is one request: what it says of itself.
+
+Role: the base of the commands in this package; perform.py sends their request and waits for the
+operation, so that a new one needs no line there. Boundary: pure. Threading: values.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from lxtui.api import Request
+from lxtui.model import Kind, Ref
+
+
+class Call(ABC):
+    """One request to the daemon of ``ref.host``."""
+
+    __slots__ = ()
+
+    ref: Ref
+    """What it is about; for what is not an instance, its host, project and name."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """A line for the operations pane."""
+
+    @abstractmethod
+    def equivalent(self, kind: Kind) -> str:
+        """The same with the host's own command line."""
+
+    @property
+    @abstractmethod
+    def request(self) -> Request:
+        """What is sent."""
