@@ -18,7 +18,8 @@ from lxtui.backend.demo import DemoBackend, DemoFleet
 from lxtui.backend.demo_scale import scaled_fleet
 from lxtui.backend.lxd import LxdBackend
 from lxtui.commands import ChangeState
-from lxtui.fleet import Fleet, with_rates
+from lxtui.fleet import Fleet
+from lxtui.host_worker import with_rates
 from lxtui.model import Host, HostStatus, Instance, JobState, Kind, Ref, StateAction
 from tests.lab.fixtures import MakeInstance
 from tests.lab.lab import Host as LabHost
@@ -106,7 +107,7 @@ def test_an_event_is_seen_long_before_the_next_poll() -> None:
         _wait(seen)
 
 
-@pytest.mark.expected_logs("lxtui.fleet: worker of b")
+@pytest.mark.expected_logs("lxtui.host_worker: worker of b")
 def test_a_bug_in_a_backend_stays_with_its_host() -> None:
     """An exception that nobody foresaw marks its host offline, with a request to report it."""
     demo = _demo()

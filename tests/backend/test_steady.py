@@ -159,7 +159,7 @@ def test_a_host_that_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that is there and gone in quick turns: its rows and the moment at which it was seen
     stay, the other host's changes are seen as ever, and it is online when it has come to rest.
     """
-    monkeypatch.setattr("lxtui.fleet._BACKOFF", (0.05, 0.1))
+    monkeypatch.setattr("lxtui.host_worker._BACKOFF", (0.05, 0.1))
     demo = _demo()
     well, over = demo.backend("well"), Flag()
 
@@ -191,8 +191,8 @@ def test_an_old_failure_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that fails now and then in a long day is found again as soon as after the first time:
     only failures one after the other make the intervals grow.
     """
-    monkeypatch.setattr("lxtui.fleet._BACKOFF", (0.05, 0.05, 3600.0))
-    monkeypatch.setattr("lxtui.fleet._SETTLED", 0.3)
+    monkeypatch.setattr("lxtui.host_worker._BACKOFF", (0.05, 0.05, 3600.0))
+    monkeypatch.setattr("lxtui.host_worker._SETTLED", 0.3)
     demo = _demo()
     with _running([demo.backend("ill")], 0.05) as fleet:
         for _ in range(4):
