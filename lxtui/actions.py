@@ -286,6 +286,13 @@ ACTIONS: tuple[Action, ...] = (
         "Add a host to the configuration of lxc or incus, and to the screen",
         _always,
     ),
+    Action(
+        "audit",
+        "",
+        "Audit journal",
+        "What was done with lxtui from this account: who, when, where, what, the result",
+        _always,
+    ),
     Action("refresh", "r", "Refresh", "Ask every host again now", _always),
     Action("toggle-tree", "t", "Tree", "Show or hide the tree beside the table", _always),
     Action("details", "i", "Details", "What is known about the instance", _instance),

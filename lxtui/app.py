@@ -54,6 +54,14 @@ class FleetChanged(Message):
         return isinstance(message, FleetChanged)
 
 
+class Complaint(Message):
+    """Something that a person has to know, from another thread."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__()
+        self.line = line
+
+
 class LxtuiApp(App[None]):
     """lxtui on a terminal."""
 
@@ -86,12 +94,14 @@ class LxtuiApp(App[None]):
                 look_at_host=look_at_host,
                 clock=self._now,
                 views=views or SavedViews(),
+                journal=fleet.audit.entries,
             ),
             settings,
         )
 
     def on_mount(self) -> None:
         """Show the main screen and let the fleet run."""
+        self._fleet.audit.complain = self._complain
         self.set_keymap(dict(self._settings.keys))
         if self._settings.theme in self.available_themes:
             self.theme = self._settings.theme
@@ -104,6 +114,13 @@ class LxtuiApp(App[None]):
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         self.push_screen(self._main)
         self._fleet.start(self._announce)
+
+    def _complain(self, line: str) -> None:
+        self.post_message(Complaint(line))
+
+    def on_complaint(self, message: Complaint) -> None:
+        """Say it."""
+        self.notify(message.line, severity="warning", markup=False)
 
     def on_fleet_changed(self) -> None:
         """Show it now; or soon, so that showing leaves most of the time to the keys."""

@@ -24,10 +24,13 @@ from lxtui import (
 )
 from lxtui.actions import BY_ID, command_for
 from lxtui.arranging import View
+from lxtui.audit.journal import Audit
+from lxtui.audit.journal import default_path as default_audit
 from lxtui.backend.base import Backend
 from lxtui.commands import Command, Move
 from lxtui.demo_arguments import add_demo, simulated
 from lxtui.errors import LxtuiError, UsageError
+from lxtui.headless_audit import add_audit, print_audit
 from lxtui.host_arguments import add_hosts
 from lxtui.list_arguments import PLAIN, add_list, view_of
 from lxtui.model import Ref, parse_ref
@@ -51,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
     except SystemExit as leave:  # argparse has said why
         return int(leave.code or 0)
-    listing = options.verb in {None, "hosts", "list", "snapshots"}
+    listing = options.verb in {None, "hosts", "list", "snapshots", "audit"}
     try:
         status = _run(options)
         sys.stdout.flush()
@@ -138,11 +141,17 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = subs.add_parser(verb, parents=[verbs], help=told, description=told)
         sub.add_argument("move", metavar="MOVE", help="as 'lxtui moves' calls it")
+    told = "List what was done with lxtui from this account: who, when, where, what, the result"
+    add_audit(subs.add_parser("audit", parents=[verbs], help=told, description=told))
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
     settings = config.load(os.environ, Path.home())
+    audit = _audit(options)
+    if options.verb == "audit":
+        print_audit(options, audit)
+        return DONE
     backends, known = _backends(options, settings)
     if options.verb is None:
         if all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
@@ -150,12 +159,15 @@ def _run(options: argparse.Namespace) -> int:
             from lxtui.fleet import Fleet  # noqa: PLC0415 the same
 
             with journals(options) as folder:
-                fleet = Fleet(backends.values(), poll_seconds=settings.poll_seconds, moves=folder)
+                fleet = Fleet(
+                    backends.values(), poll_seconds=settings.poll_seconds, moves=folder, audit=audit
+                )
                 look = _look(options, fleet, settings)
                 app = LxtuiApp(fleet, settings, look_at_host=look, views=_views(options))
                 try:
                     app.run()
                 finally:
+                    audit.complain = _complain
                     failed = headless.finish_jobs(fleet.jobs)
                     fleet.close()
             return FAILED if failed else app.return_code or DONE
@@ -165,7 +177,7 @@ def _run(options: argparse.Namespace) -> int:
             if options.deed:
                 from lxtui.headless_hosts import run_deed  # noqa: PLC0415 cryptography's time
 
-                run_deed(options, known)
+                run_deed(options, known, audit)
                 return DONE
             return _hosts(options, backends)
         if options.verb == "list":
@@ -173,12 +185,12 @@ def _run(options: argparse.Namespace) -> int:
         if options.verb == "snapshots":
             return _snapshots(options, backends, known)
         if options.verb == "moves":
-            return moves(options, backends)
+            return moves(options, backends, audit)
         if options.verb == "evacuate":
-            return evacuate(options, backends, known)
+            return evacuate(options, backends, known, audit)
         if options.verb in {"resume", "undo"}:
-            return take_up(options, backends)
-        return _command(options, backends, known)
+            return take_up(options, backends, audit)
+        return _command(options, backends, known, audit)
     finally:
         for backend in backends.values():
             backend.close()
@@ -211,6 +223,18 @@ def _backends(
     for problem in known.problems:
         print(f"lxtui: {problem}", file=sys.stderr)
     return {remote.name: LxdBackend(remote) for remote in known.remotes}, known
+
+
+def _audit(options: argparse.Namespace) -> Audit:
+    """The user's journal; the demo keeps none. Said on standard error if it cannot be written."""
+    demo = getattr(options, "demo", False)
+    audit = Audit(None if demo else default_audit(os.environ, Path.home()))
+    audit.complain = _complain
+    return audit
+
+
+def _complain(line: str) -> None:
+    print(f"lxtui: {line}", file=sys.stderr)
 
 
 def _views(options: argparse.Namespace) -> SavedViews:
@@ -274,7 +298,10 @@ def _snapshots(
 
 
 def _command(
-    options: argparse.Namespace, backends: dict[str, Backend], known: remotes.Remotes
+    options: argparse.Namespace,
+    backends: dict[str, Backend],
+    known: remotes.Remotes,
+    audit: Audit,
 ) -> int:
     try:
         command = _command_of(options, known)
@@ -294,7 +321,7 @@ def _command(
         return show_plan(command, backends, options)
     with journals(options) as folder:
         return headless.carry_out(
-            options.verb, command, backends, as_json=options.json, moves=folder
+            options.verb, command, backends, as_json=options.json, moves=folder, audit=audit
         )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Lock
 
+from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.commands import Move, MoveMany
 from lxtui.errors import LxtuiError, OperationError, UsageError
@@ -143,6 +144,7 @@ def carry_out(
     parallel: int = 1,
     keep_going: bool = False,
     ended: Callable[[Row], None] = lambda _: None,
+    audit: Audit = SILENT,
 ) -> tuple[Row, ...]:
     """Make the planned moves, *parallel* at a time; what became of each, in the same order.
 
@@ -168,6 +170,7 @@ def carry_out(
                 lambda progress: report(row.source, progress),
                 stop,
                 moves,
+                audit,
             ).move
         except LxtuiError as error:
             if not keep_going:
@@ -191,6 +194,7 @@ def move_many(
     report: Callable[[Progress], None],
     stop: Flag,
     moves: Path,
+    audit: Audit = SILENT,
 ) -> Outcome:
     """Carry out what a person has seen and agreed to; OperationError unless all went well.
 
@@ -224,6 +228,7 @@ def move_many(
         parallel=command.parallel,
         keep_going=command.keep_going,
         ended=ended,
+        audit=audit,
     )
     said = _summary(rows.values())
     if not all(row.well for row in rows.values()):

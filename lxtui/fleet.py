@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Lock
 from time import monotonic
 
+from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.clock import Clock, utc_now
 from lxtui.commands import Command, Many, MoveMany
@@ -44,13 +45,15 @@ class Fleet:
         poll_seconds: float = 5.0,
         clock: Clock = utc_now,
         moves: Path | None = None,
+        audit: Audit = SILENT,
     ) -> None:
         self.backends = {backend.remote.name: backend for backend in backends}
+        self.audit = audit
         self.folder = moves or default_folder(os.environ, Path.home())
         self._moves: tuple[UnfinishedMove, ...] = ()
         self._looked = (float("-inf"), 0)
         """When the journals were read, and how many jobs ran then."""
-        self.jobs = Jobs(self.backends, self._changed, clock, moves)
+        self.jobs = Jobs(self.backends, self._changed, clock, moves, audit)
         self._listener: Callable[[], None] = lambda: None
         self._lock = Lock()
         self._states: dict[str, HostState] = {}

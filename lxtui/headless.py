@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from lxtui import format as text
+from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.commands import Command
 from lxtui.errors import LxtuiError
@@ -212,12 +213,13 @@ def carry_out(
     *,
     as_json: bool,
     moves: Path | None = None,
+    audit: Audit = SILENT,
 ) -> int:
     """Perform *command* with its progress on standard error; returns the exit status."""
     show = ProgressLine()
     with stop_on_signals() as stop:
         try:
-            outcome: Outcome | LxtuiError = perform(command, backends, show, stop, moves)
+            outcome: Outcome | LxtuiError = perform(command, backends, show, stop, moves, audit)
         except LxtuiError as error:
             outcome = error
     # Whoever read us may be gone: what was done stays done, and the status says so.

@@ -15,19 +15,22 @@ from pathlib import Path
 
 from lxtui import format as text
 from lxtui import headless, remotes
+from lxtui.audit.journal import SILENT, Audit
 from lxtui.enrol import Candidate, Wish, enrol, remove, survey
 from lxtui.errors import InterruptedByUserError, LxtuiError, ReadOnlyError, UsageError
-from lxtui.model import Kind, Remote
+from lxtui.model import Kind, Ref, Remote
 
 
-def run_deed(options: argparse.Namespace, known: remotes.Remotes) -> str:
+def run_deed(options: argparse.Namespace, known: remotes.Remotes, audit: Audit = SILENT) -> str:
     """Add or remove; returns the name of the host. LxtuiError when it fails."""
     if getattr(options, "demo", False):
         raise UsageError("the simulated fleet has the hosts that it has")
     try:
         if options.deed == "add" and getattr(options, "read_only", False):
             raise ReadOnlyError(options.name)
-        remote = _add(options) if options.deed == "add" else _remove(options, known)
+        ref, what = Ref(options.name, "", ""), f"{options.deed} host {options.name}"
+        with audit.of(ref, what, f"lxtui hosts {options.deed} {options.name}"):
+            remote = _add(options) if options.deed == "add" else _remove(options, known)
     except LxtuiError as error:
         if options.json:
             headless.print_json(_json(options, None, error))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lxtui import format as text
 from lxtui import headless
+from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.clock import utc_now
 from lxtui.errors import LxtuiError, ReadOnlyError
@@ -32,6 +33,7 @@ def clean(
     as_json: bool,
     dry_run: bool,
     agrees: Callable[[str], bool],
+    audit: Audit = SILENT,
 ) -> bool:
     """Delete those whose time is over, if *agrees* says so; whether all went well."""
     found, well = _survey(backends)
@@ -47,7 +49,8 @@ def clean(
         try:
             if backends[one.ref.host].remote.read_only:
                 raise ReadOnlyError(one.ref.host)
-            remove(one, backends, utc_now())
+            with audit.of(one.ref, f"delete the kept source {one.ref}", "lxtui moves --clean"):
+                remove(one, backends, utc_now())
             print(f"lxtui: {one.ref} is deleted", file=sys.stderr)
         except LxtuiError as error:
             well = False

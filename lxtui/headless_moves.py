@@ -16,6 +16,7 @@ from threading import Lock
 
 from lxtui import evacuation
 from lxtui import format as text
+from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.headless import Json, ProgressLine, iso, rounded, stop_on_signals
 from lxtui.migrate.journal import Record
@@ -152,6 +153,7 @@ def evacuate(
     *,
     parallel: int,
     keep_going: bool,
+    audit: Audit = SILENT,
 ) -> tuple[Row, ...]:
     """Make the planned moves with their progress on standard error."""
     show, lock = ProgressLine(), Lock()
@@ -162,7 +164,15 @@ def evacuate(
 
     with stop_on_signals() as stop:
         done = evacuation.carry_out(
-            rows, options, backends, report, stop, moves, parallel=parallel, keep_going=keep_going
+            rows,
+            options,
+            backends,
+            report,
+            stop,
+            moves,
+            parallel=parallel,
+            keep_going=keep_going,
+            audit=audit,
         )
     with suppress(OSError):
         show.clear()

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
 
+from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.clock import Clock, utc_now
 from lxtui.commands import Command, Many, MoveMany
@@ -40,7 +41,9 @@ class Jobs:
         on_change: Callable[[], None],
         clock: Clock = utc_now,
         moves: Path | None = None,
+        audit: Audit = SILENT,
     ) -> None:
+        self._audit = audit
         self._backends = backends
         self._moves = moves
         self._on_change = on_change
@@ -102,11 +105,11 @@ class Jobs:
         try:
             if isinstance(command, MoveMany):
                 folder = self._moves or default_folder(os.environ, Path.home())
-                outcome = move_many(command, self._backends, report, stop, folder)
+                outcome = move_many(command, self._backends, report, stop, folder, self._audit)
             elif isinstance(command, Many):
-                outcome = perform_many(command, self._backends, report, stop)
+                outcome = perform_many(command, self._backends, report, stop, self._audit)
             else:
-                outcome = perform(command, self._backends, report, stop, self._moves)
+                outcome = perform(command, self._backends, report, stop, self._moves, self._audit)
         except LxtuiError as error:
             self._end(number, JobState.FAILED, str(error))
         except Exception as error:  # noqa: BLE001 a job's bug must not end the program

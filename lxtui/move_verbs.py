@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lxtui import evacuation, headless, headless_kept, headless_moves, read_only, remotes
+from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.commands import Move, ResumeMove, UndoMove
 from lxtui.errors import UsageError
@@ -40,7 +41,10 @@ def show_plan(command: Move, backends: Mapping[str, Backend], options: argparse.
 
 
 def evacuate(
-    options: argparse.Namespace, backends: dict[str, Backend], known: remotes.Remotes
+    options: argparse.Namespace,
+    backends: dict[str, Backend],
+    known: remotes.Remotes,
+    audit: Audit = SILENT,
 ) -> int:
     """Move all instances of a host to others, or say who would go where."""
     wishes = move_options(options)
@@ -58,6 +62,7 @@ def evacuate(
                 folder,
                 parallel=options.parallel,
                 keep_going=options.keep_going,
+                audit=audit,
             )
     if options.json:
         headless.print_json(headless_moves.evacuation_json(host, targets, rows))
@@ -72,7 +77,7 @@ def _of_kept(options: argparse.Namespace) -> bool:
     return bool(options.kept or options.clean)
 
 
-def _kept(options: argparse.Namespace, backends: dict[str, Backend]) -> int:
+def _kept(options: argparse.Namespace, backends: dict[str, Backend], audit: Audit) -> int:
     if not options.clean:
         return DONE if headless_kept.show(backends, as_json=options.json) else FAILED
     done = headless_kept.clean(
@@ -80,14 +85,15 @@ def _kept(options: argparse.Namespace, backends: dict[str, Backend]) -> int:
         as_json=options.json,
         dry_run=options.dry_run,
         agrees=lambda title: options.yes or agrees(title),
+        audit=audit,
     )
     return DONE if done else FAILED
 
 
-def moves(options: argparse.Namespace, backends: dict[str, Backend]) -> int:
+def moves(options: argparse.Namespace, backends: dict[str, Backend], audit: Audit = SILENT) -> int:
     """List what a crash has left in the middle, and the sources that are kept; or clean these."""
     if _of_kept(options):
-        return _kept(options, backends)
+        return _kept(options, backends, audit)
     with journals(options) as folder:
         found, errors = unfinished(folder)
     if options.json:
@@ -104,7 +110,9 @@ def moves(options: argparse.Namespace, backends: dict[str, Backend]) -> int:
     return FAILED if errors else DONE
 
 
-def take_up(options: argparse.Namespace, backends: Mapping[str, Backend]) -> int:
+def take_up(
+    options: argparse.Namespace, backends: Mapping[str, Backend], audit: Audit = SILENT
+) -> int:
     """Resume or undo one move."""
     with journals(options) as folder:
         header = Journal.peek(folder, options.move).header
@@ -115,6 +123,7 @@ def take_up(options: argparse.Namespace, backends: Mapping[str, Backend]) -> int
             backends,
             as_json=options.json,
             moves=folder,
+            audit=audit,
         )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from lxtui.backend.base import Backend
 from lxtui.enrol import Candidate, Wish, enrol, survey
 from lxtui.fleet import Fleet
-from lxtui.model import Remote
+from lxtui.model import Ref, Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,10 @@ class Newcomer:
 
     def add(self, secret: str) -> str:
         """Make it one of ours and of the fleet; its name."""
-        remote = enrol(self.candidate, secret, os.environ, Path.home())
+        name = self.candidate.wish.name
+        ref, command = Ref(name, "", ""), f"lxtui hosts add {name}"
+        with self.newcomers.fleet.audit.of(ref, f"add host {name}", command):
+            remote = enrol(self.candidate, secret, os.environ, Path.home())
         held = remote.name in self.newcomers.read_only
         self.newcomers.fleet.add(self.newcomers.connect(replace(remote, read_only=held)))
         return remote.name

@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event as Flag
 
 from lxtui import format as text
+from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.calls.base import Call
 from lxtui.commands import (
@@ -42,7 +43,7 @@ from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.prepare import begin, prepare
 from lxtui.migrate.recovery import resume, undo
 from lxtui.migrate.report import MoveReport
-from lxtui.model import Instance, Operation, Progress
+from lxtui.model import Instance, Kind, Operation, Progress
 from lxtui.names import snapshot_name_trouble
 
 Report = Callable[[Progress], None]
@@ -62,11 +63,25 @@ def perform(
     report: Report,
     stop: Flag,
     moves: Path | None = None,
+    audit: Audit = SILENT,
 ) -> Outcome:
     """Carry *command* out and wait for its end; LxtuiError when it fails.
 
     *moves* is the folder of the moves' journals; the user's own when it is None.
     """
+    ref = command.ref
+    kind = backends[ref.host].remote.kind if ref.host in backends else Kind.LXD
+    with audit.of(ref, command.title, command.equivalent(kind)):
+        return _perform(command, backends, report, stop, moves)
+
+
+def _perform(
+    command: Command,
+    backends: Mapping[str, Backend],
+    report: Report,
+    stop: Flag,
+    moves: Path | None,
+) -> Outcome:
     folder = moves or default_folder(os.environ, Path.home())
     for host in _changed(command, folder):
         if host in backends and backends[host].remote.read_only:

@@ -13,6 +13,7 @@ from threading import Event as Flag
 from threading import Lock
 from time import monotonic
 
+from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.commands import Many, Single
 from lxtui.errors import LxtuiError, OperationError
@@ -71,6 +72,7 @@ def perform_many(
     backends: Mapping[str, Backend],
     report: Callable[[Progress], None],
     stop: Flag,
+    audit: Audit = SILENT,
 ) -> Outcome:
     """Do all of them; OperationError with the summary when one was not done."""
     lines = _Lines(command, report)
@@ -88,7 +90,7 @@ def perform_many(
                 lines.set(one, now.text)
 
             try:
-                perform(one, backends, working, stop)
+                perform(one, backends, working, stop, audit=audit)
             except LxtuiError as error:
                 lines.set(one, f"failed: {error}", "failed")
             else:

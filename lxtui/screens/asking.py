@@ -14,6 +14,7 @@ from textual.screen import Screen
 
 from lxtui import format as text
 from lxtui.actions import Action, Ask, Selection
+from lxtui.audit.entry import Entry
 from lxtui.bulk import common_snapshots, plan
 from lxtui.commands import Command, DeleteSnapshot, Many, MoveMany
 from lxtui.model import FleetSnapshot, Instance
@@ -41,6 +42,8 @@ class Wiring:
     """None where no host can be added."""
     clock: Callable[[], datetime]
     views: SavedViews
+    journal: Callable[[], Sequence[Entry]]
+    """What was done, the latest first; OSError when it cannot be read."""
 
 
 class Asking:

@@ -22,6 +22,7 @@ from lxtui.config import Settings
 from lxtui.model import FleetSnapshot
 from lxtui.screens.add_host import AddHostDialog
 from lxtui.screens.asking import Asking, Wiring
+from lxtui.screens.audit import AuditDialog
 from lxtui.screens.details import details_page
 from lxtui.screens.dialogs import ConfirmDialog, TextDialog
 from lxtui.screens.help import help_page
@@ -225,6 +226,9 @@ class MainScreen(Screen[None]):
                 self.notify(f"{name} was added", markup=False)
 
         self.app.push_screen(AddHostDialog(look), done)
+
+    def _do_audit(self) -> None:
+        self.app.push_screen(AuditDialog(self._wiring.journal))
 
     def _do_details(self) -> None:
         instance = self.selection.instance

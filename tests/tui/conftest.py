@@ -18,6 +18,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from lxtui.app import LxtuiApp
+from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.demo import DemoFleet
 from lxtui.backend.demo_data import demo_fleet
 from lxtui.config import Settings
@@ -46,6 +47,7 @@ class Stage:
         *,
         still: bool = False,
         views: SavedViews | None = None,
+        audit: Audit = SILENT,
     ) -> None:
         self.demo: DemoFleet = (
             demo_fleet(still_clock, tempo=0.0) if still else demo_fleet(tempo=0.0)
@@ -54,7 +56,8 @@ class Stage:
         # Nothing changes on its own: each look is made by a key or an event.
         self.moves = Path(tempfile.mkdtemp(prefix="lxtui-moves-"))
         weakref.finalize(self, shutil.rmtree, self.moves)
-        self.fleet = Fleet(self.demo.backends(), poll_seconds=3600, clock=clock, moves=self.moves)
+        backends = self.demo.backends()
+        self.fleet = Fleet(backends, poll_seconds=3600, clock=clock, moves=self.moves, audit=audit)
         self.views = views or SavedViews()
         self.app = LxtuiApp(self.fleet, settings or Settings(), clock, views=self.views)
 
