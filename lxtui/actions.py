@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lxtui.calls.instances import Rename
 from lxtui.commands import (
     ChangeState,
     Command,
@@ -41,6 +42,7 @@ class Ask(StrEnum):
     NOTHING = "nothing"
     CONFIRM = "confirm"
     NAME = "name"
+    NEW_NAME = "new-name"
     SNAPSHOT = "snapshot"
     TARGET = "target"
 
@@ -62,15 +64,24 @@ class Action:
     build: Build | None = None
     """Makes the command from the instance and the answer; None for actions of the screen."""
     footer: bool = False
+    changes: bool = False
+    """An action of the screen, whose dialog changes something."""
+    single: bool = False
+    """For one instance only, whatever is marked."""
     warning: Callable[[Selection], str] = lambda _: ""
     """What a confirmation says beside the question."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something of an instance, at once or after a dialog."""
+        return self.build is not None or self.changes
 
     def why_not(self, selection: Selection) -> str:
         """Why it cannot be done to what is selected, or an empty text.
 
         Whatever makes a command changes something, and nothing of a read-only host is changed.
         """
-        if self.build is not None and selection.host is not None and selection.host.read_only:
+        if self.writes and selection.host is not None and selection.host.read_only:
             return f"{selection.host.name} {READ_ONLY}"
         return self.unavailable(selection)
 
@@ -95,6 +106,8 @@ def _when(reason: Callable[[Instance], str]) -> Unavailable:
 _instance = _when(lambda _: "")
 _stopped = _when(lambda one: "" if one.stopped else f"{one.ref} is not stopped")
 _alive = _when(lambda one: f"{one.ref} is stopped" if one.stopped else "")
+_running = _when(lambda one: "" if one.running else f"{one.ref} does not run")
+_frozen = _when(lambda one: "" if one.frozen else f"{one.ref} is not frozen")
 _has_snapshots = _when(lambda one: "" if one.snapshots else f"{one.ref} has no snapshot")
 
 
@@ -171,6 +184,42 @@ ACTIONS: tuple[Action, ...] = (
         Ask.CONFIRM,
         _change(StateAction.RESTART, force=True),
         warning=_warn_stop,
+    ),
+    Action(
+        "freeze",
+        "",
+        "Freeze",
+        "Let all processes of the instance stand still",
+        _running,
+        Ask.CONFIRM,
+        _change(StateAction.FREEZE),
+    ),
+    Action(
+        "unfreeze",
+        "",
+        "Unfreeze",
+        "Let the processes of a frozen instance go on",
+        _frozen,
+        build=_change(StateAction.UNFREEZE),
+    ),
+    Action(
+        "rename",
+        "",
+        "Rename",
+        "Give the stopped instance another name on its host",
+        _stopped,
+        Ask.NEW_NAME,
+        Rename,
+        single=True,
+    ),
+    Action(
+        "copy",
+        "",
+        "Copy",
+        "Copy the instance under another name, on its host or on another one",
+        _instance,
+        changes=True,
+        single=True,
     ),
     Action(
         "move",

@@ -22,7 +22,7 @@ from lxtui import (
     read_only,
     remotes,
 )
-from lxtui.actions import BY_ID, command_for
+from lxtui.actions import command_for
 from lxtui.arranging import View
 from lxtui.audit.journal import Audit
 from lxtui.audit.journal import default_path as default_audit
@@ -31,12 +31,14 @@ from lxtui.commands import Command, Move
 from lxtui.demo_arguments import add_demo, simulated
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.headless_audit import add_audit, print_audit
+from lxtui.headless_many import run_many
 from lxtui.host_arguments import add_hosts
+from lxtui.instance_arguments import FORCEABLE, add_verbs
 from lxtui.list_arguments import PLAIN, add_list, view_of
 from lxtui.model import Ref, parse_ref
-from lxtui.move_arguments import add_evacuate, add_move, add_moves, move_options
+from lxtui.move_arguments import add_evacuate, add_moves, move_options
 from lxtui.move_verbs import DONE, FAILED, agrees, evacuate, journals, moves, show_plan, take_up
-from lxtui.names import snapshot_name_trouble
+from lxtui.names import instance_name_trouble, snapshot_name_trouble
 
 if TYPE_CHECKING:
     from lxtui.fleet import Fleet
@@ -45,7 +47,6 @@ from lxtui.saved_views import SavedViews
 from lxtui.saved_views import default_path as default_views
 
 BAD_USAGE = 2
-_FORCEABLE = {"stop": "stop-force", "restart": "restart-force"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,9 +85,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = argparse.ArgumentParser(add_help=False, parents=[common])
     verbs.add_argument("--json", action="store_true", help="print JSON; its keys do not change")
-    one = argparse.ArgumentParser(add_help=False, parents=[verbs])
-    one.add_argument("instance", metavar="HOST:NAME", help="the instance, as lxc writes it")
-    one.add_argument("--project", default="", help="its project (default: the host's)")
 
     parser = argparse.ArgumentParser(
         prog="lxtui",
@@ -106,17 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     snapshots = subs.add_parser("snapshots", parents=[verbs], help="List snapshots")
     snapshots.add_argument("instance", nargs="?", metavar="HOST:NAME", help="of this instance only")
     snapshots.add_argument("--project", default="", help="its project (default: the host's)")
-    for verb in ("start", "stop", "restart", "snapshot", "restore", "delete", "move"):
-        action = BY_ID[verb]
-        sub = subs.add_parser(verb, parents=[one], help=action.help, description=action.help)
-        if verb in {*_FORCEABLE, "move"}:
-            sub.add_argument("--force", action="store_true", help="kill what does not stop")
-        if verb in {"snapshot", "restore"}:
-            sub.add_argument("answer", metavar="SNAPSHOT", help="the snapshot's name")
-        elif verb == "move":
-            add_move(sub)
-        elif verb == "delete":
-            sub.add_argument("--yes", action="store_true", help="do not ask on a terminal")
+    add_verbs(subs, verbs)
     away = subs.add_parser(
         "evacuate",
         parents=[verbs],
@@ -303,6 +291,12 @@ def _command(
     known: remotes.Remotes,
     audit: Audit,
 ) -> int:
+    if getattr(options, "filter", ""):
+        force = getattr(options, "force", False)
+        action = FORCEABLE[options.verb] if force else options.verb
+        return DONE if run_many(options, action, backends, audit) else FAILED
+    if not options.instance:
+        raise UsageError("HOST:NAME is required, or --filter")
     try:
         command = _command_of(options, known)
     except UsageError:
@@ -334,13 +328,19 @@ def _command_of(options: argparse.Namespace, known: remotes.Remotes) -> Command:
     if snapshot:
         return command_for("delete-snapshot", ref, snapshot)
     force = getattr(options, "force", False)
-    action = _FORCEABLE.get(verb, verb) if force else verb
+    action = FORCEABLE.get(verb, verb) if force else verb
     answer = getattr(options, "answer", "")
-    if verb == "move":
+    if verb == "copy":
+        options.copy = True
+        if ":" not in answer and answer not in {one.name for one in known.remotes}:
+            answer = f"{ref.host}:{answer}"
+    if verb in {"move", "copy"}:
         target, name = _target(answer, known)
         return Move(ref, target, move_options(options, name if name != ref.name else ""))
     if verb == "snapshot":
-        _check_snapshot_name(answer)
+        _check_name(answer, snapshot_name_trouble(answer))
+    if verb == "rename":
+        _check_name(answer, instance_name_trouble(answer))
     return command_for(action, ref, answer)
 
 
@@ -350,8 +350,8 @@ def _target(written: str, known: remotes.Remotes) -> tuple[str, str]:
     return known.named(host).name, name
 
 
-def _check_snapshot_name(name: str) -> None:
-    if trouble := snapshot_name_trouble(name):
+def _check_name(name: str, trouble: str) -> None:
+    if trouble:
         raise UsageError(f"{name!r}: {trouble}")
 
 

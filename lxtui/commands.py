@@ -15,13 +15,20 @@ from lxtui.migrate.options import MoveOptions, Transport
 from lxtui.migrate.placement import Row
 from lxtui.model import CLI, Kind, Ref, StateAction
 
+_WORDS = {
+    (Kind.LXD, StateAction.FREEZE): "pause",
+    (Kind.LXD, StateAction.UNFREEZE): "start",
+    (Kind.INCUS, StateAction.FREEZE): "pause",
+    (Kind.INCUS, StateAction.UNFREEZE): "resume",
+}
+"""What the command lines call it, where that is not the API's word."""
 STOP_SECONDS = 30
 """How long a graceful stop may take; the daemons' default of boot.host_shutdown_timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeState:
-    """Start, stop or restart an instance."""
+    """Start, stop, restart, freeze or unfreeze an instance."""
 
     ref: Ref
     action: StateAction
@@ -34,7 +41,8 @@ class ChangeState:
 
     def equivalent(self, kind: Kind) -> str:
         """The same with the host's own command line."""
-        return self.ref.command(f"{CLI[kind]} {self.action}", " --force" if self.force else "")
+        word = _WORDS.get((kind, self.action), self.action)
+        return self.ref.command(f"{CLI[kind]} {word}", " --force" if self.force else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ class StateAction(StrEnum):
     START = "start"
     STOP = "stop"
     RESTART = "restart"
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
 
 
 class JobState(StrEnum):
@@ -277,6 +279,11 @@ class Instance:
     def running(self) -> bool:
         """Whether its processes run (a frozen one does not count)."""
         return self.status == "Running"
+
+    @property
+    def frozen(self) -> bool:
+        """Whether its processes are there and stand still."""
+        return self.status == "Frozen"
 
     @property
     def stopped(self) -> bool:

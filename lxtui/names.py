@@ -8,6 +8,23 @@ from __future__ import annotations
 _FORBIDDEN = frozenset("/?#%\\:&")
 
 
+_LONGEST = 63
+
+
+def instance_name_trouble(name: str) -> str:
+    """Why an instance cannot be called *name*; empty when it can.
+
+    Source: doc/explanation/instances.md of LXD and of Incus, "Instance naming".
+    """
+    if not 1 <= len(name) <= _LONGEST:
+        return f"an instance's name has 1 to {_LONGEST} letters"
+    if not all(char.isascii() and (char.isalnum() or char == "-") for char in name):
+        return "an instance's name has letters, digits and dashes only"
+    if name[0].isdigit() or "-" in {name[0], name[-1]}:
+        return "an instance's name begins with a letter and does not end with a dash"
+    return ""
+
+
 def snapshot_name_trouble(name: str) -> str:
     """Why a snapshot cannot be called *name*; empty when it can.
 

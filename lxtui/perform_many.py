@@ -73,8 +73,12 @@ def perform_many(
     report: Callable[[Progress], None],
     stop: Flag,
     audit: Audit = SILENT,
+    ended: Callable[[Single, str, str], None] = lambda *_: None,
 ) -> Outcome:
-    """Do all of them; OperationError with the summary when one was not done."""
+    """*ended* is told of each: the command, how it ended, and why if not well.
+
+    Do all of them; OperationError with the summary when one was not done.
+    """
     lines = _Lines(command, report)
     by_host: dict[str, list[Single]] = {}
     for one in command.commands:
@@ -84,6 +88,7 @@ def perform_many(
         for one in mine:
             if stop.is_set():
                 lines.set(one, "not begun: stopped on request", "not begun")
+                ended(one, "not begun", "stopped on request")
                 continue
 
             def working(now: Progress, one: Single = one) -> None:
@@ -93,8 +98,10 @@ def perform_many(
                 perform(one, backends, working, stop, audit=audit)
             except LxtuiError as error:
                 lines.set(one, f"failed: {error}", "failed")
+                ended(one, "failed", str(error))
             else:
                 lines.set(one, "done", "done")
+                ended(one, "done", "")
 
     with ThreadPoolExecutor(_HOSTS_AT_ONCE, thread_name_prefix="many") as pool:
         list(pool.map(work, by_host.values()))

@@ -73,8 +73,13 @@ _DESCRIPTIONS = {
     StateAction.START: "Starting instance",
     StateAction.STOP: "Stopping instance",
     StateAction.RESTART: "Restarting instance",
+    StateAction.FREEZE: "Freezing instance",
+    StateAction.UNFREEZE: "Unfreezing instance",
 }
+_BECOMES = {StateAction.STOP: "Stopped", StateAction.FREEZE: "Frozen"}
 _SECONDS = {StateAction.START: 0.6, StateAction.STOP: 1.2, StateAction.RESTART: 1.8}
+_SOON = 0.2
+"""Seconds that anything else takes."""
 DEVICES = {
     kind: {
         "root": {"type": "disk", "path": "/", "pool": "default"},
@@ -257,8 +262,11 @@ class DemoBackend:
                 raise OperationError(f"{self._name}: The instance is already running")
             if action is not StateAction.START and instance.stopped:
                 raise OperationError(f"{self._name}: The instance is already stopped")
+            thawing = action is StateAction.UNFREEZE
+            if (thawing or action is StateAction.FREEZE) and instance.running is thawing:
+                raise OperationError(f"{self._name}: The instance is {instance.status.lower()}")
             stubborn = instance.config.get("user.demo.stubborn") == "true" and not force
-            if stubborn and action is not StateAction.START:
+            if stubborn and action in {StateAction.STOP, StateAction.RESTART}:
                 return self._begin(
                     _DESCRIPTIONS[action],
                     ref,
@@ -268,8 +276,8 @@ class DemoBackend:
                         "context deadline exceeded"
                     ),
                 )
-            seconds = 0.2 if force else _SECONDS[action]
-            status = "Stopped" if action is StateAction.STOP else "Running"
+            seconds = _SOON if force else _SECONDS.get(action, _SOON)
+            status = _BECOMES.get(action, "Running")
             return self._begin(
                 _DESCRIPTIONS[action],
                 ref,
@@ -689,6 +697,10 @@ class _Asked:
     def put(self, instance: Instance) -> None:
         """Keep it as it is now."""
         self._backend._put(instance)
+
+    def rename(self, ref: Ref, name: str) -> Operation:
+        """Give one of its instances another name."""
+        return self._backend.rename_instance(ref, name)
 
     def begin(
         self, description: str, ref: Ref, seconds: float, effect: Callable[[], None]

@@ -48,6 +48,9 @@ class Daemon(Protocol):
     def put(self, instance: Instance) -> None:
         """Keep it as it is now, and tell the listeners."""
 
+    def rename(self, ref: Ref, name: str) -> Operation:
+        """Give a stopped instance another name."""
+
     def begin(
         self, description: str, ref: Ref, seconds: float, effect: Callable[[], None]
     ) -> Operation:
@@ -169,6 +172,10 @@ def _instance(asked: Asked) -> Json:
     return instance_json(asked.daemon.instance(asked.ref))
 
 
+def _rename_instance(asked: Asked) -> Operation:
+    return asked.daemon.rename(asked.ref, str(asked.request.body["name"]))
+
+
 def _put_instance(asked: Asked) -> Operation:
     """Replace what can be written of an instance."""
     daemon, ref, body = asked.daemon, asked.ref, asked.request.body
@@ -203,4 +210,5 @@ def _written(daemon: Daemon, now: Instance, body: Mapping[str, Any]) -> Instance
 ROUTES: Mapping[tuple[str, Path], Route] = {
     ("get", ("instances", "*")): _instance,
     ("put", ("instances", "*")): _put_instance,
+    ("post", ("instances", "*")): _rename_instance,
 }

@@ -18,6 +18,7 @@ from lxtui.audit.entry import Entry
 from lxtui.bulk import common_snapshots, plan
 from lxtui.commands import Command, DeleteSnapshot, Many, MoveMany
 from lxtui.model import FleetSnapshot, Instance
+from lxtui.names import instance_name_trouble
 from lxtui.saved_views import SavedViews
 from lxtui.screens.add_host import Look
 from lxtui.screens.bulk import BulkDialog
@@ -72,10 +73,29 @@ class Asking:
                     NameDialog(f"Name of the snapshot of {instance.ref}", proposal, taken),
                     lambda name: self._submit(action, instance, name) if name else None,
                 )
+            case Ask.NEW_NAME:
+                self._ask_new_name(action, selection, instance)
             case Ask.SNAPSHOT:
                 self._ask_snapshot(action, selection, instance)
             case Ask.TARGET:
                 self._ask_target([instance])
+
+    def _ask_new_name(self, action: Action, selection: Selection, instance: Instance) -> None:
+        ref, build, host = instance.ref, action.build, selection.host
+        if build is None or host is None:
+            return
+        same = (ref.host, ref.project)
+        taken = [one.ref.name for one in self._fleet().instances if one.ref[:2] == same]
+        self._screen.app.push_screen(
+            NameDialog(
+                f"New name of {ref}",
+                ref.name,
+                taken,
+                instance_name_trouble,
+                lambda name: f"as: {build(ref, name).equivalent(host.kind)}",
+            ),
+            lambda name: self._submit(action, instance, name) if name else None,
+        )
 
     def many(self, action: Action) -> bool:
         """On all that are marked, wherever the cursor is; whether any are."""
@@ -85,6 +105,10 @@ class Asking:
         if not marked:
             return False
         gone = refs - known.keys()
+        if action.single:
+            said = f"{action.label} is for one instance: escape takes the marks off"
+            self._screen.notify(said, severity="warning", markup=False)
+            return True
 
         def look(answer: str | None) -> None:
             if answer is not None:

@@ -64,13 +64,15 @@ class NameDialog(ModalScreen[str | None]):
         proposal: str,
         taken: Sequence[str] = (),
         trouble: Callable[[str], str] = snapshot_name_trouble,
+        preview: Callable[[str], str] | None = None,
     ) -> None:
-        """*trouble* says why a name cannot be, if it cannot."""
+        """*trouble* says why a name cannot be, if it cannot; *preview* what would be done."""
         super().__init__()
         self._question = question
         self._proposal = proposal
         self._taken = taken
         self._why_not = trouble
+        self._preview = preview
 
     def compose(self) -> ComposeResult:
         """Lay out the question and the field."""
@@ -78,6 +80,15 @@ class NameDialog(ModalScreen[str | None]):
             yield Label(Content(self._question), classes="question")
             yield Input(self._proposal, id="name")
             yield Label("", id="trouble", classes="trouble")
+            if self._preview is not None:
+                yield Label("", id="preview", classes="detail")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say what would be done."""
+        if self._preview is not None:
+            name = event.value.strip()
+            shown = "" if self._trouble(name) else self._preview(name)
+            self.query_one("#preview", Label).update(Content(shown))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Accept the name, or say why not."""

@@ -20,6 +20,7 @@ from lxtui import format as text
 from lxtui.actions import ACTIONS, BY_ID, Selection
 from lxtui.config import Settings
 from lxtui.model import FleetSnapshot
+from lxtui.screens.acting import Acting
 from lxtui.screens.add_host import AddHostDialog
 from lxtui.screens.asking import Asking, Wiring
 from lxtui.screens.audit import AuditDialog
@@ -40,7 +41,7 @@ class MainScreen(Screen[None]):
     BINDINGS = [
         *(
             Binding(
-                action.key or f"f{24 - at}",  # without a key of its own: palette, or the user's
+                action.key or f"no-key-{at}",  # without a key of its own: palette, or the user's
                 f"do('{action.id}')",
                 action.label,
                 show=action.footer,
@@ -62,6 +63,7 @@ class MainScreen(Screen[None]):
         self._fleet = FleetSnapshot()
         self._viewing = Viewing(self, lambda: self._fleet, wiring.views, self.action_do)
         self._asking = Asking(self, wiring, lambda: self._fleet)
+        self._acting = Acting(self, wiring, lambda: self._fleet)
 
     def compose(self) -> ComposeResult:
         """Lay out the panes."""
@@ -126,7 +128,7 @@ class MainScreen(Screen[None]):
     def action_do(self, action_id: str) -> None:
         """Do one action of the table, after what it has to ask."""
         action, selection = BY_ID[action_id], self.selection
-        if action.build is not None and selection.snapshot is None and self._asking.many(action):
+        if action.writes and selection.snapshot is None and self._asking.many(action):
             return
         reason = action.why_not(selection)
         if reason:
@@ -135,6 +137,9 @@ class MainScreen(Screen[None]):
             do()
             self._show_marks()
         elif action.build is None:
+            if (open_dialog := self._acting.keys.get(action.id)) is not None:
+                open_dialog(selection)
+                return
             getattr(self, f"_do_{action.id.replace('-', '_')}")()
         elif selection.instance is not None:
             self._asking.one(action, selection, selection.instance)

@@ -83,16 +83,20 @@ class MoveDialog(ModalScreen[None]):
         pools: OtherPools,
         submit: Submit,
         cancel: Callable[[int], None],
+        options: MoveOptions | None = None,
     ) -> None:
+        """*options*: with which wishes to begin. A copy may stay on its host."""
         super().__init__()
         self._instance = instance
+        self._options = options or MoveOptions()
         self._own = next((host for host in hosts if host.name == instance.ref.host), None)
-        self._places = [_Place(host) for host in hosts if host is not self._own]
+        copying = self._options.copy
+        self._places = [_Place(host) for host in hosts if copying or host is not self._own]
+        self._places.sort(key=lambda place: place.host is not self._own)
         self._plan_move = plan
         self._pools = pools
         self._submit = submit
         self._cancel = cancel
-        self._options = MoveOptions()
         self._plan: MovePlan | None = None
         self._job: int | None = None
         self._step = 0
@@ -100,8 +104,9 @@ class MoveDialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the hosts beside the plan."""
         with Vertical(classes="dialog wide") as box:
-            box.border_title = Text(text.plain(f"move {self._instance.ref}"))
-            box.border_subtitle = "enter moves · escape closes"
+            box.border_title = Text(text.plain(_title(self._instance.ref, self._options)))
+            verb = "copies" if self._options.copy else "moves"
+            box.border_subtitle = f"enter {verb} · escape closes"
             yield Static(wishes(self._options), id="wishes")
             with Horizontal():
                 yield OptionList(*map(_option, self._places), id="targets")
@@ -174,7 +179,8 @@ class MoveDialog(ModalScreen[None]):
             return
         if plan.blockers:
             self.app.bell()
-            hint = "cannot be moved there while there is a blocker"
+            done = "copied" if plan.options.copy else "moved"
+            hint = f"cannot be {done} there while there is a blocker"
             self._write("#progress", Content.styled(hint, "bold red"))
             return
         self._job = self._submit(Move(plan.source, host, plan.options))
@@ -189,11 +195,12 @@ class MoveDialog(ModalScreen[None]):
         if job.progress.step is not None:
             self._step = job.progress.step
         ended = job.state is not JobState.RUNNING
+        verb = "copy" if self._options.copy else "move"
         done = len(self._plan.steps) if job.state is JobState.DONE else self._step
         self._write("#plan", _page(self._plan, done, running=not ended))
         self._write("#progress", _progress(job))
         self.query_one(Vertical).border_subtitle = (
-            "escape closes" if ended else "escape hides, the move goes on · c cancels it"
+            "escape closes" if ended else f"escape hides, the {verb} goes on · c cancels it"
         )
 
     def action_close(self) -> None:
@@ -250,6 +257,10 @@ def _option(place: _Place) -> Option:
     )
 
 
+def _title(ref: Ref, options: MoveOptions) -> str:
+    return f"copy {ref} as {options.name or ref.name}" if options.copy else f"move {ref}"
+
+
 def wished(now: MoveOptions, what: str) -> MoveOptions:
     """The options after one more press of a toggle."""
     match what:
@@ -257,6 +268,8 @@ def wished(now: MoveOptions, what: str) -> MoveOptions:
             asked = Mode(what)
             return replace(now, mode=Mode.COLD if now.mode is asked else asked)
         case "keep":
+            if now.copy:  # a copy leaves its source alone
+                return now
             return replace(now, keep_source=not now.keep_source)
         case _:
             return replace(now, copy_profiles=not now.copy_profiles)
@@ -267,7 +280,7 @@ def wishes(options: MoveOptions) -> Content:
     asked = (
         ("n", "near-live", options.mode is Mode.NEAR_LIVE),
         ("l", "live", options.mode is Mode.LIVE),
-        ("k", "keep the source", options.keep_source),
+        *(() if options.copy else (("k", "keep the source", options.keep_source),)),
         ("p", "copy profiles", options.copy_profiles),
     )
     parts: list[Content] = []

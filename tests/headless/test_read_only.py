@@ -69,11 +69,11 @@ def test_each_action_of_the_table(action: Action) -> None:
     """
     host = Host("h", Kind.LXD, "https://h", HostStatus.ONLINE)
     job = Job(1, "t", JobState.RUNNING, Progress(""), Stage(still=True).demo.clock())
-    for status in ("Running", "Stopped"):
+    for status in ("Running", "Stopped", "Frozen"):
         instance = Instance(Ref("h", "default", "one"), status, snapshots=(Snapshot("s"),))
         free = Selection(host, instance, None, job)
         held = replace(free, host=replace(host, read_only=True))
-        if action.build is None:
+        if not action.writes:
             assert action.why_not(held) == action.why_not(free)
         else:
             assert "h is read-only" in action.why_not(held)
@@ -90,6 +90,10 @@ _VERBS = {
     "delete": ["delete", "oslo:db1", "--yes"],
     "delete-snapshot": ["delete", "oslo:web1/before", "--yes"],
     "move": ["move", "oslo:web1", "kyoto"],
+    "freeze": ["freeze", "oslo:web1"],
+    "unfreeze": ["unfreeze", "oslo:web1"],
+    "rename": ["rename", "oslo:build", "forge"],
+    "copy": ["copy", "oslo:web1", "oslo:web9"],
 }
 
 

@@ -1,0 +1,57 @@
+"""The arguments of the verbs that are about an instance.
+
+Role: argparse's declarations of what the table of actions has a verb for. Boundary: no behaviour.
+Threading: functions.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from lxtui.actions import BY_ID
+from lxtui.headless_many import add_many
+from lxtui.move_arguments import add_move
+
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_VERBS = (
+    "start",
+    "stop",
+    "restart",
+    "freeze",
+    "unfreeze",
+    "snapshot",
+    "restore",
+    "delete",
+    "rename",
+    "move",
+    "copy",
+)
+_OF_ONE = {"move", "copy", "rename"}
+"""Verbs that are for one instance, whatever a filter says."""
+FORCEABLE = {"stop": "stop-force", "restart": "restart-force"}
+"""Verbs with ``--force``, and the action that it means."""
+
+
+def add_verbs(subs: Verbs, verbs: argparse.ArgumentParser) -> None:
+    """Each verb; *verbs* has what all verbs know."""
+    for verb in _VERBS:
+        action = BY_ID[verb]
+        sub = subs.add_parser(verb, parents=[verbs], help=action.help, description=action.help)
+        told = "the instance, as lxc writes it"
+        if verb in _OF_ONE:
+            sub.add_argument("instance", metavar="HOST:NAME", help=told)
+        else:
+            sub.add_argument("instance", metavar="HOST:NAME", nargs="?", default="", help=told)
+            add_many(sub)
+        sub.add_argument("--project", default="", help="its project (default: the host's)")
+        if verb in {*FORCEABLE, "move", "copy"}:
+            sub.add_argument("--force", action="store_true", help="kill what does not stop")
+        if verb in {"snapshot", "restore"}:
+            sub.add_argument("answer", metavar="SNAPSHOT", help="the snapshot's name")
+        elif verb in {"move", "copy"}:
+            add_move(sub)
+        elif verb == "rename":
+            sub.add_argument("answer", metavar="NAME", help="its new name")

@@ -1,0 +1,62 @@
+"""The actions that open a dialog of their own, which changes something.
+
+Role: an action's id → what it opens. Boundary: gets what it needs to reach the fleet as a Wiring of
+functions; imports no backend. Threading: the screen's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from textual.screen import Screen
+
+from lxtui.actions import Selection
+from lxtui.migrate.options import MoveOptions
+from lxtui.model import FleetSnapshot
+from lxtui.names import instance_name_trouble
+from lxtui.screens.asking import Wiring
+from lxtui.screens.dialogs import NameDialog
+from lxtui.screens.move import MoveDialog
+
+Open = Callable[[Selection], None]
+
+
+class Acting:
+    """The part of the main screen that opens these."""
+
+    def __init__(
+        self, screen: Screen[None], wiring: Wiring, fleet: Callable[[], FleetSnapshot]
+    ) -> None:
+        self._screen = screen
+        self._wiring = wiring
+        self._fleet = fleet
+
+    @property
+    def keys(self) -> Mapping[str, Open]:
+        """What each of these actions opens."""
+        return {"copy": self._copy}
+
+    def _copy(self, selection: Selection) -> None:
+        instance = selection.instance
+        if instance is None:
+            return
+        ref, wiring = instance.ref, self._wiring
+
+        def choose(name: str | None) -> None:
+            if name:
+                dialog = MoveDialog(
+                    instance,
+                    self._fleet().hosts,
+                    wiring.plan_move,
+                    wiring.other_pools,
+                    wiring.submit,
+                    wiring.cancel_job,
+                    MoveOptions(copy=True, name=name if name != ref.name else ""),
+                )
+                self._screen.app.push_screen(dialog)
+
+        question = f"Name of the copy of {ref}; on another host it may be the same"
+        proposal = f"{ref.name[:58]}-copy"
+        self._screen.app.push_screen(
+            NameDialog(question, proposal, (), instance_name_trouble), choose
+        )
