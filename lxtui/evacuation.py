@@ -33,7 +33,8 @@ from lxtui.migrate.placement import (
     place,
 )
 from lxtui.migrate.plan import route
-from lxtui.migrate.preflight import check, space_needed
+from lxtui.migrate.pool_checks import space_needed
+from lxtui.migrate.preflight import check
 from lxtui.model import Host, Instance, Placement, Progress, Ref
 from lxtui.perform import Outcome, perform
 

@@ -11,7 +11,7 @@
 # No daemon is started: the lab starts its own, each in its own directory and network namespace.
 set -eu
 
-TOOLS="acl attr busybox-static dnsmasq-base fuse3 htop hwloc-nox iproute2 lxcfs nftables numactl openssl
+TOOLS="acl attr btrfs-progs busybox-static dnsmasq-base fuse3 htop hwloc-nox iproute2 lxcfs nftables numactl openssl
 procps rsync runc squashfs-tools sysstat tmux uidmap"
 LXD="lxd lxd-client"
 INCUS="incus-base incus-client"

@@ -1,11 +1,13 @@
-"""The first message of a migration's control channel, without keys that the target refuses.
+"""The first message of a migration's control channel, changed before the target hears it.
 
-Role: takes configuration keys out of the snapshots in a MigrationHeader and leaves every other byte
-as it is. Boundary: pure. Threading: functions.
+Role: takes configuration keys out of the snapshots in a MigrationHeader, or has rsync offered in
+place of what the pools can do between themselves, and leaves every other byte as it is.
+Boundary: pure. Threading: functions.
 
 The message is in protobuf's wire format (protobuf.dev, "Encoding"). Of the daemons' MigrationHeader
-only this is relied on: field 5 is a snapshot, its field 2 a configuration entry, whose field 1 is
-the key. Both LXD and Incus have kept these numbers.
+only this is relied on: field 1 is the kind of transfer that the source would like, 0 being rsync;
+field 5 is a snapshot, its field 2 a configuration entry, whose field 1 is the key. Both LXD and
+Incus have kept these numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+_TRANSFER, _RSYNC = 1, 0
 _SNAPSHOT, _CONFIG, _KEY = 5, 2, 1
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
@@ -32,6 +35,16 @@ def without_snapshot_keys(header: bytes, keys: frozenset[str]) -> bytes:
     return b"".join(
         _with_content(field.number, _without(field.content, names))
         if field.number == _SNAPSHOT and field.content is not None
+        else field.raw
+        for field in _fields(header)
+    )
+
+
+def by_rsync(header: bytes) -> bytes:
+    """*header* with rsync as the transfer that is offered; ValueError when it is no message."""
+    return b"".join(
+        _encoded(_TRANSFER << 3 | _VARINT) + _encoded(_RSYNC)
+        if field.number == _TRANSFER and field.content is None
         else field.raw
         for field in _fields(header)
     )

@@ -104,6 +104,9 @@ class Route:
     """Bytes a second; 0: as fast as it goes."""
     chosen: bool = False
     """Whether the user chose it: then no other is tried."""
+    refresh_by_rsync: bool = False
+    """Whether each further pass goes through this machine, and file by file: the daemons by
+    themselves would send everything again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +212,12 @@ def _carried(facts: MoveFacts) -> dict[str, str]:
 
 def route(facts: MoveFacts) -> Route:
     """Pull where the hosts can do it among themselves; else through this machine."""
+    way = _way(facts)
+    pinned = way.chosen and way.transport is not Transport.RELAY
+    return replace(way, refresh_by_rsync=facts.sent_again and not pinned)
+
+
+def _way(facts: MoveFacts) -> Route:
     target, asked, limit = facts.target, facts.options.transport, facts.options.limit * MIB
     dropped = frozenset(
         key
@@ -297,9 +306,13 @@ def _steps(facts: MoveFacts, token: str) -> tuple[Step, ...]:
     if near_live:
         steps += [
             copy,
-            Step(StepKind.REFRESH, "what changed meanwhile is copied, until it is little", ""),
+            Step(
+                StepKind.REFRESH,
+                f"what changed meanwhile is copied{_through(facts)}, until it is little",
+                "",
+            ),
             stop,
-            Step(StepKind.FINAL, "the last changes are copied", ""),
+            Step(StepKind.FINAL, f"the last changes are copied{_through(facts)}", ""),
         ]
     elif instance.running:
         steps += [stop, copy]
@@ -363,6 +376,14 @@ def _copy_text(facts: MoveFacts) -> str:
         case _:
             text = f"{target.name} pulls {what}{along} from {source.name}"
     return f"{text}, because {way.reason}" if way.reason else text
+
+
+def _through(facts: MoveFacts) -> str:
+    """Which way further passes go, where that is another than the first one's."""
+    way = route(facts)
+    if way.refresh_by_rsync and way.transport is not Transport.RELAY:
+        return " through this machine (btrfs would send everything again)"
+    return ""
 
 
 def _stop_seconds(instance: Instance) -> int:

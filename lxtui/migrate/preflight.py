@@ -1,8 +1,8 @@
 """Everything that could make a move fail, found before anything is touched.
 
 Role: facts about both hosts → findings. Boundary: pure; the facts are gathered by prepare.gather.
-Threading: functions. What concerns devices is in device_checks, what concerns the target's project
-in project_checks.
+Threading: functions. What concerns devices is in device_checks, pools in pool_checks, the target's
+project in project_checks.
 
 Sources: the daemons' documentation of instance options and API extensions; what LXD 5.0.2 and
 Incus 6.0.4 refused in the lab.
@@ -11,7 +11,6 @@ Incus 6.0.4 refused in the lab.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from lxtui import format as text
 from lxtui.migrate import AUTOSTART, KEPT_STATE, KEPT_UNTIL, MARK, MOVED, MOVED_PROJECT
@@ -20,6 +19,7 @@ from lxtui.migrate.facts import Finding, Level, MoveFacts, blocker, ok, target_c
 from lxtui.migrate.live_checks import check_live
 from lxtui.migrate.member_checks import check_member
 from lxtui.migrate.options import Transport
+from lxtui.migrate.pool_checks import check_pools
 from lxtui.migrate.profile_diff import difference
 from lxtui.migrate.project_checks import check_project
 from lxtui.migrate.replica_checks import check_replica
@@ -64,7 +64,7 @@ def check(facts: MoveFacts, transport: Transport = Transport.AUTO) -> tuple[Find
         *(check_replica(facts) if facts.options.refresh else ()),
         *_profiles(facts),
         *check_devices(facts),
-        *_space(facts),
+        *check_pools(facts, transport),
         *_strength(facts),
         *check_project(facts),
     ]
@@ -330,36 +330,6 @@ def _profiles(facts: MoveFacts) -> Iterator[Finding]:
         )
 
 
-def _space(facts: MoveFacts) -> Iterator[Finding]:
-    """The measured use of its disk against what is free; a finding says what is not known."""
-    if facts.root_pool is None or facts.counted:
-        return
-    name, pool = facts.root_pool
-    where = f"pool {name} ({pool.driver}) of {facts.target.name}"
-    need = space_needed(facts)
-    if facts.options.member:  # what the daemon says is the room of the member that we talk to
-        pool = replace(pool, free=None)
-    if pool.free is None or need is None:
-        unknown = (
-            "how much is free in it" if pool.free is None else f"the size of {facts.instance.ref}"
-        )
-        free = "" if pool.free is None else f", {text.size(pool.free)} free"
-        yield ok(f"{where}{free}; {unknown} is not known")
-    elif need > pool.free:
-        yield blocker(
-            f"{where} has {text.size(pool.free)} free, {facts.instance.ref} needs "
-            f"{text.size(need)}",
-            "make room there, or choose another pool: --pool",
-        )
-    elif need > pool.free * 0.9:
-        yield warning(
-            f"{where} would be nearly full: {text.size(pool.free)} free, {text.size(need)} needed",
-            "make room there, or choose another pool: --pool",
-        )
-    else:
-        yield ok(f"{where}: {text.size(pool.free)} free, {text.size(need)} needed")
-
-
 def _strength(facts: MoveFacts) -> Iterator[Finding]:
     """Limits that are no limits on a smaller host, and CPUs that it does not have."""
     target, config = facts.target, target_config(facts)
@@ -385,15 +355,3 @@ def _cpus_needed(written: str) -> int:
         return int(written)
     ends = [end for part in written.split(",") for end in part.split("-")]
     return max((int(end) + 1 for end in ends if end.isdecimal()), default=0)
-
-
-def space_needed(facts: MoveFacts) -> int | None:
-    """Bytes that it takes at the target; None when its use is not known.
-
-    The dir driver has no copy on write: each snapshot is a whole copy there.
-    """
-    disk, root = facts.instance.disk, facts.root_pool
-    if disk is None or root is None:
-        return None
-    copied = 0 if facts.options.instance_only else len(facts.instance.snapshots)
-    return disk * (1 + copied) if root[1].driver == "dir" else disk

@@ -2,8 +2,8 @@
 
 Role: both daemons wait, the source to be pulled from and the target to be pushed to; here each of
 the source's channels is joined to the target's. Boundary: looks into one message only, the control
-channel's first, when keys have to be dropped from it. Threading: a thread for each pair of
-channels, which it alone uses; blocks its caller.
+channel's first, of which keys are dropped, or whose kind of transfer is replaced. Threading: a
+thread for each pair of channels, which it alone uses; blocks its caller.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from threading import Thread
 from lxtui.backend.base import Channel, ChannelEndedError
 from lxtui.errors import LxtuiError
 from lxtui.migrate.copying import Pass, Watch
-from lxtui.migrate.header import without_snapshot_keys
+from lxtui.migrate.header import by_rsync, without_snapshot_keys
 from lxtui.migrate.throttle import Throttle
 from lxtui.model import MigrationOffer
 
@@ -28,10 +28,13 @@ _BEHIND = 1024 * 1024
 """Bytes that may wait for one side before nothing more is taken from the other."""
 
 
-def relay(what: Pass, dropped: frozenset[str] = frozenset(), limit: int = 0) -> None:
+def relay(
+    what: Pass, dropped: frozenset[str] = frozenset(), limit: int = 0, *, rsync: bool = False
+) -> None:
     """Make one pass through this machine, without the snapshots' configuration keys *dropped*.
 
-    At most *limit* bytes a second pass, over both directions; 0: as fast as it goes.
+    At most *limit* bytes a second pass, over both directions; 0: as fast as it goes. With *rsync*
+    the daemons compare file by file, whatever else their pools could do.
 
     When it raises, both operations have been asked to end; a partial target may be left, which
     the caller removes by its mark.
@@ -50,7 +53,7 @@ def relay(what: Pass, dropped: frozenset[str] = frozenset(), limit: int = 0) -> 
                     _Joint(
                         stack.enter_context(source.channel(offer, name)),
                         stack.enter_context(target.channel(sink, name)),
-                        _mender(dropped) if name == "control" and dropped else None,
+                        _mender(dropped, rsync=rsync) if name == "control" else None,
                         throttle,
                     )
                     for name in _channels(offer, sink)
@@ -147,7 +150,7 @@ class _Joint:
         self._target.close(clean=clean)
 
     def _mended(self, here: Channel, message: str | bytes) -> str | bytes:
-        """The source's first message without the keys to drop, every other as it is."""
+        """The source's first message as the target is to hear it, every other as it is."""
         mend = self._mend
         if mend is None or here is not self._source or isinstance(message, str):
             return message
@@ -175,5 +178,9 @@ def _channels(offer: MigrationOffer, sink: MigrationOffer) -> list[str]:
     return list(offer.secrets)
 
 
-def _mender(dropped: frozenset[str]) -> Mend:
-    return lambda message: without_snapshot_keys(message, dropped)
+def _mender(dropped: frozenset[str], *, rsync: bool) -> Mend:
+    def mend(message: bytes) -> bytes:
+        header = without_snapshot_keys(message, dropped) if dropped else message
+        return by_rsync(header) if rsync else header
+
+    return mend

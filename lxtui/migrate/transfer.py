@@ -28,9 +28,10 @@ def transfer(what: Pass, route: Route) -> Transport:
     When it raises, both operations have been asked to end; a partial target may be left, which
     the caller removes by its mark.
     """
-    if route.transport is Transport.RELAY:
-        relay(what, route.dropped, route.limit)
-        return route.transport
+    rsync = what.spec.refresh and route.refresh_by_rsync
+    if route.transport is Transport.RELAY or rsync:
+        relay(what, route.dropped, route.limit, rsync=rsync)
+        return Transport.RELAY
     begin = push if route.transport is Transport.PUSH else pull
     try:
         begin(what)

@@ -15,7 +15,7 @@ from typing import NoReturn
 from . import client
 from .errors import ApiError, LabError
 from .lab import Lab, down, find, names, up
-from .plan import CLUSTER, EVERY, KINDS, check_name
+from .plan import CLUSTER, DRIVERS, EVERY, KINDS, Driver, check_name
 from .sweep import remnants
 
 DEFAULT = "lab"
@@ -64,9 +64,9 @@ def _describe(lab: Lab) -> bool:
     return well
 
 
-def _up(name: str, hosts: tuple[str, ...]) -> int:
+def _up(name: str, hosts: tuple[str, ...], driver: Driver | None) -> int:
     began = time.monotonic()
-    lab = up(name, hosts=hosts, say=_say)
+    lab = up(name, hosts=hosts, driver=driver, say=_say)
     for note in lab.notes:
         _say(note)
     option = "" if name == DEFAULT else f" --name {name}"
@@ -124,12 +124,15 @@ def main(argv: list[str] | None = None) -> int:
                 const=CLUSTER,
                 help="instead a cluster of two Incus daemons, incus1 and incus2",
             )
+            sub.add_argument(
+                "--pool", choices=DRIVERS, help="driver of the pool that every host has (dir)"
+            )
     args = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _die)
     signal.signal(signal.SIGHUP, _die)
     try:
         if args.command == "up":
-            return _up(args.name, args.hosts)
+            return _up(args.name, args.hosts, args.pool)
         return {"down": _down, "status": _status, "env": _env}[args.command](args.name)
     except LabError as error:
         _say(str(error))

@@ -18,7 +18,18 @@ from pathlib import Path
 
 from . import procs
 from .errors import ApiError, LabError, LabUnavailable
-from .plan import IMAGE, MEMBER, NETWORK, POOL, PORT, HostPlan, InstancePlan, LabPlan
+from .plan import (
+    IMAGE,
+    MEMBER,
+    NETWORK,
+    POOL,
+    POOL_SIZE,
+    PORT,
+    Driver,
+    HostPlan,
+    InstancePlan,
+    LabPlan,
+)
 from .rest import Api, instance
 from .tools import SYSTEM_PATH, wait_until, which
 
@@ -149,7 +160,7 @@ class Daemon:
         call("PUT", "/1.0", {"config": {**config, "images.auto_update_interval": "0"}})
         der = base64.b64encode(ssl.PEM_cert_to_DER_cert(certificate.read_text())).decode()
         call("POST", "/1.0/certificates", {"type": "client", "name": "lab", "certificate": der})
-        call("POST", "/1.0/storage-pools", {"name": POOL, "driver": "dir", "config": {}})
+        self.make_pool(POOL, self.lab.driver)
         devices = {"root": {"type": "disk", "path": "/", "pool": POOL}}
         if which("dnsmasq"):
             call(
@@ -179,6 +190,32 @@ class Daemon:
             "ipv6.address": "none",
         }
 
+    def make_pool(self, name: str, driver: Driver, size: str = POOL_SIZE) -> None:
+        """Make the storage pool NAME: a directory, or a filesystem in an image of SIZE."""
+        config = {} if driver == "dir" else {"size": size}
+        body = {"name": name, "driver": driver, "config": config}
+        self.api.call("POST", "/1.0/storage-pools", body)
+
+    def drop_pool(self, name: str) -> None:
+        """Remove the storage pool NAME with the instances in it; nothing if there is none."""
+        path = f"/1.0/storage-pools/{name}"
+        try:
+            for user in self.api.get(path)["used_by"] or ():
+                kind, _, used = user.removeprefix("/1.0/").partition("/")
+                if kind in {"containers", "instances"} and "/" not in used:
+                    self.delete(used)
+            self.api.call("DELETE", path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+    @property
+    def pools(self) -> Path:
+        """The folder of the pools, as the daemon sees it, which has mounted some for itself."""
+        if self.pid is None:
+            raise LabError(f"{self.plan.name} does not run: nobody sees its pools")
+        return Path(f"/proc/{self.pid}/root{self.plan.directory}/storage-pools")
+
     def populate(self, planned: InstancePlan) -> None:
         """Make one planned container, with its snapshots and in its state."""
         self.create(planned.name, dict(planned.config))
@@ -187,10 +224,12 @@ class Daemon:
         if planned.running:
             self.set_state(planned.name, "start")
 
-    def create(self, name: str, config: dict[str, str], image: str = IMAGE) -> None:
-        """Make the container NAME, stopped."""
-        source = {"type": "image", "alias": image}
+    def create(self, name: str, config: dict[str, str], *, pool: str = "") -> None:
+        """Make the container NAME, stopped, in POOL or the one that all hosts have."""
+        source = {"type": "image", "alias": IMAGE}
+        root = {"root": {"type": "disk", "path": "/", "pool": pool}} if pool else {}
         body = {"name": name, "type": "container", "source": source, "config": config}
+        body["devices"] = root
         self.api.call("POST", "/1.0/instances", body)
 
     def set_state(self, name: str, action: str, *, force: bool = False, timeout: int = 20) -> None:

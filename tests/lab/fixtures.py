@@ -7,6 +7,7 @@ The session's lab is called `test` (`test2` … when other sessions run), so tha
 lab-up` is left alone. A session that was killed leaves its lab; the next one removes it. With
 LXTUI_LAB=NAME the tests use the lab NAME, starting it if need be, and leave it up: quicker while
 writing tests. With LXTUI_LAB_REQUIRED=1 tests fail instead of skipping where there can be no lab.
+LXTUI_LAB_POOL=btrfs gives the hosts of a fresh lab pools of that driver, instead of `dir`.
 """
 
 import itertools
@@ -19,8 +20,8 @@ import pytest
 
 from . import procs
 from .errors import LabUnavailable
-from .lab import Host, Lab, down, up
-from .plan import check_name
+from .lab import Host, Lab, down, no_driver, up
+from .plan import DRIVERS, POOL_SIZE, Driver, check_name
 from .tools import Lock, no_interrupts
 
 NAMES = ("test", *(f"test{number}" for number in range(2, 9)))
@@ -37,15 +38,34 @@ class MakeInstance(Protocol):
         *,
         start: bool = True,
         name: str | None = None,
+        pool: str = "",
     ) -> str:
-        """Make it on HOST with the limits in CONFIG, and start it."""
+        """Make it on HOST with the limits in CONFIG, in POOL if one is named, and start it."""
+
+
+class MakePool(Protocol):
+    """Makes a storage pool that is gone, with its instances, when the test ends."""
+
+    def __call__(
+        self, host: Host, name: str, driver: Driver = "btrfs", size: str = POOL_SIZE
+    ) -> str:
+        """Make it on HOST, in an image of SIZE; returns its name."""
+
+
+def _wanted_driver() -> Driver | None:
+    wanted = os.environ.get("LXTUI_LAB_POOL")
+    if wanted in DRIVERS:
+        return wanted
+    if wanted:
+        raise LabUnavailable(f"LXTUI_LAB_POOL={wanted}: it is one of {', '.join(DRIVERS)}")
+    return None
 
 
 @contextmanager
 def session_lab() -> Iterator[Lab]:
     """Hold a lab for as long as the block lasts. Raises LabUnavailable."""
     if name := os.environ.get("LXTUI_LAB"):
-        yield up(check_name(name))
+        yield up(check_name(name), driver=_wanted_driver())
         return
     for name in NAMES:
         owner = Lock(f"owner {name}")
@@ -57,7 +77,7 @@ def session_lab() -> Iterator[Lab]:
         # A whole lab of that name is of no use: the killed session's tests may have changed it.
         if os.geteuid() == 0:
             down(name)
-        yield up(name)
+        yield up(name, driver=_wanted_driver())
     finally:
         with no_interrupts():
             if os.geteuid() == 0:
@@ -122,10 +142,11 @@ def make_instance(lab: Lab) -> Iterator[MakeInstance]:
         *,
         start: bool = True,
         name: str | None = None,
+        pool: str = "",
     ) -> str:
         name = name or f"t{os.getpid()}-{next(_numbers)}"
         made.append(name)
-        host.launch(name, config, start=start)
+        host.launch(name, config, start=start, pool=pool)
         return name
 
     yield make
@@ -133,3 +154,21 @@ def make_instance(lab: Lab) -> Iterator[MakeInstance]:
         procs.thaw(procs.payloads(name), stuck=True)  # else the daemon waits on, busy with it
         for host in lab.hosts:  # it may have moved
             host.delete(name)
+
+
+@pytest.fixture
+def make_pool(lab: Lab) -> Iterator[MakePool]:
+    """Make pools beside the one that every host has; skips where the driver cannot be."""
+    made: set[str] = set()
+
+    def make(host: Host, name: str, driver: Driver = "btrfs", size: str = POOL_SIZE) -> str:
+        if reason := no_driver(driver):
+            _skip(reason)
+        made.add(name)
+        host.make_pool(name, driver, size)
+        return name
+
+    yield make
+    for host in lab.hosts:
+        for name in made:
+            host.drop_pool(name)

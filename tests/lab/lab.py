@@ -21,7 +21,7 @@ from pathlib import Path
 from . import client, cluster, image, net, procs, subids
 from .daemon import DIRECTORY, LXCFS, Daemon, procs_view_is_mounted, program
 from .errors import ApiError, LabError, LabUnavailable
-from .plan import BASE, CLUSTER, EVERY, KINDS, MEMBER, LabPlan, make_plan
+from .plan import BASE, CLUSTER, EVERY, KINDS, MEMBER, Driver, LabPlan, make_plan
 from .rest import instance
 from .sweep import remnants, sweep
 from .tools import SYSTEM_PATH, locked, no_interrupts, run, wait_until, which
@@ -53,10 +53,15 @@ class Host(Daemon):
         return run([tool, "exec", f"local:{name}", "--", *argv], check=check, env=env, stdin=stdin)
 
     def launch(
-        self, name: str, config: dict[str, str] | None = None, *, start: bool = True
+        self,
+        name: str,
+        config: dict[str, str] | None = None,
+        *,
+        start: bool = True,
+        pool: str = "",
     ) -> None:
         """Make the container NAME with the limits in CONFIG (`limits.memory` …), and start it."""
-        self.create(name, config or {})
+        self.create(name, config or {}, pool=pool)
         if start:
             self.set_state(name, "start")
             self.wait_settled(name)
@@ -195,6 +200,16 @@ def unavailable() -> str | None:
     return None
 
 
+def no_driver(driver: Driver) -> str | None:
+    """Why this machine cannot hold pools of DRIVER, or None."""
+    if driver == "dir":
+        return None
+    if not which(f"mkfs.{driver}"):
+        return f"mkfs.{driver} is not installed; {INSTALL}"
+    known = Path("/proc/filesystems").read_text().split()
+    return None if driver in known else f"this kernel does not know {driver}"
+
+
 def missing_hosts() -> dict[str, str]:
     """Which hosts this machine cannot hold, and why."""
     reasons = {}
@@ -213,9 +228,10 @@ def find(name: str, base: Path = BASE) -> Lab | None:
         state = json.loads((base / name / "state.json").read_text())
     except (OSError, ValueError):
         return None
-    plan = make_plan(name, state["block"], tuple(state["hosts"]), base=base)
-    hosts = tuple(Host(plan, host) for host in plan.hosts)
-    return Lab(plan, hosts, dict(state["missing"]), tuple(state["notes"]))
+    hosts, driver = tuple(state["hosts"]), state.get("driver", "dir")
+    plan = make_plan(name, state["block"], hosts, driver=driver, base=base)
+    up_ones = tuple(Host(plan, host) for host in plan.hosts)
+    return Lab(plan, up_ones, dict(state["missing"]), tuple(state["notes"]))
 
 
 def _mount_view(plan: LabPlan) -> str:
@@ -250,12 +266,14 @@ def _mount_view(plan: LabPlan) -> str:
     return f"lxfs at {plan.view}; the daemons see it at {LXCFS}"
 
 
-def _build(name: str, hosts: tuple[str, ...], missing: dict[str, str], base: Path, say: Say) -> Lab:
-    root = make_plan(name, base=base).root
+def _build(wanted: LabPlan, missing: dict[str, str], base: Path, say: Say) -> Lab:
+    name, root, driver = wanted.name, wanted.root, wanted.driver
+    hosts = tuple(host.name for host in wanted.hosts)
     base.mkdir(mode=0o711, exist_ok=True)
     root.mkdir(mode=0o711)
     with locked("addresses"):
-        plan = make_plan(name, net.free_block(net.used_networks()), hosts, base=base)
+        block = net.free_block(net.used_networks())
+        plan = make_plan(name, block, hosts, driver=driver, base=base)
         net.make_bridge(plan)
     plan.sysfs.mkdir()
     for host in plan.hosts:
@@ -287,7 +305,8 @@ def _build(name: str, hosts: tuple[str, ...], missing: dict[str, str], base: Pat
         cluster.form(known[CLUSTER[0]], known[CLUSTER[1]])
     client.write_configuration(plan, certificate)
     tarball.unlink()
-    state = {"block": plan.block, "hosts": hosts, "missing": missing, "notes": notes}
+    state = {"block": plan.block, "hosts": hosts, "driver": driver}
+    state |= {"missing": missing, "notes": notes}
     plan.state.write_text(json.dumps(state))
     return Lab(plan, members, missing, tuple(notes))
 
@@ -296,16 +315,18 @@ def up(
     name: str,
     *,
     hosts: tuple[str, ...] = tuple(KINDS),
+    driver: Driver | None = None,
     base: Path = BASE,
     say: Say = lambda _: None,
 ) -> Lab:
     """Bring the lab NAME up and return it; one that is up is returned as it is.
 
+    DRIVER is that of the pool which every host has: `dir`, or that of the lab that is up.
     Raises LabUnavailable when this machine cannot hold it, after removing what was begun; so does
     any other end, a Ctrl-C included.
     """
     make_plan(name, hosts=hosts, base=base)
-    if reason := unavailable():
+    if reason := unavailable() or no_driver(driver or "dir"):
         raise LabUnavailable(reason)
     reasons = {host: why for host, why in missing_hosts().items() if host in hosts}
     possible = tuple(host for host in hosts if host not in reasons)
@@ -316,13 +337,16 @@ def up(
     with locked(f"lab {name}"):
         lab = find(name, base)
         if lab and all(host.pid for host in lab.hosts):
+            if driver not in {None, lab.plan.driver}:
+                raise LabUnavailable(f"lab {name} is up with pools of {lab.plan.driver}: remove it")
             say(f"lab {name} is up already")
             return lab
         if remnants(name, base):
             say(f"removing what is left of an earlier lab {name}")
             sweep(name, base)
         try:
-            return _build(name, possible, reasons, base, say)
+            plan = make_plan(name, hosts=possible, driver=driver or "dir", base=base)
+            return _build(plan, reasons, base, say)
         except BaseException:
             with no_interrupts():
                 say(f"removing the unfinished lab {name}")

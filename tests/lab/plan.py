@@ -9,13 +9,17 @@ can remove a lab of which it knows nothing but the name.
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 Kind = Literal["lxd", "incus"]
+Driver = Literal["dir", "btrfs"]
+DRIVERS: tuple[Driver, ...] = get_args(Driver)
 
 BASE = Path("/var/lib/lxtui-lab")
 PORT = 8443
 POOL = "default"
+POOL_SIZE = "8GiB"
+"""Of an image that a daemon makes for a pool: sparse, so that it takes what is written."""
 NETWORK = "labbr0"  # in each daemon; one name, so that the default profile fits every host
 IMAGE = "tiny"
 BLOCKS = 64  # of 1024 addresses each: 10.213.0.0/16
@@ -74,6 +78,8 @@ class LabPlan:
     root: Path
     block: int
     bridge: str
+    driver: Driver = "dir"
+    """Of the pool that every host has."""
     hosts: tuple[HostPlan, ...] = field(default=())
 
     @property
@@ -149,7 +155,12 @@ def check_name(name: str) -> str:
 
 
 def make_plan(
-    name: str, block: int = 0, hosts: tuple[str, ...] = tuple(KINDS), *, base: Path = BASE
+    name: str,
+    block: int = 0,
+    hosts: tuple[str, ...] = tuple(KINDS),
+    *,
+    driver: Driver = "dir",
+    base: Path = BASE,
 ) -> LabPlan:
     """Lay out the lab NAME on the BLOCK-th range of addresses.
 
@@ -167,6 +178,7 @@ def make_plan(
         root=root,
         block=block,
         bridge=f"lxt-{name}",
+        driver=driver,
         hosts=tuple(
             HostPlan(
                 name=host,

@@ -13,9 +13,9 @@ import pytest
 from . import net, procs, subids
 from .daemon import PROGRAMS
 from .errors import LabError, LabUnavailable
-from .lab import down, find, missing_hosts, unavailable, up
-from .plan import BASE, MEMBER, make_plan
-from .sweep import remnants, sweep
+from .lab import down, find, missing_hosts, no_driver, unavailable, up
+from .plan import BASE, DRIVERS, MEMBER, Driver, make_plan
+from .sweep import loops_below, remnants, sweep
 from .tools import locked, run, wait_until
 
 NAME = f"t{os.getpid() % 1_000_000}"
@@ -58,10 +58,14 @@ def begin(name: str) -> subprocess.Popen[str]:
     )
 
 
-def test_down_leaves_nothing(name: str) -> None:
-    """Up and down leave no process, cgroup, mount, interface, namespace or file."""
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_down_leaves_nothing(name: str, driver: Driver) -> None:
+    """Up and down leave no process, cgroup, mount, loop device, interface, namespace or file."""
+    if reason := no_driver(driver):
+        pytest.skip(reason)
     ids = machine()["ids"]
-    lab = up(name, hosts=HOST)
+    lab = up(name, hosts=HOST, driver=driver)
+    assert bool(loops_below(lab.plan.root)) is (driver != "dir")
     host = lab.host("lxd1")
     init = host.init_pid("web1")
     groups = procs.cgroups({init})

@@ -36,8 +36,7 @@ def run_cell(lab: Lab, cell: Cell, folder: Path) -> str:
     try:
         fault.prepare(scene)
         if cell.mode == OTHER_POOL:
-            body = {"name": OTHER_POOL, "driver": "dir", "config": {}}
-            scene.source.api.call("POST", "/1.0/storage-pools", body)
+            scene.source.make_pool(OTHER_POOL, lab.plan.driver)
         _make(scene)
         with never_two(scene.name):
             said = _break(scene, fault)
@@ -54,7 +53,7 @@ def run_cell(lab: Lab, cell: Cell, folder: Path) -> str:
             wait_until(partial(_deleted, host, scene.name), 30, 1)
         fault.clean(scene)
         if cell.mode == OTHER_POOL:
-            scene.source.api.call("DELETE", f"/1.0/storage-pools/{OTHER_POOL}")
+            scene.source.drop_pool(OTHER_POOL)
 
 
 def _story(scene: Scene) -> str:
@@ -187,7 +186,7 @@ def _check(scene: Scene, fault: Fault) -> str:
         if cell.mode == OTHER_POOL:
             _check_alone(scene)
         elif end is not host and cell.fault != "name-taken":
-            left = list(end.plan.directory.glob(f"storage-pools/*/containers*/{name}"))
+            left = list(end.pools.glob(f"*/containers*/{name}"))
             assert not left, f"left on the disk: {left}"
     if cell.mode == OTHER_POOL:
         pool = host.api.get(instance(name))["expanded_devices"]["root"]["pool"]
@@ -200,7 +199,7 @@ def _check_alone(scene: Scene) -> None:
     host, name = scene.source, scene.name
     others = [one for one in host.instances() if one.startswith(f"{name}-")]
     assert not others, f"left: {others}"
-    left = list(host.plan.directory.glob(f"storage-pools/*/containers*/{name}*"))
+    left = list(host.pools.glob(f"*/containers*/{name}*"))
     assert len(left) == 1, f"on the disk: {left}"
     assert host.api.get(instance(name))["config"]["volatile.eth0.hwaddr"] == scene.mac
 

@@ -63,12 +63,18 @@ def _fast(scene: Scene) -> None:
         run(["tc", "qdisc", "del", "dev", host.plan.veth, "root"], check=False)
 
 
+_SMALL = "256MiB"
+"""Of a pool with a filesystem of its own: mkfs.btrfs wants 109 MiB at least."""
+
+
 def _small(scene: Scene) -> Path:
     """Where the small filesystem is, in the target daemon's own mount namespace."""
     return scene.lab.plan.root / f"small-{scene.cell.target}"
 
 
 def _seen_from_here(scene: Scene) -> Path:
+    if scene.lab.plan.driver != "dir":
+        return scene.target.pools / "small"
     return Path(f"/proc/{scene.target.pid}/root{_small(scene)}")
 
 
@@ -78,6 +84,10 @@ def _on_target(scene: Scene, *argv: str, check: bool = True) -> None:
 
 def _small_pool(scene: Scene) -> None:
     """A pool of its own on the target, on a filesystem that somebody can fill."""
+    scene.arguments += ["--pool", "small"]
+    if scene.lab.plan.driver != "dir":
+        scene.target.make_pool("small", scene.lab.plan.driver, _SMALL)
+        return
     where = _small(scene)
     where.mkdir()
     image = where.with_suffix(".img")
@@ -88,13 +98,14 @@ def _small_pool(scene: Scene) -> None:
     (_seen_from_here(scene) / "pool").mkdir()
     body = {"name": "small", "driver": "dir", "config": {"source": str(where / "pool")}}
     scene.target.api.call("POST", "/1.0/storage-pools", body)
-    scene.arguments += ["--pool", "small"]
 
 
 def _no_small_pool(scene: Scene) -> None:
     where = _small(scene)
     with suppress(ApiError):
-        scene.target.api.call("DELETE", "/1.0/storage-pools/small")
+        scene.target.drop_pool("small")
+    if scene.lab.plan.driver != "dir":
+        return
     _on_target(scene, "umount", "-l", str(where), check=False)
     where.with_suffix(".img").unlink(missing_ok=True)
     with suppress(OSError):

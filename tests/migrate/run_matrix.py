@@ -7,7 +7,8 @@ Threading: one thread for each process reads what it says; a Ctrl-C is handed to
 which then removes its lab.
 
 ``LXTUI_MATRIX=WORDS`` runs the cells whose names hold all of the words, ``LXTUI_MATRIX_JOBS=N``
-makes so many labs.
+makes so many labs, ``LXTUI_LAB_POOL=btrfs`` gives them pools of that driver; of these the document
+keeps no table.
 """
 
 from __future__ import annotations
@@ -195,7 +196,8 @@ def main(environ: Mapping[str, str]) -> int:
             return 130
         outcomes = gather(run.folder, wanted)
     seconds = time.monotonic() - run.began
-    return _conclude(outcomes, statuses, seconds, jobs, whole=words == WHOLE)
+    whole = words == WHOLE and environ.get("LXTUI_LAB_POOL", "dir") == "dir"
+    return _conclude(outcomes, statuses, seconds, jobs, whole=whole)
 
 
 def _conclude(

@@ -181,7 +181,7 @@ def test_a_killed_move_leaves_no_backup_after_undo(monkeypatch: pytest.MonkeyPat
 
 
 def _root(host: Host, name: str, snapshot: str = "") -> Path:
-    pool = host.plan.directory / "storage-pools" / "default"
+    pool = host.pools / "default"
     parts = ("containers-snapshots", name, snapshot) if snapshot else ("containers", name)
     return pool.joinpath(*parts) / "rootfs"
 

@@ -1,4 +1,4 @@
-"""Keys are taken out of a migration header's snapshots, and nothing else changes."""
+"""A migration header loses keys of its snapshots, or its kind of transfer, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lxtui.migrate.header import without_snapshot_keys
+from lxtui.migrate.header import by_rsync, without_snapshot_keys
 
 
 def _varint(number: int) -> bytes:
@@ -79,3 +79,11 @@ def test_broken_messages_are_refused(broken: bytes) -> None:
     """A message that is cut short or of an unknown wire type raises ValueError."""
     with pytest.raises(ValueError, match=r"cut short|wire type"):
         without_snapshot_keys(broken, frozenset({"x"}))
+
+
+def test_rsync_takes_the_place_of_what_was_offered() -> None:
+    """The kind of transfer becomes rsync's number, of one byte; all else keeps its bytes."""
+    btrfs = _varint(1 << 3) + _varint(300) + _BEFORE[2:] + _snapshot("a") + _AFTER
+    assert by_rsync(btrfs) == b"\x08\0" + _BEFORE[2:] + _snapshot("a") + _AFTER
+    with pytest.raises(ValueError, match="cut short"):
+        by_rsync(btrfs[:-1])

@@ -283,7 +283,7 @@ def test_another_name_pool_and_project(
     api = lab.host("lxd2").api
     there = Ref("lxd2", "other", f"{name}-new")
     config = {"features.images": "false", "features.profiles": "false"}
-    api.call("POST", "/1.0/storage-pools", {"name": "second", "driver": "dir", "config": {}})
+    lab.host("lxd2").make_pool("second", lab.plan.driver)
     api.call("POST", "/1.0/projects", {"name": "other", "config": config})
     options = MoveOptions(name=there.name, project="other", pool="second")
     try:
@@ -295,4 +295,4 @@ def test_another_name_pool_and_project(
     finally:
         lab.cli("lxc", "delete", "--force", "--project=other", f"lxd2:{there.name}", check=False)
         api.call("DELETE", "/1.0/projects/other")
-        api.call("DELETE", "/1.0/storage-pools/second")
+        lab.host("lxd2").drop_pool("second")

@@ -35,8 +35,7 @@ def host(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Host]:
     """A host with a second pool and a second project."""
     chosen = lab.host(request.param)
     cli = "lxc" if chosen.plan.kind == "lxd" else "incus"
-    pool = {"name": "second", "driver": "dir", "config": {}}
-    chosen.api.call("POST", "/1.0/storage-pools", pool)
+    chosen.make_pool("second", lab.plan.driver)
     chosen.api.call("POST", "/1.0/projects", {"name": "other", "config": PROJECT})
     try:
         yield chosen
@@ -46,7 +45,7 @@ def host(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Host]:
                 cli, "delete", "-f", "--project=other", f"{chosen.name}:{name['name']}", check=False
             )
         chosen.api.call("DELETE", "/1.0/projects/other")
-        chosen.api.call("DELETE", "/1.0/storage-pools/second")
+        chosen.drop_pool("second")
 
 
 @pytest.mark.parametrize(
