@@ -10,6 +10,7 @@ import os
 import signal
 from pathlib import Path
 
+from . import loops
 from .plan import MEMBER
 from .tools import wait_until
 
@@ -39,26 +40,31 @@ def comm(pid: int) -> str:
     return _read(PROC / str(pid) / "comm").decode(errors="replace").strip()
 
 
-def _is_member(folder: Path, root: Path) -> bool:
+def _is_member(folder: Path, root: Path, images: set[str]) -> bool:
     marker = f"{MEMBER}={root}".encode()
     if marker in _read(folder / "environ").split(b"\0"):
         return True
     # A monitor renames itself in place, and in doing so may overwrite its environment.
     if _read(folder / "cmdline").startswith(f"[lxc monitor] {root}/".encode()):
         return True
-    # A container's processes stand on a directory of the lab. Field 4 is its path in its own
-    # filesystem, which may be mounted anywhere: compare its end.
+    # A container's processes stand on a directory of the lab, or in a filesystem on an image of
+    # it. Field 4 is the path in its own filesystem, which may be mounted anywhere: compare its
+    # end.
     inside = f"/{root.parent.name}/{root.name}/".encode()
     for line in _read(folder / "mountinfo").splitlines():
         fields = line.split(b" ", 5)
         if len(fields) > 5 and fields[4] == b"/":
-            return inside in fields[3]
+            return inside in fields[3] or not images.isdisjoint(
+                line.decode(errors="replace").split()
+            )
     return False
 
 
 def members(root: Path) -> set[int]:
     """Return the processes of the lab at ROOT, this one and its ancestors excepted."""
-    found = {int(p.name) for p in PROC.iterdir() if p.name.isdigit() and _is_member(p, root)}
+    images = loops.below(root)
+    numbered = (folder for folder in PROC.iterdir() if folder.name.isdigit())
+    found = {int(one.name) for one in numbered if _is_member(one, root, images)}
     return found - {os.getpid()}
 
 

@@ -11,7 +11,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from . import net, procs, subids
+from . import loops, net, procs, subids
 from .errors import LabError
 from .plan import BASE, EVERY, make_plan
 from .tools import no_interrupts, run, wait_until
@@ -29,22 +29,6 @@ def mounts_below(root: Path) -> list[str]:
         if where == str(root) or where.startswith(f"{root}/"):
             found.append(where)
     return found[::-1]
-
-
-def loops_below(root: Path) -> list[str]:
-    """The loop devices on files below ROOT, deleted ones too: images of pools."""
-    found = []
-    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
-        with contextlib.suppress(OSError):  # let go of just now
-            if backing.read_text().startswith(f"{root}/"):
-                found.append(f"/dev/{backing.parts[-3]}")
-    return sorted(found)
-
-
-def _loops_are_gone(root: Path) -> bool:
-    for device in loops_below(root):
-        run(["losetup", "--detach", device], check=False)  # when its last mount goes, at the latest
-    return not loops_below(root)
 
 
 def _orphan_cgroups(root: Path) -> set[Path]:
@@ -88,7 +72,7 @@ def remnants(name: str, base: Path = BASE) -> list[str]:
         *(f"process {pid}" for pid in sorted(members)),
         *(f"cgroup {path}" for path in sorted(procs.cgroups(members))),
         *(f"mount {where}" for where in mounts_below(plan.root)),
-        *(f"loop device {device}" for device in loops_below(plan.root)),
+        *(f"loop device {device}" for device in sorted(loops.below(plan.root))),
         *(f"interface {link}" for link in sorted(interfaces)),
         *(f"namespace {space}" for space in sorted(names)),
         *([f"directory {plan.root}"] if plan.root.exists() else []),
@@ -104,8 +88,7 @@ def sweep(name: str, base: Path = BASE) -> None:
         procs.kill_members(root)
         for where in mounts_below(root):
             run(["umount", "--lazy", where], check=False)
-        # Their mounts were in the namespaces of the daemons, which end a moment after these.
-        wait_until(partial(_loops_are_gone, root), 10)
+        wait_until(partial(loops.detach, root), 10)
         net.remove(name)
         stuck = procs.remove_cgroups(groups)
         # Never walk into something mounted below: removing it would remove what is behind it.

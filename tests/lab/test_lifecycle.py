@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from . import net, procs, subids
+from . import loops, net, procs, subids
 from .daemon import PROGRAMS
 from .errors import LabError, LabUnavailable
 from .lab import down, find, missing_hosts, no_driver, unavailable, up
 from .plan import BASE, DRIVERS, MEMBER, Driver, make_plan
-from .sweep import loops_below, remnants, sweep
+from .sweep import remnants, sweep
 from .tools import locked, run, wait_until
 
 NAME = f"t{os.getpid() % 1_000_000}"
@@ -65,7 +65,7 @@ def test_down_leaves_nothing(name: str, driver: Driver) -> None:
         pytest.skip(reason)
     ids = machine()["ids"]
     lab = up(name, hosts=HOST, driver=driver)
-    assert bool(loops_below(lab.plan.root)) is (driver != "dir")
+    assert bool(loops.below(lab.plan.root)) is (driver != "dir")
     host = lab.host("lxd1")
     init = host.init_pid("web1")
     groups = procs.cgroups({init})

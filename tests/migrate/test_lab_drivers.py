@@ -108,11 +108,15 @@ class _Busy:
 
 
 def _history(host: Host, backend: Backend, name: str) -> None:
-    """Two snapshots of different content, and another content now."""
+    """Two snapshots of different content, and another content now.
+
+    The sizes differ: into a directory the daemons copy snapshots by rsync's quick check, and one of
+    the same size and second may have the content of the one before (docs/moves.md, "The data").
+    """
     ref = Ref(host.name, "default", name)
     host.write_file(name, "/root/big", os.urandom(BIG))
     for number in range(2):
-        host.write_file(name, "/root/file", b"state %d" % number)
+        host.write_file(name, "/root/file", b"state" + b"!" * number)
         host.write_file(name, f"/root/only-{number}", os.urandom(1000))
         backend.wait(backend.create_snapshot(ref, f"snap{number}"))
     host.write_file(name, "/root/file", b"state 9")
