@@ -203,6 +203,15 @@ ACTIONS: tuple[Action, ...] = (
         build=_change(StateAction.UNFREEZE),
     ),
     Action(
+        "edit",
+        "e",
+        "Edit",
+        "Edit the instance's configuration as YAML in $VISUAL or $EDITOR",
+        _instance,
+        changes=True,
+        single=True,
+    ),
+    Action(
         "rename",
         "",
         "Rename",

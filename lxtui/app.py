@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
 from time import monotonic
 
-from textual.app import App, SystemCommand
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
@@ -23,14 +23,12 @@ from textual.timer import Timer
 
 from lxtui.clock import Clock, utc_now
 from lxtui.config import Settings
-from lxtui.evacuation import survey_some
+from lxtui.editing.editor import run_editor
+from lxtui.editing.session import default_folder
+from lxtui.errors import LxtuiError
 from lxtui.fleet import Fleet
-from lxtui.migrate.options import MoveOptions
-from lxtui.migrate.placement import Row
-from lxtui.migrate.plan import MovePlan
-from lxtui.migrate.prepare import other_pools, prepare
-from lxtui.model import Instance, JobState, Ref
-from lxtui.read_only import with_blockers
+from lxtui.model import JobState
+from lxtui.reaching import Reach
 from lxtui.saved_views import SavedViews
 from lxtui.screens.add_host import Look
 from lxtui.screens.asking import Wiring
@@ -83,17 +81,22 @@ class LxtuiApp(App[None]):
         self._clock = clock
         self._soon: Timer | None = None
         self._shown_at = self._cost = 0.0
+        reach = Reach(fleet)
         self._main = MainScreen(
             Wiring(
                 submit=fleet.submit,
-                plan_move=self._plan_move,
-                other_pools=self._other_pools,
-                survey=self._survey,
+                plan_move=reach.plan_move,
+                other_pools=reach.other_pools,
+                survey=reach.survey,
                 cancel_job=fleet.jobs.stop,
                 refresh=fleet.refresh,
                 look_at_host=look_at_host,
                 clock=self._now,
                 views=views or SavedViews(),
+                follow=fleet.submit,
+                read=reach.read,
+                run_editor=self._run_editor,
+                edits=default_folder(os.environ, Path.home()),
                 journal=fleet.audit.entries,
             ),
             settings,
@@ -173,19 +176,15 @@ class LxtuiApp(App[None]):
 
         Thread(target=finish, name="hang-up").start()
 
-    def _plan_move(self, ref: Ref, target: str, options: MoveOptions) -> MovePlan:
-        backends = self._fleet.backends
-        source, there = backends[ref.host], backends[target]
-        plan = prepare(source, there, ref, options, self._fleet.folder)
-        return with_blockers(plan, source.remote, there.remote)
-
-    def _other_pools(self, instance: Instance) -> Sequence[str]:
-        return other_pools(self._fleet.backends[instance.ref.host], instance)
-
-    def _survey(
-        self, refs: frozenset[Ref], targets: Sequence[str], options: MoveOptions
-    ) -> tuple[Row, ...]:
-        return survey_some(refs, self._fleet.backends, targets, options)
+    def _run_editor(self, file: Path) -> str:
+        try:
+            with self.suspend():
+                run_editor(file)
+        except LxtuiError as error:
+            return str(error)
+        except SuspendNotSupported:
+            return "this terminal cannot be handed to an editor: use 'lxtui edit' in a shell"
+        return ""
 
     def _announce(self) -> None:
         self.post_message(FleetChanged())

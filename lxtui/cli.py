@@ -31,6 +31,7 @@ from lxtui.commands import Command, Move
 from lxtui.demo_arguments import add_demo, simulated
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.headless_audit import add_audit, print_audit
+from lxtui.headless_edit import add_edit, add_set, run_edit, run_set
 from lxtui.headless_many import run_many
 from lxtui.host_arguments import add_hosts
 from lxtui.instance_arguments import FORCEABLE, add_verbs
@@ -129,6 +130,10 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = subs.add_parser(verb, parents=[verbs], help=told, description=told)
         sub.add_argument("move", metavar="MOVE", help="as 'lxtui moves' calls it")
+    told = "Edit an instance or a profile as YAML in $VISUAL or $EDITOR, or take it from stdin"
+    add_edit(subs.add_parser("edit", parents=[verbs], help=told, description=told))
+    told = "Set and remove keys of the configuration of an instance or a profile"
+    add_set(subs.add_parser("set", parents=[verbs], help=told, description=told))
     told = "List what was done with lxtui from this account: who, when, where, what, the result"
     add_audit(subs.add_parser("audit", parents=[verbs], help=told, description=told))
     return parser
@@ -176,6 +181,10 @@ def _run(options: argparse.Namespace) -> int:
             return moves(options, backends, audit)
         if options.verb == "evacuate":
             return evacuate(options, backends, known, audit)
+        if options.verb in {"edit", "set"}:
+            ref = _ref(options.instance, options.project, known)
+            run = run_edit if options.verb == "edit" else run_set
+            return DONE if run(options, ref, backends, audit) else FAILED
         if options.verb in {"resume", "undo"}:
             return take_up(options, backends, audit)
         return _command(options, backends, known, audit)

@@ -19,7 +19,7 @@ from lxtui.backend.base import Backend
 from lxtui.clock import Clock, utc_now
 from lxtui.commands import Command, Many, MoveMany
 from lxtui.host_worker import HostState, HostWorker
-from lxtui.jobs import Jobs
+from lxtui.jobs import Ended, Jobs
 from lxtui.migrate.journal import default_folder
 from lxtui.migrate.recovery import described, unfinished
 from lxtui.model import (
@@ -108,9 +108,9 @@ class Fleet:
         for worker in self._workers:
             worker.wake()
 
-    def submit(self, command: Command | MoveMany | Many) -> int:
+    def submit(self, command: Command | MoveMany | Many, ended: Ended = lambda _: None) -> int:
         """Begin a command; its progress is in the snapshot's jobs."""
-        return self.jobs.submit(command)
+        return self.jobs.submit(command, ended)
 
     def close(self) -> None:
         """End the workers and let go of the connections."""

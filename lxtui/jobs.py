@@ -28,6 +28,7 @@ from lxtui.perform import perform
 from lxtui.perform_many import perform_many
 
 _log = logging.getLogger(__name__)
+Ended = Callable[[LxtuiError | None], None]
 _KEEP = 50
 """How many ended jobs stay in the list."""
 
@@ -63,12 +64,12 @@ class Jobs:
         ended = [job for job in jobs if job.state is not JobState.RUNNING]
         return (*running, *ended)
 
-    def submit(self, command: Command | MoveMany | Many) -> int:
-        """Begin *command*; returns the job's number."""
+    def submit(self, command: Command | MoveMany | Many, ended: Ended = lambda _: None) -> int:
+        """Begin *command*; returns the job's number. *ended* is told, from its thread."""
         number = next(self._numbers)
         stop = Flag()
         thread = Thread(
-            target=self._run, args=(number, command, stop), name=f"job-{number}", daemon=True
+            target=self._run, args=(number, command, stop, ended), name=f"job-{number}", daemon=True
         )
         with self._lock:
             self._jobs[number] = Job(
@@ -98,7 +99,9 @@ class Jobs:
             thread.join(seconds)
         return not any(thread.is_alive() for thread in threads)
 
-    def _run(self, number: int, command: Command | MoveMany | Many, stop: Flag) -> None:
+    def _run(
+        self, number: int, command: Command | MoveMany | Many, stop: Flag, ended: Ended
+    ) -> None:
         def report(now: Progress) -> None:
             self._set(number, now)
 
@@ -112,11 +115,14 @@ class Jobs:
                 outcome = perform(command, self._backends, report, stop, self._moves, self._audit)
         except LxtuiError as error:
             self._end(number, JobState.FAILED, str(error))
+            ended(error)
         except Exception as error:  # noqa: BLE001 a job's bug must not end the program
             _log.exception("job %s: %s", number, command.title)
             self._end(number, JobState.FAILED, f"internal error: {error!r}; please report it")
+            ended(LxtuiError(f"internal error: {error!r}; please report it"))
         else:
             self._end(number, JobState.DONE, outcome.text)
+            ended(None)
 
     def _set(self, number: int, progress: Progress) -> None:
         with self._lock:

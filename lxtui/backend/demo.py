@@ -405,6 +405,8 @@ class DemoBackend:
 
     def wait(self, operation: Operation, on_progress: OnProgress | None = None) -> None:
         """Return when the operation's time has come."""
+        if operation.finished:
+            return
         while True:
             with self._fleet.lock:
                 self._daemon()

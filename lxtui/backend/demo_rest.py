@@ -17,10 +17,13 @@ from typing import Any, Protocol
 
 from lxtui.api import Document, Path, Request
 from lxtui.backend.base import Download
-from lxtui.errors import ConflictError, NotFoundError
+from lxtui.errors import ConflictError, NotFoundError, OperationError
+from lxtui.format import limit_bytes
 from lxtui.model import Instance, Operation, Profile, Ref, Snapshot
 
 Json = dict[str, Any]
+_MEMORY = 64 * 2**30
+"""Of each host."""
 
 
 class Daemon(Protocol):
@@ -192,6 +195,8 @@ def _written(daemon: Daemon, now: Instance, body: Mapping[str, Any]) -> Instance
     config: dict[str, str] = {}
     devices: dict[str, Mapping[str, str]] = {}
     for name in profiles:
+        if name not in daemon.profiles:
+            raise OperationError(f'{daemon.name}: Profile "{name}" not found')
         config |= daemon.profiles[name].config
         devices |= daemon.profiles[name].devices
     own, attached = dict(body.get("config", {})), dict(body.get("devices", {}))
@@ -204,11 +209,36 @@ def _written(daemon: Daemon, now: Instance, body: Mapping[str, Any]) -> Instance
         expanded_config=config | own,
         devices=attached,
         expanded_devices=devices | attached,
+        memory_limit=limit_bytes((config | own).get("limits.memory", ""), _MEMORY),
     )
+
+
+def _profile(asked: Asked) -> Json:
+    name = asked.args[0]
+    if name not in asked.daemon.profiles:
+        raise NotFoundError(f"{asked.daemon.name}: Profile not found")
+    one = asked.daemon.profiles[name]
+    return {
+        "name": name,
+        "description": one.description,
+        "config": dict(one.config),
+        "devices": {key: dict(device) for key, device in one.devices.items()},
+    }
+
+
+def _put_profile(asked: Asked) -> Operation:
+    _profile(asked)
+    body = asked.request.body
+    asked.daemon.profiles[asked.args[0]] = Profile(
+        body.get("devices", {}), body.get("config", {}), str(body.get("description", ""))
+    )
+    return asked.done
 
 
 ROUTES: Mapping[tuple[str, Path], Route] = {
     ("get", ("instances", "*")): _instance,
     ("put", ("instances", "*")): _put_instance,
     ("post", ("instances", "*")): _rename_instance,
+    ("get", ("profiles", "*")): _profile,
+    ("put", ("profiles", "*")): _put_profile,
 }

@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from textual.screen import Screen
 
 from lxtui.actions import Selection
+from lxtui.editing.documents import of_instance
 from lxtui.migrate.options import MoveOptions
 from lxtui.model import FleetSnapshot
 from lxtui.names import instance_name_trouble
 from lxtui.screens.asking import Wiring
 from lxtui.screens.dialogs import NameDialog
+from lxtui.screens.editing import edit
 from lxtui.screens.move import MoveDialog
 
 Open = Callable[[Selection], None]
@@ -34,7 +36,12 @@ class Acting:
     @property
     def keys(self) -> Mapping[str, Open]:
         """What each of these actions opens."""
-        return {"copy": self._copy}
+        return {"copy": self._copy, "edit": self._edit}
+
+    def _edit(self, selection: Selection) -> None:
+        if selection.instance is not None and selection.host is not None:
+            what = of_instance(selection.instance.ref)
+            edit(self._screen.app, what, selection.host.kind, self._wiring)
 
     def _copy(self, selection: Selection) -> None:
         instance = selection.instance

@@ -6,7 +6,8 @@ fleet as a Wiring of functions; imports no backend. Threading: the screen's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,9 +15,11 @@ from textual.screen import Screen
 
 from lxtui import format as text
 from lxtui.actions import Action, Ask, Selection
+from lxtui.api import Document, Path
 from lxtui.audit.entry import Entry
 from lxtui.bulk import common_snapshots, plan
 from lxtui.commands import Command, DeleteSnapshot, Many, MoveMany
+from lxtui.errors import LxtuiError
 from lxtui.model import FleetSnapshot, Instance
 from lxtui.names import instance_name_trouble
 from lxtui.saved_views import SavedViews
@@ -27,6 +30,8 @@ from lxtui.screens.move import MoveDialog, OtherPools, PlanMove, Submit
 from lxtui.screens.move_many import MoveManyDialog, Survey
 from lxtui.screens.texts import free_name
 from lxtui.widgets.fleet_table import FleetTable
+
+Ended = Callable[[LxtuiError | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,14 @@ class Wiring:
     """None where no host can be added."""
     clock: Callable[[], datetime]
     views: SavedViews
+    follow: Callable[[Command, Ended], int]
+    """Begins a command and tells, from its thread, how it has ended."""
+    read: Callable[[str, Path, Mapping[str, str]], Document]
+    """What a path of a host's API answers; waits for the host."""
+    run_editor: Callable[[pathlib.Path], str]
+    """Has the user's editor change a file; what is wrong, if anything is."""
+    edits: pathlib.Path
+    """Where the texts of edits are."""
     journal: Callable[[], Sequence[Entry]]
     """What was done, the latest first; OSError when it cannot be read."""
 

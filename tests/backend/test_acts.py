@@ -9,10 +9,20 @@ import pytest
 
 from lxtui.audit.entry import DONE, FAILED
 from lxtui.audit.journal import Audit
+from lxtui.calls.documents import PutDocument
 from lxtui.calls.instances import Rename
 from lxtui.commands import ChangeState, Command
-from lxtui.errors import LxtuiError, NotFoundError
-from lxtui.model import StateAction
+from lxtui.editing.documents import (
+    Editable,
+    of_instance,
+    of_profile,
+    shown,
+    understood,
+    written,
+)
+from lxtui.editing.session import Session
+from lxtui.errors import ConflictError, LxtuiError, NotFoundError
+from lxtui.model import Profile, StateAction
 from lxtui.perform import perform
 from tests.backend.conftest import Side
 
@@ -49,3 +59,68 @@ def test_rename(side: Side, tmp_path: Path) -> None:
     assert [one.result for one in entries] == [DONE, FAILED, DONE]
     cli = {"lxd": "lxc", "incus": "incus"}[side.backend.remote.kind]
     assert entries[-1].command == f"{cli} rename {ref.host}:{ref.name} {renamed.name}"
+
+
+def _edited(side: Side, what: Editable, **config: str) -> PutDocument:
+    document = side.backend.read(what.path, what.parameters)
+    before = shown(what, document.value)
+    return PutDocument(what, document, {**before, "config": {**before["config"], **config}})
+
+
+def test_an_edited_document_replaces_the_old_one(side: Side, tmp_path: Path) -> None:
+    """All that can be edited is taken; what the daemon sets itself stays."""
+    what = of_instance(side.make(False))
+    document = side.backend.read(what.path, what.parameters)
+    text = written({**shown(what, document.value), "description": "for the web", "config": {}})
+    text = text.replace("config: {}", "config:\n  limits.memory: 32MiB\n  user.x: 0755")
+    do(side, PutDocument(what, document, understood(what, text)), tmp_path)
+    now = side.backend.instance(what.ref)
+    assert now.description == "for the web"
+    assert now.config["limits.memory"] == "32MiB"
+    assert now.config["user.x"] == "0755"
+    volatile = {key for key in document.value["config"] if key.startswith("volatile.")}
+    assert volatile <= now.config.keys()
+
+
+def test_what_somebody_else_has_written_is_not_overwritten(side: Side, tmp_path: Path) -> None:
+    """The daemon refuses what was made of an older state; taken up again, both changes stay."""
+    what = of_instance(side.make(False))
+    mine, theirs = _edited(side, what, **{"user.a": "1"}), _edited(side, what, **{"user.b": "1"})
+    do(side, theirs, tmp_path)
+    with pytest.raises(ConflictError):
+        do(side, mine, tmp_path)
+    assert "user.a" not in side.backend.instance(what.ref).config
+    session = Session(what, mine.before, tmp_path)
+    session.file.write_text(written(mine.after))
+    session.take_up(side.backend.read(what.path, what.parameters))
+    again = session.command
+    assert again is not None
+    do(side, again, tmp_path)
+    assert {"user.a", "user.b"} <= side.backend.instance(what.ref).config.keys()
+
+
+def test_a_profile_is_edited_the_same_way(side: Side, tmp_path: Path) -> None:
+    """By the same code; what was made of an older state is refused too."""
+    host = side.backend.remote.name
+    side.backend.connect()
+    side.backend.create_profile("default", "acts", Profile())
+    try:
+        what = of_profile(host, "default", "acts")
+        old = _edited(side, what, **{"user.b": "1"})
+        do(side, _edited(side, what, **{"user.a": "1"}), tmp_path)
+        with pytest.raises(ConflictError):
+            do(side, old, tmp_path)
+        document = side.backend.read(what.path, what.parameters)
+        assert shown(what, document.value)["config"] == {"user.a": "1"}
+    finally:
+        side.backend.delete_profile("default", "acts")
+
+
+def test_what_the_daemon_refuses_is_said(side: Side, tmp_path: Path) -> None:
+    """A profile that is not there: the daemon's reason, and nothing has changed."""
+    what = of_instance(side.make(False))
+    document = side.backend.read(what.path, what.parameters)
+    after = {**shown(what, document.value), "profiles": ["nosuchprofile"]}
+    with pytest.raises(LxtuiError):
+        do(side, PutDocument(what, document, after), tmp_path)
+    assert "nosuchprofile" not in side.backend.instance(what.ref).profiles
