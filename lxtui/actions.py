@@ -212,6 +212,15 @@ ACTIONS: tuple[Action, ...] = (
         single=True,
     ),
     Action(
+        "limits",
+        "L",
+        "Limits",
+        "CPU, memory, processes, disk and network of the instance, in a form",
+        _instance,
+        changes=True,
+        single=True,
+    ),
+    Action(
         "rename",
         "",
         "Rename",

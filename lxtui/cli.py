@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ from lxtui.demo_arguments import add_demo, simulated
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.headless_audit import add_audit, print_audit
 from lxtui.headless_edit import add_edit, add_set, run_edit, run_set
+from lxtui.headless_limits import add_limits, run_limits
 from lxtui.headless_many import run_many
 from lxtui.host_arguments import add_hosts
 from lxtui.instance_arguments import FORCEABLE, add_verbs
@@ -134,6 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     add_edit(subs.add_parser("edit", parents=[verbs], help=told, description=told))
     told = "Set and remove keys of the configuration of an instance or a profile"
     add_set(subs.add_parser("set", parents=[verbs], help=told, description=told))
+    told = "Show what limits an instance and which profile says so, or set it"
+    add_limits(subs.add_parser("limits", parents=[verbs], help=told, description=told))
     told = "List what was done with lxtui from this account: who, when, where, what, the result"
     add_audit(subs.add_parser("audit", parents=[verbs], help=told, description=told))
     return parser
@@ -184,7 +188,13 @@ def _run(options: argparse.Namespace) -> int:
         if options.verb in {"edit", "set"}:
             ref = _ref(options.instance, options.project, known)
             run = run_edit if options.verb == "edit" else run_set
-            return DONE if run(options, ref, backends, audit) else FAILED
+            with _json_of_failure(options, ref):
+                return DONE if run(options, ref, backends, audit) else FAILED
+        if options.verb == "limits":
+            ref = _ref(options.instance, options.project, known)
+            with _json_of_failure(options, ref):
+                run_limits(options, ref, backends, audit)
+            return DONE
         if options.verb in {"resume", "undo"}:
             return take_up(options, backends, audit)
         return _command(options, backends, known, audit)
@@ -351,6 +361,17 @@ def _command_of(options: argparse.Namespace, known: remotes.Remotes) -> Command:
     if verb == "rename":
         _check_name(answer, instance_name_trouble(answer))
     return command_for(action, ref, answer)
+
+
+@contextmanager
+def _json_of_failure(options: argparse.Namespace, ref: Ref) -> Iterator[None]:
+    """A program gets its object for every failure."""
+    try:
+        yield
+    except LxtuiError as error:
+        if options.json and not isinstance(error, UsageError):
+            headless.print_json(headless.outcome_json(options.verb, ref, error))
+        raise
 
 
 def _target(written: str, known: remotes.Remotes) -> tuple[str, str]:

@@ -690,6 +690,7 @@ class _Asked:
         self.name = backend._name
         self.now = backend._fleet.clock()
         self.profiles = self._daemon.profiles
+        self.pools = self._daemon.pools
         self.documents = self._daemon.documents
 
     def instance(self, ref: Ref) -> Instance:

@@ -19,7 +19,7 @@ from lxtui.api import Document, Path, Request
 from lxtui.backend.base import Download
 from lxtui.errors import ConflictError, NotFoundError, OperationError
 from lxtui.format import limit_bytes
-from lxtui.model import Instance, Operation, Profile, Ref, Snapshot
+from lxtui.model import Instance, Operation, Pool, Profile, Ref, Snapshot
 
 Json = dict[str, Any]
 _MEMORY = 64 * 2**30
@@ -40,6 +40,10 @@ class Daemon(Protocol):
     @property
     def profiles(self) -> dict[str, Profile]:
         """All projects share them."""
+
+    @property
+    def pools(self) -> dict[str, Pool]:
+        """Of storage."""
 
     @property
     def documents(self) -> dict[Path, Json]:
@@ -226,6 +230,13 @@ def _profile(asked: Asked) -> Json:
     }
 
 
+def _pool(asked: Asked) -> Json:
+    name = asked.args[0]
+    if name not in asked.daemon.pools:
+        raise NotFoundError(f"{asked.daemon.name}: Storage pool not found")
+    return {"name": name, "driver": asked.daemon.pools[name].driver}
+
+
 def _put_profile(asked: Asked) -> Operation:
     _profile(asked)
     body = asked.request.body
@@ -241,4 +252,5 @@ ROUTES: Mapping[tuple[str, Path], Route] = {
     ("post", ("instances", "*")): _rename_instance,
     ("get", ("profiles", "*")): _profile,
     ("put", ("profiles", "*")): _put_profile,
+    ("get", ("storage-pools", "*")): _pool,
 }

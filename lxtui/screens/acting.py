@@ -18,6 +18,7 @@ from lxtui.names import instance_name_trouble
 from lxtui.screens.asking import Wiring
 from lxtui.screens.dialogs import NameDialog
 from lxtui.screens.editing import edit
+from lxtui.screens.limits import LimitsDialog
 from lxtui.screens.move import MoveDialog
 
 Open = Callable[[Selection], None]
@@ -36,7 +37,13 @@ class Acting:
     @property
     def keys(self) -> Mapping[str, Open]:
         """What each of these actions opens."""
-        return {"copy": self._copy, "edit": self._edit}
+        return {"copy": self._copy, "edit": self._edit, "limits": self._limits}
+
+    def _limits(self, selection: Selection) -> None:
+        if selection.instance is not None and selection.host is not None:
+            what = of_instance(selection.instance.ref)
+            dialog = LimitsDialog(what, selection.host.kind, self._wiring)
+            self._screen.app.push_screen(dialog)
 
     def _edit(self, selection: Selection) -> None:
         if selection.instance is not None and selection.host is not None:

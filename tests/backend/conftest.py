@@ -14,7 +14,7 @@ import pytest
 
 from lxtui import remotes
 from lxtui.backend.base import Backend
-from lxtui.backend.demo import DemoFleet
+from lxtui.backend.demo import DEVICES, DemoFleet
 from lxtui.backend.lxd import LxdBackend
 from lxtui.model import Instance, Kind, Ref
 from tests.lab.fixtures import MakeInstance
@@ -37,7 +37,11 @@ def _demo() -> Side:
     def make(running: bool) -> Ref:
         ref = Ref("here", "default", "one")
         status = "Running" if running else "Stopped"
-        fleet.add_instance(Instance(ref, status, created_at=fleet.clock()))
+        devices = DEVICES[Kind.LXD]
+        born = fleet.clock()
+        fleet.add_instance(
+            Instance(ref, status, created_at=born, profiles=("default",), expanded_devices=devices)
+        )
         return ref
 
     return Side(fleet.backend("here"), make)

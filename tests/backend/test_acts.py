@@ -22,6 +22,7 @@ from lxtui.editing.documents import (
 )
 from lxtui.editing.session import Session
 from lxtui.errors import ConflictError, LxtuiError, NotFoundError
+from lxtui.limits_read import read_limits
 from lxtui.model import Profile, StateAction
 from lxtui.perform import perform
 from tests.backend.conftest import Side
@@ -124,3 +125,18 @@ def test_what_the_daemon_refuses_is_said(side: Side, tmp_path: Path) -> None:
     with pytest.raises(LxtuiError):
         do(side, PutDocument(what, document, after), tmp_path)
     assert "nosuchprofile" not in side.backend.instance(what.ref).profiles
+
+
+def test_limits_are_set_by_a_form(side: Side, tmp_path: Path) -> None:
+    """What was wished counts, of the root disk too; taken back, the profiles count again."""
+    what = of_instance(side.make(False))
+    limits, document = read_limits(what, side.backend.read)
+    wishes = {"cpu": "1", "memory": "48MiB", "processes": "50", "disk": "200MiB"}
+    do(side, PutDocument(what, document, limits.changed(wishes)), tmp_path)
+    now, document = read_limits(what, side.backend.read)
+    own = {one.field.id: one.own for one in now.settings if one.own}
+    assert own == wishes
+    assert next(one for one in now.settings if one.field.id == "disk").device == "root"
+    do(side, PutDocument(what, document, now.changed(dict.fromkeys(wishes, ""))), tmp_path)
+    assert not side.backend.instance(what.ref).devices
+    assert "limits.memory" not in side.backend.instance(what.ref).config

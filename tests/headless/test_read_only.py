@@ -93,6 +93,8 @@ _VERBS = {
     "freeze": ["freeze", "oslo:web1"],
     "unfreeze": ["unfreeze", "oslo:web1"],
     "rename": ["rename", "oslo:build", "forge"],
+    "set": ["set", "oslo:web1", "user.x=1"],
+    "limits": ["limits", "oslo:web1", "--cpu", "1"],
     "copy": ["copy", "oslo:web1", "oslo:web9"],
 }
 

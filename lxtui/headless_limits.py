@@ -1,0 +1,105 @@
+"""``lxtui limits``: what limits an instance, and setting it, without a screen.
+
+Role: its arguments; a table or JSON, whose keys are an interface. Boundary: gets backends, writes
+text. Threading: the main thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from threading import Event as Flag
+
+from lxtui import format as text
+from lxtui import headless
+from lxtui.audit.journal import Audit
+from lxtui.backend.base import Backend
+from lxtui.calls.documents import PutDocument
+from lxtui.editing.documents import changes, of_instance
+from lxtui.errors import ConflictError
+from lxtui.limits import FIELDS, Limits
+from lxtui.limits_read import read_limits
+from lxtui.model import Ref
+from lxtui.perform import perform
+
+_TRIES = 5
+
+
+def add_limits(sub: argparse.ArgumentParser) -> None:
+    """One option for each limit."""
+    sub.add_argument("instance", metavar="HOST:NAME", help="the instance, as lxc writes it")
+    sub.add_argument("--project", default="", help="its project (default: the host's)")
+    for field in FIELDS:
+        told = f"{field.help.replace('%', '%%')}; '': what its profiles say"
+        sub.add_argument(f"--{field.id}", metavar="VALUE", help=told)
+    sub.add_argument("--dry-run", action="store_true", help="show the commands, change nothing")
+
+
+def run_limits(
+    options: argparse.Namespace, ref: Ref, backends: Mapping[str, Backend], audit: Audit
+) -> None:
+    """Set what was asked for, then show all limits; LxtuiError when that cannot be."""
+    what, backend = of_instance(ref), backends[ref.host]
+    wishes = {
+        field.id: value for field in FIELDS if (value := getattr(options, field.id)) is not None
+    }
+    for left in reversed(range(_TRIES)):
+        limits, document = read_limits(what, backend.read)
+        command = PutDocument(what, document, limits.changed(wishes))
+        if options.dry_run or not changes(limits.before, command.after):
+            break
+        try:
+            perform(command, backends, lambda _: None, Flag(), audit=audit)
+        except ConflictError:
+            if not left:
+                raise
+        else:
+            limits, _ = read_limits(what, backend.read)
+            break
+    lines = command.lines(backend.remote.kind)
+    if options.json:
+        headless.print_json(limits_json(limits, lines))
+        return
+    if options.dry_run:
+        for line in lines:
+            print(text.plain(line))
+    else:
+        print_limits(limits)
+
+
+def limits_json(limits: Limits, lines: tuple[str, ...]) -> headless.Json:
+    """The documented keys; ``commands`` are what one would have typed."""
+    ref = limits.what.ref
+    return {
+        "instance": ref.plain,
+        "project": ref.project,
+        "commands": list(lines),
+        "limits": [
+            {
+                "limit": one.field.id,
+                "key": one.field.key,
+                "device": one.device or None,
+                "own": one.own or None,
+                "inherited": one.inherited or None,
+                "profile": one.profile or None,
+                "effective": one.effective or None,
+                "note": one.note or None,
+                "unavailable": one.unavailable or None,
+            }
+            for one in limits.settings
+        ],
+    }
+
+
+def print_limits(limits: Limits) -> None:
+    """As a table."""
+    rows = [
+        (
+            one.field.id,
+            text.plain(one.effective) or "-",
+            "the instance" if one.own else f"profile {one.profile}" if one.profile else "-",
+            one.unavailable or one.note,
+        )
+        for one in limits.settings
+    ]
+    print(text.table(("LIMIT", "VALUE", "SET BY", "NOTE"), rows))
