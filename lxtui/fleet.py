@@ -18,11 +18,13 @@ from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.clock import Clock, utc_now
 from lxtui.commands import Command, Many, MoveMany
+from lxtui.detail.happenings import Happenings
 from lxtui.host_worker import HostState, HostWorker
 from lxtui.jobs import Ended, Jobs
 from lxtui.migrate.journal import default_folder
 from lxtui.migrate.recovery import described, unfinished
 from lxtui.model import (
+    Event,
     FleetSnapshot,
     JobState,
     UnfinishedMove,
@@ -59,8 +61,11 @@ class Fleet:
         self._states: dict[str, HostState] = {}
         self._workers: list[HostWorker] = []
         self._begun = False
+        self._clock = clock
+        self.happenings = Happenings()
+        """What was heard of late."""
         self._worker: Callable[[Backend], HostWorker] = lambda backend: HostWorker(
-            backend, self._set, poll_seconds, clock
+            backend, self._set, poll_seconds, clock, self._hear
         )
         for backend in self.backends.values():
             self._take_in(backend)
@@ -128,6 +133,9 @@ class Fleet:
         with self._lock:
             self._states[state.host.name] = state
         self._changed()
+
+    def _hear(self, event: Event) -> None:
+        self.happenings.add(event, self._clock())
 
     def _changed(self) -> None:
         self._look_for_moves()

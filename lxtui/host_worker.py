@@ -60,9 +60,12 @@ class HostWorker:
         publish: Callable[[HostState], None],
         poll_seconds: float,
         clock: Clock,
+        heard: Callable[[Event], None],
     ) -> None:
+        """*heard* is told of every event; it must only hand over."""
         remote = backend.remote
         self.backend = backend
+        self._heard = heard
         self._publish = publish
         self._poll_seconds = poll_seconds
         self._clock = clock
@@ -162,6 +165,7 @@ class HostWorker:
             failures += 1
 
     def _on_event(self, event: Event) -> None:
+        self._heard(event)
         if event.operation is not None:
             self._set_operation(event.operation)
             if not event.operation.finished:

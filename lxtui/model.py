@@ -236,6 +236,8 @@ class Snapshot:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     stateful: bool = False
+    size: int | None = None
+    """Bytes that it holds alone, where the pool counts them."""
     config: Config = field(default_factory=_none, repr=False)
     """The instance's configuration when it was taken; no API call changes it."""
 

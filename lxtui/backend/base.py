@@ -84,6 +84,12 @@ class Files(Protocol):
     def digests(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
         """SHA-256 of each file's content, of the size that it is said to have."""
 
+    def heads(self, paths: Sequence[bytes], most: int) -> list[bytes]:
+        """The first *most* bytes of each, whatever size it is said to have: of /proc too.
+
+        Empty for what is not there or may not be read.
+        """
+
 
 class Stream(Protocol):
     """Bytes that come one after the other."""

@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lxtui import api
-from lxtui.backend import demo_rest
+from lxtui.backend import demo_proc, demo_rest
 from lxtui.backend.base import Channel, Download, Files, OnProgress, Stream
 from lxtui.clock import Clock, utc_now
 from lxtui.errors import (
@@ -181,11 +181,14 @@ class DemoFleet:
 
 
 class _NoFiles:
-    """An empty disk."""
+    """An empty disk, with the /proc of an instance that has used so many seconds of CPU time."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
 
     def entries(self, folder: bytes, most: int = 0) -> list[FileEntry]:  # noqa: ARG002 see base
-        """Nothing."""
-        return []
+        """Nothing but processes."""
+        return [] if self._seconds is None else demo_proc.entries(folder)
 
     def links(self, paths: Sequence[bytes]) -> list[bytes]:
         """Nowhere."""
@@ -197,6 +200,10 @@ class _NoFiles:
     def digests(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
         """All alike."""
         return [b"" for _ in files]
+
+    def heads(self, paths: Sequence[bytes], most: int) -> list[bytes]:  # noqa: ARG002 see base
+        """Nothing but of processes."""
+        return demo_proc.heads(paths, self._seconds or 0.0)
 
 
 class DemoBackend:
@@ -580,10 +587,10 @@ class DemoBackend:
         )
 
     def files(self, ref: Ref) -> AbstractContextManager[Files]:
-        """An empty disk: the demo's instances have no files."""
+        """An empty disk: the demo's instances have no files but processes."""
         with self._fleet.lock:
-            self._find(ref)
-        return nullcontext(_NoFiles())
+            used = self._measured(self._daemon(), self._find(ref)).cpu_ns
+        return nullcontext(_NoFiles(None if used is None else used / 1e9))
 
     def channel(self, offer: MigrationOffer, name: str) -> AbstractContextManager[Channel]:
         """Refuse: the demo's hosts always reach each other."""
@@ -696,6 +703,15 @@ class _Asked:
     def instance(self, ref: Ref) -> Instance:
         """One of its instances."""
         return self._backend._find(ref)
+
+    def instances(self) -> tuple[Instance, ...]:
+        """All of them, measured now."""
+        every = self._daemon.instances.values()
+        return tuple(self._backend._measured(self._daemon, one) for one in every)
+
+    def load(self, ref: Ref) -> float:
+        """The share of one CPU that it uses."""
+        return self._daemon.load.get(ref, 0.0)
 
     def put(self, instance: Instance) -> None:
         """Keep it as it is now."""

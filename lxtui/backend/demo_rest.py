@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from lxtui.api import Document, Path, Request
+from lxtui.backend import demo_rest_detail
 from lxtui.backend.base import Download
 from lxtui.errors import ConflictError, NotFoundError, OperationError
 from lxtui.format import limit_bytes
@@ -51,6 +52,12 @@ class Daemon(Protocol):
 
     def instance(self, ref: Ref) -> Instance:
         """NotFoundError when there is none."""
+
+    def instances(self) -> tuple[Instance, ...]:
+        """All of them, measured now."""
+
+    def load(self, ref: Ref) -> float:
+        """The share of one CPU that it uses."""
 
     def put(self, instance: Instance) -> None:
         """Keep it as it is now, and tell the listeners."""
@@ -247,6 +254,7 @@ def _put_profile(asked: Asked) -> Operation:
 
 
 ROUTES: Mapping[tuple[str, Path], Route] = {
+    **demo_rest_detail.ROUTES,
     ("get", ("instances", "*")): _instance,
     ("put", ("instances", "*")): _put_instance,
     ("post", ("instances", "*")): _rename_instance,

@@ -112,6 +112,7 @@ def snapshot_from(entry: Json) -> Snapshot:
         created_at=timestamp(str(entry.get("created_at", ""))),
         expires_at=timestamp(str(entry.get("expires_at", ""))),
         stateful=bool(entry.get("stateful")),
+        size=_count(entry.get("size")) or None,
         config=_strings(entry.get("config")),
     )
 

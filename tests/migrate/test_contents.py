@@ -43,6 +43,10 @@ class Tree:
         """The content itself is as good as a sum."""
         return [self.contents[path] for path, _ in files]
 
+    def heads(self, paths: Sequence[bytes], most: int) -> list[bytes]:
+        """The beginning of each."""
+        return [self.contents.get(path, b"")[:most] for path in paths]
+
 
 def _tree(**changes: tuple[int, bytes]) -> Tree:
     files = {b"/d": (DIR, b""), b"/d/f": (FILE, b"one"), b"/d/l": (LINK, b"f"), b"/e": (FILE, b"")}

@@ -1,0 +1,74 @@
+"""What lxtui says of the inside of real containers of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lxtui.backend.lxd import LxdBackend
+from lxtui.detail.inside import Inside, rows, verdict
+from lxtui.detail.reach import BackendReach
+from lxtui.model import Kind, Ref, Remote
+from tests.lab.fixtures import MakeInstance
+from tests.lab.lab import Host, Lab
+
+pytestmark = pytest.mark.lab
+_LIMITS = {"limits.memory": "128MiB", "limits.cpu": "1"}
+
+
+def _inside(host: Host, name: str, address: str = "") -> Inside:
+    kind = Kind.LXD if host.plan.kind == "lxd" else Kind.INCUS
+    remote = Remote("here", kind, address or str(host.plan.socket))
+    backend = LxdBackend(remote)
+    try:
+        backend.connect()
+        return BackendReach({"here": backend}, lambda _: ()).inside(Ref("here", "default", name))
+    finally:
+        backend.close()
+
+
+@pytest.mark.parametrize("host_name", ["lxd1", "incus1"])
+def test_three_truths_of_one_container(
+    lab: Lab, make_instance: MakeInstance, host_name: str
+) -> None:
+    """The machine's memory, what the container reads, and what its limit gives, with the limit.
+
+    The lab's daemons mount lxfs into new containers, so that the last two agree.
+    """
+    host = lab.host(host_name)
+    name = make_instance(host, _LIMITS)
+    inside = _inside(host, name)
+    assert not inside.trouble
+    assert "lxfs over" in verdict(inside)
+    assert "answers" in verdict(inside)
+    by_name = {row.name: row for row in rows(inside)}
+    memory = by_name["memory"]
+    assert (memory.seen, memory.limits) == ("128 MiB", "128 MiB")
+    assert memory.host.endswith("GiB")
+    assert memory.cause == "memory.limit_in_bytes = 134217728 (the only limit)"
+    cpus = by_name["CPUs online"]
+    assert cpus.seen == cpus.limits
+    assert cpus.host == Path("/sys/devices/system/cpu/online").read_text().strip()
+    assert "cpuset" in cpus.cause
+    # What it reads is what it would print itself.
+    said = host.exec(name, ["cat", "/proc/meminfo"]).stdout
+    assert f"MemTotal: {128 * 1024:>14} kB" in said
+
+
+def test_nothing_mounted_is_said(lab: Lab, make_instance: MakeInstance) -> None:
+    """A container without a view reads the machine's figures, and the page says so."""
+    host = lab.host("lxd1")
+    name = make_instance(host, {**_LIMITS, "raw.lxc": "lxc.hook.mount ="})
+    inside = _inside(host, name)
+    by_name = {row.name: row for row in rows(inside)}
+    assert "Nothing is mounted" in verdict(inside)
+    assert by_name["memory"].seen == by_name["memory"].host
+    assert by_name["memory"].limits == "128 MiB"
+
+
+def test_a_stopped_container_has_no_inside(lab: Lab, make_instance: MakeInstance) -> None:
+    """It says that there is nothing to look into."""
+    host = lab.host("lxd1")
+    name = make_instance(host, _LIMITS, start=False)
+    assert "does not run" in _inside(host, name).trouble
