@@ -111,6 +111,10 @@ _frozen = _when(lambda one: "" if one.frozen else f"{one.ref} is not frozen")
 _has_snapshots = _when(lambda one: "" if one.snapshots else f"{one.ref} has no snapshot")
 
 
+def _something(selection: Selection) -> str:
+    return "" if selection.host is not None else "select an instance or a host first"
+
+
 def _running_job(selection: Selection) -> str:
     if selection.job is None or selection.job.state is not JobState.RUNNING:
         return "nothing of ours runs"
@@ -362,7 +366,13 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("refresh", "r", "Refresh", "Ask every host again now", _always),
     Action("toggle-tree", "t", "Tree", "Show or hide the tree beside the table", _always),
-    Action("details", "i", "Details", "What is known about the instance", _instance),
+    Action(
+        "details",
+        "i",
+        "Details",
+        "Open the instance, or in the tree the host: a page for each question, with graphs",
+        _something,
+    ),
     Action("help", "question_mark", "Help", "This list", _always, footer=True),
 )
 

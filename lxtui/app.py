@@ -23,6 +23,7 @@ from textual.timer import Timer
 
 from lxtui.clock import Clock, utc_now
 from lxtui.config import Settings
+from lxtui.detail.answers import Answers
 from lxtui.editing.editor import run_editor
 from lxtui.editing.session import default_folder
 from lxtui.errors import LxtuiError
@@ -33,6 +34,7 @@ from lxtui.saved_views import SavedViews
 from lxtui.screens.add_host import Look
 from lxtui.screens.asking import Wiring
 from lxtui.screens.bulk import BulkDialog
+from lxtui.screens.detail.screen import DetailScreen
 from lxtui.screens.dialogs import ConfirmDialog
 from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
@@ -41,7 +43,7 @@ from lxtui.screens.unfinished import UnfinishedDialog
 
 _REST = 9.0
 """After a snapshot was shown, for how many times as long no other is."""
-_SHOWING = MainScreen | BulkDialog | MoveDialog | MoveManyDialog | UnfinishedDialog
+_SHOWING = MainScreen | DetailScreen | BulkDialog | MoveDialog | MoveManyDialog | UnfinishedDialog
 
 
 class FleetChanged(Message):
@@ -98,6 +100,7 @@ class LxtuiApp(App[None]):
                 run_editor=self._run_editor,
                 edits=default_folder(os.environ, Path.home()),
                 journal=fleet.audit.entries,
+                answers=Answers(fleet.backends, fleet.happenings.on),
             ),
             settings,
         )
@@ -146,8 +149,8 @@ class LxtuiApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Our actions first, then Textual's own."""
-        if screen is self._main:
-            yield from self._main.commands()
+        if isinstance(screen, MainScreen | DetailScreen):
+            yield from screen.commands()
         yield from super().get_system_commands(screen)
 
     async def action_quit(self) -> None:

@@ -1,6 +1,6 @@
 """How the pages of a detail screen reach a host.
 
-Role: the protocol between the pages and reach.py, and the values that go over it. Boundary: pure.
+Role: the protocol between the pages and answers.py, and the values that go over it. Boundary: pure.
 Threading: every method blocks, raises LxtuiError, and may be called from any thread but the
 screen's; ``happened`` alone answers at once.
 """
@@ -43,7 +43,7 @@ class HostReading:
     instances: Mapping[Ref, Sample] = field(default_factory=dict)
 
 
-class Reach(Protocol):
+class Questions(Protocol):
     """What the pages ask."""
 
     def happened(self, host: str) -> tuple[Happening, ...]:

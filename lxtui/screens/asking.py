@@ -19,6 +19,7 @@ from lxtui.api import Document, Path
 from lxtui.audit.entry import Entry
 from lxtui.bulk import common_snapshots, plan
 from lxtui.commands import Command, DeleteSnapshot, Many, MoveMany
+from lxtui.detail.base import Questions
 from lxtui.errors import LxtuiError
 from lxtui.model import FleetSnapshot, Instance
 from lxtui.names import instance_name_trouble
@@ -58,6 +59,8 @@ class Wiring:
     """Where the texts of edits are."""
     journal: Callable[[], Sequence[Entry]]
     """What was done, the latest first; OSError when it cannot be read."""
+    answers: Questions
+    """Of hosts, for the pages of an instance or a host."""
 
 
 class Asking:

@@ -24,7 +24,9 @@ from lxtui.screens.acting import Acting
 from lxtui.screens.add_host import AddHostDialog
 from lxtui.screens.asking import Asking, Wiring
 from lxtui.screens.audit import AuditDialog
-from lxtui.screens.details import details_page
+from lxtui.screens.detail.host import HostScreen
+from lxtui.screens.detail.instance import InstanceScreen
+from lxtui.screens.detail.page import Subject
 from lxtui.screens.dialogs import ConfirmDialog, TextDialog
 from lxtui.screens.help import help_page
 from lxtui.screens.texts import about, summary
@@ -236,10 +238,12 @@ class MainScreen(Screen[None]):
         self.app.push_screen(AuditDialog(self._wiring.journal))
 
     def _do_details(self) -> None:
-        instance = self.selection.instance
-        if instance is not None:
-            page = details_page(instance, self._wiring.clock())
-            self.app.push_screen(TextDialog(str(instance.ref), page))
+        selection = self.selection
+        if selection.host is not None:
+            now = self._wiring.clock()
+            subject = Subject(self._fleet, selection.host, now, selection.instance)
+            screen = HostScreen if selection.instance is None else InstanceScreen
+            self.app.push_screen(screen(self._wiring, self._settings, subject))
 
     def _do_help(self) -> None:
         self.app.push_screen(TextDialog("help", help_page(self._settings.keys)))

@@ -15,14 +15,14 @@ from textual.widgets.tree import TreeNode
 from lxtui import format as text
 from lxtui.model import FleetSnapshot, Host, HostStatus, Instance, Ref
 
-_DOTS = {
+HOST_DOTS = {
     HostStatus.ONLINE: ("◆", "green"),
     HostStatus.CONNECTING: ("◇", "yellow"),
     HostStatus.OFFLINE: ("◆", "red"),
     HostStatus.UNTRUSTED: ("▲", "red"),
     HostStatus.UNSUPPORTED: ("▲", "dim"),
 }
-_STATE_DOTS = {"Running": ("●", "green"), "Stopped": ("○", "dim"), "Frozen": ("●", "cyan")}
+STATE_DOTS = {"Running": ("●", "green"), "Stopped": ("○", "dim"), "Frozen": ("●", "cyan")}
 _OPEN, _OPEN_HOSTS = 30, 10
 """Up to so many instances, and hosts, a host is open from the beginning."""
 
@@ -124,12 +124,12 @@ class FleetTree(Tree[NodeId]):
 
 
 def _host_label(host: Host) -> Text:
-    dot, style = _DOTS[host.status]
+    dot, style = HOST_DOTS[host.status]
     about = f" {host.kind} {host.version}".rstrip()
     mark = " read-only" if host.read_only else ""
     return Text.assemble((f"{dot} ", style), (host.name, "bold"), (mark, "yellow"), (about, "dim"))
 
 
 def _instance_label(instance: Instance) -> Text:
-    dot, style = _STATE_DOTS.get(instance.status, ("▲", "yellow"))
+    dot, style = STATE_DOTS.get(instance.status, ("▲", "yellow"))
     return Text.assemble((f"{dot} ", style), text.plain(instance.ref.name))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lxtui.backend.lxd import LxdBackend
+from lxtui.detail.answers import Answers
 from lxtui.detail.inside import Inside, rows, verdict
-from lxtui.detail.reach import BackendReach
 from lxtui.model import Kind, Ref, Remote
 from tests.lab.fixtures import MakeInstance
 from tests.lab.lab import Host, Lab
@@ -23,7 +23,7 @@ def _inside(host: Host, name: str, address: str = "") -> Inside:
     backend = LxdBackend(remote)
     try:
         backend.connect()
-        return BackendReach({"here": backend}, lambda _: ()).inside(Ref("here", "default", name))
+        return Answers({"here": backend}, lambda _: ()).inside(Ref("here", "default", name))
     finally:
         backend.close()
 

@@ -48,6 +48,10 @@ class SnapCompare(Protocol):
         ("bulk", ["space", "space", "x"]),
         ("bulk-typed", ["ctrl+a", "d"]),
         ("many", ["space", "space", "m", "down", "down", "space"]),
+        ("details-config", ["i", "2"]),
+        ("details-snapshots", ["i", "4"]),
+        ("details-processes", ["i", "6"]),
+        ("details-logs", ["i", "7", "down"]),
     ],
 )
 def test_picture(
@@ -60,7 +64,12 @@ def test_picture(
 @pytest.mark.parametrize("size", [(120, 40), (200, 60)], ids=["usual", "wide"])
 @pytest.mark.parametrize(
     ("name", "keys"),
-    [("main", []), ("group", ["g", "down", "enter"]), ("sort", ["o", "o", "o", "o", "o"])],
+    [
+        ("main", []),
+        ("group", ["g", "down", "enter"]),
+        ("sort", ["o", "o", "o", "o", "o"]),
+        ("details", ["i"]),
+    ],
 )
 def test_picture_with_room(
     snap_compare: SnapCompare, name: str, keys: list[str], size: tuple[int, int]

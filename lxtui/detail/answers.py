@@ -33,7 +33,7 @@ _LOOK_SECONDS = 20.0
 """For a look into a container; a view over its files may never answer."""
 
 
-class BackendReach:
+class Answers:
     """The pages' questions."""
 
     def __init__(
