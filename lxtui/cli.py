@@ -29,9 +29,11 @@ from lxtui.audit.journal import Audit
 from lxtui.audit.journal import default_path as default_audit
 from lxtui.backend.base import Backend
 from lxtui.commands import Command, Move
+from lxtui.config_reading import load
 from lxtui.demo_arguments import add_demo, simulated
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.headless_audit import add_audit, print_audit
+from lxtui.headless_config import add_config, run_config
 from lxtui.headless_edit import add_edit, add_set, run_edit, run_set
 from lxtui.headless_limits import add_limits, run_limits
 from lxtui.headless_many import run_many
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
     except SystemExit as leave:  # argparse has said why
         return int(leave.code or 0)
-    listing = options.verb in {None, "hosts", "list", "snapshots", "audit"}
+    listing = options.verb in {None, "hosts", "list", "snapshots", "audit", "config"}
     try:
         status = _run(options)
         sys.stdout.flush()
@@ -140,11 +142,15 @@ def _parser() -> argparse.ArgumentParser:
     add_limits(subs.add_parser("limits", parents=[verbs], help=told, description=told))
     told = "List what was done with lxtui from this account: who, when, where, what, the result"
     add_audit(subs.add_parser("audit", parents=[verbs], help=told, description=told))
+    told = "Say where the settings are, whether they are right, and what is in effect"
+    add_config(subs.add_parser("config", help=told, description=told))
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
-    settings = config.load(os.environ, Path.home())
+    if options.verb == "config":
+        return run_config(options.deed, os.environ, Path.home(), as_machine=options.json)
+    settings = load(os.environ, Path.home())
     audit = _audit(options)
     if options.verb == "audit":
         print_audit(options, audit)

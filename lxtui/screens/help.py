@@ -25,7 +25,7 @@ _FIXED = (
 def help_page(keys: Mapping[str, str]) -> Content:
     """Every action with its key (*keys*: those that the user changed), one line each."""
     rows = [
-        (format_key(key) if key else "", action.label, action.help)
+        (" ".join(format_key(one) for one in key.split(",") if one), action.label, action.help)
         for action in ACTIONS
         for key in [keys.get(action.id, action.key)]
     ]

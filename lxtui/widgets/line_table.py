@@ -56,6 +56,8 @@ class LineTable(ScrollView, can_focus=True):
         Binding("down,j", "cursor(1)", show=False),
         Binding("pageup,ctrl+b", "page(-1)", show=False),
         Binding("pagedown,ctrl+f", "page(1)", show=False),
+        Binding("ctrl+u", "page(-0.5)", show=False),
+        Binding("ctrl+d", "page(0.5)", show=False),
         Binding("home", "edge(0)", show=False),
         Binding("end,G", "edge(-1)", show=False),
         Binding("enter", "activate", show=False),
@@ -141,9 +143,10 @@ class LineTable(ScrollView, can_focus=True):
         """Move the cursor by lines."""
         self.move(self._cursor + step)
 
-    def action_page(self, step: int) -> None:
-        """Move the cursor by what can be seen."""
-        self.move(self._cursor + step * max(self._seen - 1, 1))
+    def action_page(self, pages: float) -> None:
+        """Move the cursor by what can be seen, or by a part of it."""
+        lines = max(int(abs(pages) * (self._seen - 1)), 1)
+        self.move(self._cursor + (lines if pages > 0 else -lines))
 
     def action_edge(self, row: int) -> None:
         """Move the cursor to the first or the last line."""

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from lxtui import api, config, evacuation, remotes
+from lxtui import api, evacuation, remotes
 from lxtui.actions import ACTIONS, Action, Selection
 from lxtui.backend.base import Backend
 from lxtui.backend.demo import DemoFleet
 from lxtui.backend.lxd import LxdBackend
 from lxtui.cli import main
 from lxtui.commands import Move, MoveMany, ResumeMove, UndoMove
+from lxtui.config_reading import load
 from lxtui.errors import ReadOnlyError, UsageError
 from lxtui.jobs import Jobs
 from lxtui.migrate.options import MoveOptions
@@ -293,7 +294,7 @@ def test_settings_that_would_leave_a_host_open(text: str, home: Path) -> None:
     """What is no list of names is refused: a host would be open that was meant to be held."""
     _settings(home, text)
     with pytest.raises(UsageError, match="read_only"):
-        config.load({"XDG_CONFIG_HOME": str(home)}, home)
+        load({"XDG_CONFIG_HOME": str(home)}, home)
 
 
 def test_a_host_is_not_added_with_it(capsys: pytest.CaptureFixture[str]) -> None:
