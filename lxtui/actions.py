@@ -23,6 +23,7 @@ from lxtui.commands import (
 )
 from lxtui.errors import READ_ONLY
 from lxtui.model import Host, Instance, Job, JobState, Ref, Snapshot, StateAction
+from lxtui.resources.catalog import TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +365,15 @@ ACTIONS: tuple[Action, ...] = (
         "What was done with lxtui from this account: who, when, where, what, the result",
         _always,
     ),
+    Action("tables", "T", "Tables", "Images, profiles, networks, storage, warnings…", _always),
+    Action(
+        "uses",
+        "U",
+        "Uses",
+        "What the instance is made of: its profiles, image, networks, pools and volumes",
+        _instance,
+    ),
+    *(Action(one.id, "", one.id.capitalize(), one.help, _always) for one in TABLES),
     Action("refresh", "r", "Refresh", "Ask every host again now", _always),
     Action("toggle-tree", "t", "Tree", "Show or hide the tree beside the table", _always),
     Action(

@@ -39,11 +39,14 @@ from lxtui.screens.dialogs import ConfirmDialog
 from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
 from lxtui.screens.move_many import MoveManyDialog
+from lxtui.screens.tables import TableScreen
 from lxtui.screens.unfinished import UnfinishedDialog
+from lxtui.shelves import Shelves
 
 _REST = 9.0
 """After a snapshot was shown, for how many times as long no other is."""
-_SHOWING = MainScreen | DetailScreen | BulkDialog | MoveDialog | MoveManyDialog | UnfinishedDialog
+_DIALOGS = BulkDialog | MoveDialog | MoveManyDialog | UnfinishedDialog
+_SHOWING = MainScreen | DetailScreen | TableScreen | _DIALOGS
 
 
 class FleetChanged(Message):
@@ -101,6 +104,7 @@ class LxtuiApp(App[None]):
                 edits=default_folder(os.environ, Path.home()),
                 journal=fleet.audit.entries,
                 answers=Answers(fleet.backends, fleet.happenings.on),
+                shelves=Shelves(fleet),
             ),
             settings,
         )
@@ -149,7 +153,7 @@ class LxtuiApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Our actions first, then Textual's own."""
-        if isinstance(screen, MainScreen | DetailScreen):
+        if isinstance(screen, MainScreen | DetailScreen | TableScreen):
             yield from screen.commands()
         yield from super().get_system_commands(screen)
 

@@ -77,7 +77,7 @@ class Arranged:
     shown: Sequence[Instance] = ()
     """What matches the filter, folded or not, in the order of the table."""
     total: int = 0
-    query: Query = field(default_factory=Query)
+    query: Query[Instance] = field(default_factory=Query)
 
 
 class Arranger:
@@ -85,7 +85,7 @@ class Arranger:
 
     def __init__(self) -> None:
         self._names: list[Ref] = []
-        self._query = Query()
+        self._query: Query[Instance] = Query()
 
     def arrange(
         self,
@@ -103,7 +103,9 @@ class Arranger:
         if query.alternatives:
             shown = [one for one in shown if query.matches(one, by_name.get(one.ref.host), now)]
         if (column := columns.find(view.sort)) is not None:
-            shown = columns.sorted_by(column, shown, by_name.get, descending=view.descending)
+            shown = columns.sorted_by(
+                column, shown, lambda one: by_name.get(one.ref.host), descending=view.descending
+            )
         elif view.descending:
             shown.reverse()
         group = columns.find(view.group)

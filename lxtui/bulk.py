@@ -13,7 +13,7 @@ from lxtui.actions import Action, Ask, Selection
 from lxtui.commands import CreateSnapshot, Many, Single
 from lxtui.model import Host, Instance, Ref
 
-IRREVERSIBLE = frozenset({"delete", "delete-snapshot", "restore"})
+IRREVERSIBLE = frozenset({"delete", "delete-snapshot", "entry-delete", "restore"})
 """Actions whose confirmation is typed when they are on many."""
 
 
@@ -28,6 +28,8 @@ class Bulk:
     left_out: Mapping[Ref, str]
     """Why nothing is done to these."""
     warnings: tuple[str, ...] = ()
+    noun: str = "instance"
+    """What one of them is."""
 
     @property
     def typed(self) -> str:
@@ -39,7 +41,7 @@ class Bulk:
         """What is asked."""
         count = len(self.command.commands)
         left = f" {len(self.left_out)} left out." if self.left_out else ""
-        return f"{self.action.label} {count} instance{'s' if count != 1 else ''}?{left}"
+        return f"{self.action.label} {count} {self.noun}{'s' if count != 1 else ''}?{left}"
 
 
 def plan(

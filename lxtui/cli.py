@@ -48,8 +48,11 @@ from lxtui.names import instance_name_trouble, snapshot_name_trouble
 if TYPE_CHECKING:
     from lxtui.fleet import Fleet
     from lxtui.screens.add_host import Look
+from lxtui.headless_tables import carry_out, print_table
+from lxtui.resources.catalog import named
 from lxtui.saved_views import SavedViews
 from lxtui.saved_views import default_path as default_views
+from lxtui.table_arguments import LISTED, SINGULAR, add_tables, deed_of
 
 BAD_USAGE = 2
 
@@ -60,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
     except SystemExit as leave:  # argparse has said why
         return int(leave.code or 0)
-    listing = options.verb in {None, "hosts", "list", "snapshots", "audit", "config"}
+    listing = options.verb in {None, "hosts", "list", "snapshots", "audit", "config", *LISTED}
     try:
         status = _run(options)
         sys.stdout.flush()
@@ -110,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     snapshots.add_argument("instance", nargs="?", metavar="HOST:NAME", help="of this instance only")
     snapshots.add_argument("--project", default="", help="its project (default: the host's)")
     add_verbs(subs, verbs)
+    add_tables(subs, verbs)
     away = subs.add_parser(
         "evacuate",
         parents=[verbs],
@@ -187,6 +191,12 @@ def _run(options: argparse.Namespace) -> int:
             return _list(options, backends, known)
         if options.verb == "snapshots":
             return _snapshots(options, backends, known)
+        if options.verb in LISTED:
+            return print_table(named(options.verb), options, backends, known)
+        if options.verb in SINGULAR:
+            table = SINGULAR[options.verb]
+            deed = deed_of(table, options.deed)
+            return carry_out(deed, named(table), options, backends, known, agrees, audit)
         if options.verb == "moves":
             return moves(options, backends, audit)
         if options.verb == "evacuate":

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from lxtui import format as text
 from lxtui.errors import UsageError
@@ -42,15 +42,19 @@ class Shape(Enum):
         return self not in {Shape.TEXT, Shape.NAMES}
 
 
+Row = TypeVar("Row")
+"""What a line of a table is: an instance, or an entry of another table."""
+
+
 @dataclass(frozen=True, slots=True)
-class Column:
-    """One column. ``value`` gives None for what is not known."""
+class Field(Generic[Row]):
+    """One column of a table. ``value`` gives None for what is not known."""
 
     id: str
     label: str
     help: str
     shape: Shape
-    value: Callable[[Instance, Host | None], Value]
+    value: Callable[[Row, Host | None], Value]
     width: int
     """Of a number, characters; of a text, the most that it gets."""
     rank: int
@@ -58,6 +62,10 @@ class Column:
     aliases: tuple[str, ...] = ()
     narrow: int = 0
     """Of a text, the characters below which it is of no use."""
+
+
+Column: TypeAlias = Field[Instance]
+"""One column of the instances."""
 
 
 def _last_snapshot(one: Instance, _: Host | None) -> Value:
@@ -78,9 +86,9 @@ def _image(one: Instance, _: Host | None) -> Value:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("name", "NAME", "Its name", Shape.TEXT, lambda one, _: one.ref.name, 40, 0, (), 12),
-    Column("host", "HOST", "The host", Shape.TEXT, lambda one, _: one.ref.host, 20, 1, (), 6),
-    Column(
+    Field("name", "NAME", "Its name", Shape.TEXT, lambda one, _: one.ref.name, 40, 0, (), 12),
+    Field("host", "HOST", "The host", Shape.TEXT, lambda one, _: one.ref.host, 20, 1, (), 6),
+    Field(
         "project",
         "PROJECT",
         "The project",
@@ -91,7 +99,7 @@ COLUMNS: tuple[Column, ...] = (
         (),
         7,
     ),
-    Column(
+    Field(
         "state",
         "STATE",
         "Running, Stopped, Frozen, Error; with ? as last known",
@@ -102,8 +110,8 @@ COLUMNS: tuple[Column, ...] = (
         ("status",),
         8,
     ),
-    Column("type", "TYPE", "Container or VM", Shape.TEXT, lambda one, _: one.type, 15, 14, (), 9),
-    Column(
+    Field("type", "TYPE", "Container or VM", Shape.TEXT, lambda one, _: one.type, 15, 14, (), 9),
+    Field(
         "cpu",
         "CPU",
         "Of one CPU, between the last two looks",
@@ -113,7 +121,7 @@ COLUMNS: tuple[Column, ...] = (
         4,
         ("cpu%",),
     ),
-    Column(
+    Field(
         "memory",
         "MEMORY",
         "Memory in use",
@@ -123,7 +131,7 @@ COLUMNS: tuple[Column, ...] = (
         3,
         ("mem",),
     ),
-    Column(
+    Field(
         "memory%",
         "MEM%",
         "Of its limit, or of the host's memory",
@@ -133,7 +141,7 @@ COLUMNS: tuple[Column, ...] = (
         6,
         ("mem%",),
     ),
-    Column(
+    Field(
         "limit",
         "LIMIT",
         "Its memory limit",
@@ -143,9 +151,9 @@ COLUMNS: tuple[Column, ...] = (
         9,
         ("memory-limit",),
     ),
-    Column("swap", "SWAP", "Swap in use", Shape.BYTES, lambda one, _: one.swap, 8, 18),
-    Column("disk", "DISK", "Disk in use", Shape.BYTES, lambda one, _: one.disk, 8, 10),
-    Column(
+    Field("swap", "SWAP", "Swap in use", Shape.BYTES, lambda one, _: one.swap, 8, 18),
+    Field("disk", "DISK", "Disk in use", Shape.BYTES, lambda one, _: one.disk, 8, 10),
+    Field(
         "ipv4",
         "IPV4",
         "Its addresses",
@@ -156,7 +164,7 @@ COLUMNS: tuple[Column, ...] = (
         ("ip", "address"),
         15,
     ),
-    Column(
+    Field(
         "ipv6",
         "IPV6",
         "Its addresses",
@@ -167,7 +175,7 @@ COLUMNS: tuple[Column, ...] = (
         ("ip6",),
         12,
     ),
-    Column(
+    Field(
         "processes",
         "PROCS",
         "How many processes it has",
@@ -177,7 +185,7 @@ COLUMNS: tuple[Column, ...] = (
         12,
         ("procs",),
     ),
-    Column(
+    Field(
         "snapshots",
         "SNAPS",
         "How many snapshots it has",
@@ -187,7 +195,7 @@ COLUMNS: tuple[Column, ...] = (
         7,
         ("snaps",),
     ),
-    Column(
+    Field(
         "last-snapshot",
         "SNAP AGE",
         "Age of its newest snapshot",
@@ -197,7 +205,7 @@ COLUMNS: tuple[Column, ...] = (
         15,
         ("snapshot-age",),
     ),
-    Column(
+    Field(
         "profiles",
         "PROFILES",
         "Its profiles, in their order",
@@ -208,7 +216,7 @@ COLUMNS: tuple[Column, ...] = (
         ("profile",),
         8,
     ),
-    Column(
+    Field(
         "location",
         "MEMBER",
         "The cluster member that it is on",
@@ -219,7 +227,7 @@ COLUMNS: tuple[Column, ...] = (
         ("member",),
         6,
     ),
-    Column(
+    Field(
         "architecture",
         "ARCH",
         "Its architecture",
@@ -230,7 +238,7 @@ COLUMNS: tuple[Column, ...] = (
         ("arch",),
         4,
     ),
-    Column(
+    Field(
         "created",
         "AGE",
         "Since it was made",
@@ -240,7 +248,7 @@ COLUMNS: tuple[Column, ...] = (
         8,
         ("age",),
     ),
-    Column(
+    Field(
         "last-used",
         "USED",
         "Since its last start",
@@ -250,8 +258,8 @@ COLUMNS: tuple[Column, ...] = (
         17,
         ("used",),
     ),
-    Column("image", "IMAGE", "What it was made from", Shape.TEXT, _image, 36, 21, ("os",), 10),
-    Column(
+    Field("image", "IMAGE", "What it was made from", Shape.TEXT, _image, 36, 21, ("os",), 10),
+    Field(
         "description",
         "DESCRIPTION",
         "What somebody wrote about it",
@@ -310,7 +318,7 @@ def named(name: str) -> Column:
 
 @lru_cache(maxsize=1024)
 def _config_column(key: str) -> Column:
-    return Column(
+    return Field(
         f"{CONFIG}{key}",
         key.removeprefix("user.").upper(),
         f"The configuration key {key}",
@@ -323,7 +331,7 @@ def _config_column(key: str) -> Column:
     )
 
 
-def written(column: Column, value: Value, now: datetime) -> str:
+def written(column: Field[Any], value: Value, now: datetime) -> str:
     """A value as people read it; ``-`` for what is not known. Never a control character."""
     if value is None:
         return "-"
@@ -349,20 +357,20 @@ def natural(name: str) -> Natural:
 
 
 def sorted_by(
-    column: Column,
-    instances: Iterable[Instance],
-    hosts: Callable[[str], Host | None],
+    column: Field[Row],
+    rows: Iterable[Row],
+    host_of: Callable[[Row], Host | None],
     *,
     descending: bool = False,
-) -> list[Instance]:
+) -> list[Row]:
     """By that column; equal ones keep their order, and what is not known comes last either way.
 
     A time column is ordered by age: the youngest first.
     """
-    known: list[tuple[Any, Instance]] = []  # the values of one column are of one kind
-    unknown: list[Instance] = []
-    for one in instances:
-        value = column.value(one, hosts(one.ref.host))
+    known: list[tuple[Any, Row]] = []  # the values of one column are of one kind
+    unknown: list[Row] = []
+    for one in rows:
+        value = column.value(one, host_of(one))
         if value is None:
             unknown.append(one)
         elif isinstance(value, datetime):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from lxtui.actions import BY_ID
 from lxtui.arranging import View, check
 from lxtui.errors import UsageError
+from lxtui.resources.catalog import BY_ID as TABLES_BY_ID
 
 VERBS = ("view", "save", "forget", "filter", "sort", "reverse", "group", "columns", "quit")
 
@@ -24,8 +25,10 @@ class Typed:
     action: str = ""
     """To be done."""
     verb: str = ""
-    """``view``, ``save``, ``forget`` or ``quit``, with *name*."""
+    """``view``, ``save``, ``forget``, ``table`` or ``quit``, with *name*."""
     name: str = ""
+    rest: str = ""
+    """The filter of a table that is named."""
 
 
 def understand(line: str, now: View) -> Typed:
@@ -51,6 +54,8 @@ def understand(line: str, now: View) -> Typed:
         case "columns" if rest:
             chosen = tuple(rest.replace(",", " ").split())
             return Typed(check(replace(now, columns=chosen)))
+        case _ if verb in TABLES_BY_ID:
+            return Typed(verb="table", name=verb, rest=rest)
         case _ if verb in BY_ID:
             return Typed(action=verb)
     raise UsageError(f"there is no command {verb!r}: {', '.join(VERBS)}, or an action's name")

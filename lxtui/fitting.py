@@ -7,12 +7,13 @@ pure; draws nothing. Threading: functions.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from lxtui.columns import Column
+from lxtui.columns import Field
 
 
 def fitting(
-    columns: Sequence[Column], widths: Sequence[int], room: int, *, in_order: bool = False
+    columns: Sequence[Field[Any]], widths: Sequence[int], room: int, *, in_order: bool = False
 ) -> dict[str, int]:
     """Which columns have room, with the width of each; the others are left out.
 
@@ -40,5 +41,5 @@ def fitting(
     return {column.id: shares[column.id] for column, _ in kept}
 
 
-def _least(column: Column, width: int) -> int:
+def _least(column: Field[Any], width: int) -> int:
     return min(width, column.narrow) if column.narrow else width

@@ -9,7 +9,7 @@ is called from workers' threads and must only hand over.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -84,6 +84,11 @@ class Fleet:
             jobs=self.jobs.all,
             moves=self._moves,
         )
+
+    @property
+    def tallies(self) -> Mapping[str, Mapping[str, int]]:
+        """By host: how many events of each action there were."""
+        return {worker.backend.remote.name: worker.tally for worker in self._workers}
 
     def start(self, listener: Callable[[], None]) -> None:
         """Let the workers run; *listener* is told that there is a new snapshot."""

@@ -9,6 +9,7 @@ event stream; the listener is called from both and must only hand over.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from threading import Event as Flag
@@ -38,6 +39,8 @@ _ELSEWHERE = frozenset(
     {"certificates", "cluster", "images", "network-acls", "operations", "storage-pools", "warnings"}
 )
 """What can change without any instance changing that is shown."""
+_ACTIONS = 500
+"""Daemons know fewer; a host that makes them up is not to fill our memory."""
 _ONE_BY_ONE = 8
 """More instances than this are not asked for singly: one list is cheaper."""
 
@@ -79,8 +82,15 @@ class HostWorker:
         self._answered = False
         """Whether it was listed since the last try to reach it."""
         self._baseline: tuple[float, tuple[Instance, ...]] = (monotonic(), ())
+        self._tally: Counter[str] = Counter()
         self._lock = Lock()
         self._thread = Thread(target=self._run, name=f"host-{remote.name}", daemon=True)
+
+    @property
+    def tally(self) -> Mapping[str, int]:
+        """How many events of each action there were: tables are asked for anew after theirs."""
+        with self._lock:
+            return dict(self._tally)
 
     def start(self) -> None:
         """Begin to follow it."""
@@ -166,6 +176,10 @@ class HostWorker:
 
     def _on_event(self, event: Event) -> None:
         self._heard(event)
+        action = "operation-updated" if event.operation is not None else event.action
+        with self._lock:
+            if action in self._tally or len(self._tally) < _ACTIONS:
+                self._tally[action] += 1
         if event.operation is not None:
             self._set_operation(event.operation)
             if not event.operation.finished:

@@ -27,8 +27,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import translate
 from functools import lru_cache
+from typing import Generic, TypeAlias
 
-from lxtui.columns import Column, Shape, Value, find
+from lxtui.columns import Field, Row, Shape, Value, find
 from lxtui.model import Host, Instance
 
 _GAP = 2
@@ -54,11 +55,23 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "!=": operator.ne,
 }
 
-Test = Callable[[Instance, Host | None, datetime], bool]
+Test: TypeAlias = Callable[[Row, Host | None, datetime], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class Language(Generic[Row]):
+    """What can be said about the lines of one table."""
+
+    find: Callable[[str], Field[Row] | None]
+    """The column of a name."""
+    words: Callable[[Row], str]
+    """Everything in which a bare word is looked for, in small letters."""
+    name: Callable[[Row], str]
+    """What may be meant by some of its letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Generic[Row]):
     """A filter that was understood, as far as it was."""
 
     text: str = ""
@@ -66,12 +79,12 @@ class Query:
     """What was not understood and therefore does not count; one line each."""
     timed: bool = False
     """Whether the answer changes with the time alone."""
-    alternatives: tuple[tuple[Test, ...], ...] = ()
+    alternatives: tuple[tuple[Test[Row], ...], ...] = ()
 
-    def matches(self, instance: Instance, host: Host | None, now: datetime) -> bool:
-        """Whether the instance is shown."""
+    def matches(self, row: Row, host: Host | None, now: datetime) -> bool:
+        """Whether the line is shown."""
         return not self.alternatives or any(
-            all(test(instance, host, now) for test in tests) for tests in self.alternatives
+            all(test(row, host, now) for test in tests) for tests in self.alternatives
         )
 
 
@@ -85,12 +98,17 @@ class _Notes:
     timed: bool = False
 
 
-def parse(text: str) -> Query:
+def parse(text: str) -> Query[Instance]:
+    """Understand *text* about instances as far as possible; raises nothing."""
+    return understand(text, INSTANCES)
+
+
+def understand(text: str, language: Language[Row]) -> Query[Row]:
     """Understand *text* as far as possible; raises nothing."""
     notes = _Notes([])
-    alternatives: list[tuple[Test, ...]] = []
+    alternatives: list[tuple[Test[Row], ...]] = []
     for part in _alternatives(text):
-        tests = [test for term in part if (test := _term(term, notes)) is not None]
+        tests = [test for term in part if (test := _term(term, language, notes)) is not None]
         if not tests:
             alternatives = []  # one side is not understood: nothing may be hidden for it
             break
@@ -117,13 +135,13 @@ def _alternatives(text: str) -> Iterator[list[str]]:
         yield part
 
 
-def _term(term: str, notes: _Notes) -> Test | None:
+def _term(term: str, language: Language[Row], notes: _Notes) -> Test[Row] | None:
     inverse = term.startswith("!")
     body = term[1:] if inverse else term
     if body.count('"') % 2:
         notes.problems.append(f"{body}: the quote is not closed")
     try:
-        test = _field(body, notes) or _word(body, fuzzy=not inverse)
+        test = _field(body, language, notes) or _word(body, language, fuzzy=not inverse)
     except _NotUnderstoodError as error:
         notes.problems.append(f"{term} does not count: {error}")
         return None
@@ -132,13 +150,14 @@ def _term(term: str, notes: _Notes) -> Test | None:
     return test
 
 
-def _word(body: str, *, fuzzy: bool) -> Test:
+def _word(body: str, language: Language[Row], *, fuzzy: bool) -> Test[Row]:
+    words, name = language.words, language.name
     word = body.replace('"', "").casefold()
     if not word:
         raise _NotUnderstoodError("a word is missing")
     if fuzzy and '"' not in body and len(word) >= _FUZZY_FROM:
-        return lambda one, _h, _n: word in haystack(one) or loosely(word, one.ref.name.casefold())
-    return lambda one, _h, _n: word in haystack(one)
+        return lambda one, _h, _n: word in words(one) or loosely(word, name(one).casefold())
+    return lambda one, _h, _n: word in words(one)
 
 
 def loosely(word: str, name: str) -> bool:
@@ -159,13 +178,13 @@ def loosely(word: str, name: str) -> bool:
     return bool(ends)
 
 
-def _field(body: str, notes: _Notes) -> Test | None:
+def _field(body: str, language: Language[Row], notes: _Notes) -> Test[Row] | None:
     """``key`` operator ``value``; None when it is none, and then a word like another."""
     found = _FIELD.match(body)
     if found is None:
         return None
     key, how = found["key"], found["op"]
-    column = find(key)
+    column = language.find(key)
     if column is None:  # host:name is written like one; a typing error looks like one
         notes.problems.append(f"{key!r} is no column: {body} is looked for as a word")
         return None
@@ -207,21 +226,21 @@ def _text_test(how: str, value: str) -> Callable[[Value], bool]:
     return test
 
 
-def _number(column: Column, how: str, value: str) -> Test:
+def _number(column: Field[Row], how: str, value: str) -> Test[Row]:
     compare, get = _COMPARE[how], column.value
     wanted = _amount(value, column.shape)
     if wanted is None:
         example = "512M" if column.shape is Shape.BYTES else "50"
         raise _NotUnderstoodError(f"write a number, such as {example}")
 
-    def test(one: Instance, host: Host | None, _: datetime) -> bool:
+    def test(one: Row, host: Host | None, _: datetime) -> bool:
         found = get(one, host)
         return isinstance(found, int | float) and compare(found, wanted)
 
     return test
 
 
-def _time(column: Column, how: str, value: str, notes: _Notes) -> Test:
+def _time(column: Field[Row], how: str, value: str, notes: _Notes) -> Test[Row]:
     compare, get = _COMPARE[how], column.value
     if how in {":", "=", "!="}:
         raise _NotUnderstoodError("times are compared with < or >")
@@ -236,7 +255,7 @@ def _time(column: Column, how: str, value: str, notes: _Notes) -> Test:
         raise _NotUnderstoodError("write a time as 7d, 12h or 2026-01-31")
     notes.timed = True
 
-    def test(one: Instance, host: Host | None, now: datetime) -> bool:
+    def test(one: Row, host: Host | None, now: datetime) -> bool:
         found = get(one, host)
         return isinstance(found, datetime) and compare((now - found).total_seconds(), span)
 
@@ -292,3 +311,6 @@ def haystack(one: Instance) -> str:
 @lru_cache(maxsize=32_768)
 def _haystack(texts: tuple[str, ...]) -> str:
     return "\n".join(texts).casefold()
+
+
+INSTANCES: Language[Instance] = Language(find, haystack, lambda one: one.ref.name)

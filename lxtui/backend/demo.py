@@ -412,9 +412,7 @@ class DemoBackend:
 
     def wait(self, operation: Operation, on_progress: OnProgress | None = None) -> None:
         """Return when the operation's time has come."""
-        if operation.finished:
-            return
-        while True:
+        while not operation.finished:
             with self._fleet.lock:
                 self._daemon()
                 task = self._daemon().tasks.get(operation.id)
@@ -423,11 +421,11 @@ class DemoBackend:
                 seen = self._seen(task)
             if on_progress is not None:
                 on_progress(seen)
-            if seen.finished:
-                break
-            time.sleep(_TICK)
-        if seen.status != "Success":
-            raise OperationError(f"{self._name}: {seen.error or seen.status}")
+            operation = seen
+            if not seen.finished:
+                time.sleep(_TICK)
+        if operation.status != "Success":
+            raise OperationError(f"{self._name}: {operation.error or operation.status}")
 
     def cancel(self, operation: Operation) -> None:
         """Give the operation up."""
@@ -464,6 +462,7 @@ class DemoBackend:
             if name in self._daemon().profiles:
                 raise ConflictError(f'{self._name}: Profile "{name}" already exists in {project}')
             self._daemon().profiles[name] = profile
+            self._tell_of("profile-created", ("profiles", name), project)
 
     def set_profile_config(
         self, project: str, name: str, changes: Mapping[str, str | None]
@@ -474,6 +473,7 @@ class DemoBackend:
             merged = {**now.config, **changes}
             config = {key: value for key, value in merged.items() if value is not None}
             self._daemon().profiles[name] = replace(now, config=config)
+            self._tell_of("profile-updated", ("profiles", name), project)
 
     def delete_profile(self, project: str, name: str) -> None:
         """Remove a profile that nothing uses."""
@@ -482,6 +482,7 @@ class DemoBackend:
             if any(name in one.profiles for one in self._daemon().instances.values()):
                 raise OperationError(f"{self._name}: Profile is currently in use")
             del self._daemon().profiles[name]
+            self._tell_of("profile-deleted", ("profiles", name), project)
 
     def _profile(self, project: str, name: str) -> Profile:
         try:
@@ -682,10 +683,13 @@ class DemoBackend:
         raise OperationError(reason)
 
     def _tell(self, action: str, ref: Ref) -> None:
-        source = f"/1.0/instances/{ref.name}"
-        self._fleet.daemons[self._name].tell(
-            Event(self._name, "lifecycle", action, source, ref.project)
-        )
+        self._tell_of(action, ("instances", ref.name), ref.project)
+
+    def _tell_of(self, action: str, path: api.Path, project: str) -> None:
+        """Tell the listeners what happened to what is at *path*."""
+        source = "/1.0/" + "/".join(path)
+        event = Event(self._name, "lifecycle", action, source, project)
+        self._fleet.daemons[self._name].tell(event)
 
 
 class _Asked:
@@ -699,6 +703,21 @@ class _Asked:
         self.profiles = self._daemon.profiles
         self.pools = self._daemon.pools
         self.documents = self._daemon.documents
+        self.kind = self._daemon.host.kind
+        self.networks = self._daemon.networks
+
+    def operations(self) -> tuple[tuple[str, Operation], ...]:
+        """What it works at, each with its project."""
+        tasks = [one for one in self._daemon.tasks.values() if not one.settled]
+        return tuple((one.project, self._backend._seen(one)) for one in tasks)
+
+    def cancel(self, operation: str) -> None:
+        """Give an operation up."""
+        self._backend.cancel(Operation(operation, self.name))
+
+    def tell(self, action: str, path: api.Path, project: str) -> None:
+        """Tell the listeners."""
+        self._backend._tell_of(action, path, project)
 
     def instance(self, ref: Ref) -> Instance:
         """One of its instances."""

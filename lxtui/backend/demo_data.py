@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lxtui.backend.demo import DEVICES, DemoFleet, frozen
+from lxtui.backend.demo_things import furnish
 from lxtui.clock import Clock, utc_now
 from lxtui.model import Instance, Kind, Ref, Snapshot
 
@@ -60,4 +61,5 @@ def demo_fleet(clock: Clock = utc_now, tempo: float = 1.0) -> DemoFleet:
             ),
             load,
         )
+    furnish(fleet)
     return fleet

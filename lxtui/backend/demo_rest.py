@@ -16,11 +16,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from lxtui.api import Document, Path, Request
-from lxtui.backend import demo_rest_detail
+from lxtui.backend import demo_rest_detail, demo_tables
 from lxtui.backend.base import Download
 from lxtui.errors import ConflictError, NotFoundError, OperationError
 from lxtui.format import limit_bytes
-from lxtui.model import Instance, Operation, Pool, Profile, Ref, Snapshot
+from lxtui.model import Instance, Kind, Network, Operation, Pool, Profile, Ref, Snapshot
 
 Json = dict[str, Any]
 _MEMORY = 64 * 2**30
@@ -43,8 +43,25 @@ class Daemon(Protocol):
         """All projects share them."""
 
     @property
-    def pools(self) -> dict[str, Pool]:
-        """Of storage."""
+    def kind(self) -> Kind:
+        """Of the daemon."""
+
+    @property
+    def pools(self) -> Mapping[str, Pool]:
+        """Its storage pools."""
+
+    @property
+    def networks(self) -> Mapping[str, Network]:
+        """Its managed networks."""
+
+    def operations(self) -> tuple[tuple[str, Operation], ...]:
+        """What it works at, each with its project."""
+
+    def cancel(self, operation: str) -> None:
+        """Give an operation up."""
+
+    def tell(self, action: str, path: Path, project: str) -> None:
+        """Tell the listeners what happened to what is at *path*."""
 
     @property
     def documents(self) -> dict[Path, Json]:
@@ -237,13 +254,6 @@ def _profile(asked: Asked) -> Json:
     }
 
 
-def _pool(asked: Asked) -> Json:
-    name = asked.args[0]
-    if name not in asked.daemon.pools:
-        raise NotFoundError(f"{asked.daemon.name}: Storage pool not found")
-    return {"name": name, "driver": asked.daemon.pools[name].driver}
-
-
 def _put_profile(asked: Asked) -> Operation:
     _profile(asked)
     body = asked.request.body
@@ -255,10 +265,10 @@ def _put_profile(asked: Asked) -> Operation:
 
 ROUTES: Mapping[tuple[str, Path], Route] = {
     **demo_rest_detail.ROUTES,
+    **demo_tables.ROUTES,
     ("get", ("instances", "*")): _instance,
     ("put", ("instances", "*")): _put_instance,
     ("post", ("instances", "*")): _rename_instance,
     ("get", ("profiles", "*")): _profile,
     ("put", ("profiles", "*")): _put_profile,
-    ("get", ("storage-pools", "*")): _pool,
 }

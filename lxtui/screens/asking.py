@@ -27,6 +27,7 @@ from lxtui.saved_views import SavedViews
 from lxtui.screens.add_host import Look
 from lxtui.screens.bulk import BulkDialog
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog
+from lxtui.screens.loading import Reach
 from lxtui.screens.move import MoveDialog, OtherPools, PlanMove, Submit
 from lxtui.screens.move_many import MoveManyDialog, Survey
 from lxtui.screens.texts import free_name
@@ -61,6 +62,8 @@ class Wiring:
     """What was done, the latest first; OSError when it cannot be read."""
     answers: Questions
     """Of hosts, for the pages of an instance or a host."""
+    shelves: Reach
+    """The tables of what is not an instance."""
 
 
 class Asking:

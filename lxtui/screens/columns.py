@@ -6,7 +6,8 @@ table of columns only. Threading: the screen's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -18,6 +19,7 @@ from textual.widgets.option_list import Option
 
 from lxtui import columns
 from lxtui import format as text
+from lxtui.columns import Field
 
 
 class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
@@ -32,13 +34,23 @@ class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
         Binding("escape", "cancel", "Cancel"),
     ]
 
-    def __init__(self, chosen: Sequence[str], keys: Collection[str] = ()) -> None:
-        """*keys* are the labels (``user.*``) that there are."""
+    def __init__(
+        self,
+        chosen: Sequence[str],
+        keys: Collection[str] = (),
+        *,
+        find: Callable[[str], Field[Any] | None] = columns.find,
+        every: Collection[str] = tuple(columns.BY_ID),
+        default: Sequence[str] = columns.DEFAULT,
+    ) -> None:
+        """*keys* are the labels (``user.*``) that there are; the rest is of another table."""
         super().__init__()
-        ids = [column.id for name in chosen if (column := columns.find(name)) is not None]
+        self._find = find
+        self._default = default
+        ids = [column.id for name in chosen if (column := find(name)) is not None]
         self._chosen = set(ids)
         labels = [f"{columns.CONFIG}{key}" for key in keys]
-        self._order = list(dict.fromkeys([*ids, *columns.BY_ID, *labels]))
+        self._order = list(dict.fromkeys([*ids, *every, *labels]))
 
     def compose(self) -> ComposeResult:
         """Lay out the list and the field."""
@@ -74,9 +86,9 @@ class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
 
     def action_reset(self) -> None:
         """Choose what is shown before anybody chooses."""
-        self._chosen = set(columns.DEFAULT)
+        self._chosen = set(self._default)
         rest = [one for one in self._order if one not in self._chosen]
-        self._order = [*columns.DEFAULT, *rest]
+        self._order = [*self._default, *rest]
         self._fill(0)
 
     def action_accept(self) -> None:
@@ -84,7 +96,7 @@ class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
         field = self.query_one(Input)
         name = field.value.strip()
         if field.has_focus and name:
-            column = columns.find(name) or columns.find(f"{columns.CONFIG}{name}")
+            column = self._find(name) or self._find(f"{columns.CONFIG}{name}")
             if column is not None:
                 self._chosen.add(column.id)
                 self._order = [column.id, *(one for one in self._order if one != column.id)]
@@ -112,6 +124,7 @@ class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
         shown.highlighted = highlighted
 
     def _line(self, name: str) -> Content:
-        column = columns.named(name)
+        column = self._find(name)
+        told = column.help if column is not None else ""
         box = ("☑ ", "green") if name in self._chosen else ("☐ ", "dim")
-        return Content.assemble(box, f"{text.plain(name):<16} ", (text.plain(column.help), "dim"))
+        return Content.assemble(box, f"{text.plain(name):<16} ", (text.plain(told), "dim"))

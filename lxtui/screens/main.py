@@ -19,7 +19,8 @@ from textual.widgets import Footer, Input, Static
 from lxtui import format as text
 from lxtui.actions import ACTIONS, BY_ID, Selection
 from lxtui.config import Settings
-from lxtui.model import FleetSnapshot
+from lxtui.model import FleetSnapshot, Ref
+from lxtui.resources import catalog
 from lxtui.screens.acting import Acting
 from lxtui.screens.add_host import AddHostDialog
 from lxtui.screens.asking import Asking, Wiring
@@ -29,6 +30,7 @@ from lxtui.screens.detail.instance import InstanceScreen
 from lxtui.screens.detail.page import Subject
 from lxtui.screens.dialogs import ConfirmDialog, TextDialog
 from lxtui.screens.help import help_page
+from lxtui.screens.tables import Shop, choose_table, table_screen, uses_screen
 from lxtui.screens.texts import about, summary
 from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.screens.viewing import Viewing
@@ -63,9 +65,20 @@ class MainScreen(Screen[None]):
         self._wiring = wiring
         self._settings = settings
         self._fleet = FleetSnapshot()
-        self._viewing = Viewing(self, lambda: self._fleet, wiring.views, self.action_do)
+        self._viewing = Viewing(
+            self, lambda: self._fleet, wiring.views, self.action_do, self._open_table
+        )
         self._asking = Asking(self, wiring, lambda: self._fleet)
         self._acting = Acting(self, wiring, lambda: self._fleet)
+        self._shop = Shop(
+            wiring.shelves,
+            lambda: self._fleet,
+            wiring.submit,
+            wiring.cancel_job,
+            wiring.clock,
+            settings,
+            self._open_instance,
+        )
 
     def compose(self) -> ComposeResult:
         """Lay out the panes."""
@@ -138,6 +151,8 @@ class MainScreen(Screen[None]):
         elif (do := self._viewing.keys.get(action.id)) is not None:
             do()
             self._show_marks()
+        elif action.id in catalog.BY_ID:
+            self._open_table(action.id)
         elif action.build is None:
             if (open_dialog := self._acting.keys.get(action.id)) is not None:
                 open_dialog(selection)
@@ -236,6 +251,25 @@ class MainScreen(Screen[None]):
 
     def _do_audit(self) -> None:
         self.app.push_screen(AuditDialog(self._wiring.journal))
+
+    def _do_tables(self) -> None:
+        choose_table(self, lambda table: self._open_table(table.id))
+
+    def _do_uses(self) -> None:
+        if (instance := self.selection.instance) is not None:
+            self.app.push_screen(uses_screen(self._shop, instance))
+
+    def _open_table(self, name: str, words: str = "") -> None:
+        self.app.push_screen(table_screen(self._shop, catalog.named(name), filter=words))
+
+    def _open_instance(self, ref: Ref) -> None:
+        """What a link to an instance leads to."""
+        instance, host = self._fleet.instance(ref), self._fleet.host(ref.host)
+        if instance is None or host is None:
+            self.app.notify(f"{ref} is not there any more", severity="warning", markup=False)
+        else:
+            subject = Subject(self._fleet, host, self._wiring.clock(), instance)
+            self.app.push_screen(InstanceScreen(self._wiring, self._settings, subject))
 
     def _do_details(self) -> None:
         selection = self.selection

@@ -33,12 +33,14 @@ class Viewing:
         fleet: Callable[[], FleetSnapshot],
         saved: SavedViews,
         do: Callable[[str], None],
+        open_table: Callable[[str, str], None],
     ) -> None:
-        """*do* does an action of the table by its id."""
+        """*do* does an action by its id; *open_table* opens a table by its id, with a filter."""
         self._screen = screen
         self._fleet = fleet
         self._saved = saved
         self._do = do
+        self._open_table = open_table
 
     @property
     def keys(self) -> Mapping[str, Callable[[], None]]:
@@ -184,6 +186,8 @@ class Viewing:
             self._show(typed.view)
         elif typed.action:
             self._do(typed.action)
+        elif typed.verb == "table":
+            self._open_table(name, typed.rest)
         elif typed.verb == "view":
             self._show(saved.named(name))
         elif typed.verb == "save":

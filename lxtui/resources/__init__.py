@@ -1,0 +1,1 @@
+"""What a host has beside its instances, as tables: images, profiles, networks and so on."""

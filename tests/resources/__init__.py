@@ -1,0 +1,1 @@
+"""Tables of what is not an instance, as pure functions."""
