@@ -33,7 +33,7 @@ _NEW_PID = 0x20000000  # CLONE_NEWPID, include/uapi/linux/sched.h
 _MOST = 1 << 16
 
 
-class _TroubleError(Exception):
+class TroubleError(Exception):
     """Why there is nothing to say, as a sentence."""
 
 
@@ -59,7 +59,7 @@ def look(pid: int, name: str, project: str) -> Mapping[str, Any]:
                     views[key] = views.get(key, 0) + 1
             seen = _seen(pid, there.root)  # last: from there on no thread can be begun
     except (UserError, SourceError, OSError) as error:
-        raise _TroubleError(f"process {pid} cannot be looked at: {error}") from error
+        raise TroubleError(f"process {pid} cannot be looked at: {error}") from error
     return {
         "mounted": [[what, count, answer] for (what, answer), count in views.items()],
         "checked": len(PATHS),
@@ -76,18 +76,18 @@ def _check(host: Host, pid: int, name: str, project: str) -> None:
         "the daemon runs in a container or on another machine"
     )
     if not Path(f"/proc/{pid}").exists():
-        raise _TroubleError(not_here)
+        raise TroubleError(not_here)
     if os.geteuid() != 0:
-        raise _TroubleError(
+        raise TroubleError(
             "looking into a container takes root: it reads what others' processes see; "
             "run lxtui with sudo for this page"
         )
     if host.pid_namespace(pid) == host.pid_namespace("self"):
-        raise _TroubleError(not_here)
+        raise TroubleError(not_here)
     kind, label = label_of(host.cgroup_paths(pid))
     called = re.fullmatch(rf"(?:{re.escape(project)}_)?{re.escape(name)}(?:-\d+)?", label)
     if kind != "lxc" or called is None:
-        raise _TroubleError(not_here)
+        raise TroubleError(not_here)
 
 
 def _seen(pid: int, root: int) -> Mapping[str, str]:
@@ -133,7 +133,7 @@ def main(arguments: list[str]) -> int:
     pid, name, project = arguments
     try:
         found: Mapping[str, Any] = look(int(pid), name, project)
-    except _TroubleError as trouble:
+    except TroubleError as trouble:
         found = {"trouble": str(trouble)}
     json.dump(found, sys.stdout)
     return 0

@@ -110,6 +110,14 @@ def test_files_are_summed_whatever_the_server_gives_at_once() -> None:
     assert sums == [hashlib.sha256(content).digest() for content in CONTENT.values()]
 
 
+def test_heads_of_files_of_unknown_size() -> None:
+    """The beginning of each, in order; empty for what is not there, the others are read."""
+    files, stream = _files(Server())
+    with stream:
+        found = files.heads([b"/a", b"/gone", b"/big", b"/none", b"/a"], 10)
+    assert found == [b"hello", b"", BIG[:10], b"", b"hello"]
+
+
 def test_links_are_read_and_times_are_set() -> None:
     """A link's target comes as it is; a time arrives at the file that was named."""
     server = Server()

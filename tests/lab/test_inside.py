@@ -9,6 +9,7 @@ import pytest
 from lxtui.backend.lxd import LxdBackend
 from lxtui.detail.answers import Answers
 from lxtui.detail.inside import Inside, rows, verdict
+from lxtui.detail.inside_look import TroubleError, look
 from lxtui.model import Kind, Ref, Remote
 from tests.lab.fixtures import MakeInstance
 from tests.lab.lab import Host, Lab
@@ -65,6 +66,18 @@ def test_nothing_mounted_is_said(lab: Lab, make_instance: MakeInstance) -> None:
     assert "Nothing is mounted" in verdict(inside)
     assert by_name["memory"].seen == by_name["memory"].host
     assert by_name["memory"].limits == "128 MiB"
+
+
+def test_what_a_container_runs_cannot_pass_for_its_init(
+    lab: Lab, make_instance: MakeInstance
+) -> None:
+    """The cgroup of the process must bear the instance's name: another's is refused."""
+    host = lab.host("lxd1")
+    name = make_instance(host, _LIMITS)
+    init = host.init_pid(name)
+    with pytest.raises(TroubleError, match="is not that on this machine"):
+        look(init, f"{name}x", "default")
+    assert not _inside(host, name).trouble
 
 
 def test_a_stopped_container_has_no_inside(lab: Lab, make_instance: MakeInstance) -> None:

@@ -95,9 +95,9 @@ def _promised(instances: list[Instance], total: int | None) -> str:
     without = sum(not one.stopped and not one.memory_limit for one in instances)
     if not limits:
         return ""
-    line = f"{text.size(sum(limits))} of memory may be used by those with a limit"
+    line = f"of memory {text.size(sum(limits))} in all"
     if total:
-        line += f" ({text.percent(sum(limits) / total * 100)} of it)"
+        line += f", {text.percent(sum(limits) / total * 100)} of the host's"
     return line + (f"; {without} without a limit" if without else "")
 
 

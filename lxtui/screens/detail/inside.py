@@ -13,7 +13,7 @@ from lxtui.detail.inside import FILES, Inside, rows, verdict
 from lxtui.errors import LxtuiError
 from lxtui.screens.detail.page import Known, Page, heading, lines, note, trouble
 
-_NAME, _CELL = 13, 17
+_NAME, _CELL = 13, 20
 
 
 class InsidePage(Page):

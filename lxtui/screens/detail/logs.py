@@ -39,7 +39,7 @@ class LogsPage(Page):
         super().__init__(*args)  # type: ignore[arg-type]  # as Page
         self._names: tuple[str, ...] | None = None
         self._chosen: str | None = None
-        self._written = LogText(b"", 0)
+        self._from_console = LogText(b"", 0)
 
     def compose(self) -> ComposeResult:
         """The list at the left, or on top where there is little room."""
@@ -102,8 +102,9 @@ class LogsPage(Page):
 
         def show(answer: LogText | LxtuiError) -> None:
             if name == CONSOLE and isinstance(answer, LogText):
-                answer = self._written = LogText(
-                    (self._written.data + answer.data)[-_KEPT:], self._written.size + answer.size
+                answer = self._from_console = LogText(
+                    (self._from_console.data + answer.data)[-_KEPT:],
+                    self._from_console.size + answer.size,
                 )
             if self._chosen == name:
                 self.write(_shown(name, answer))

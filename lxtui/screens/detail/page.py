@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Thread
+from time import monotonic
 from typing import Any, ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -68,6 +69,8 @@ class Page(VerticalScroll):
         self.subject = subject
         self.begun = False
         self._waiting: dict[int, Callable[[Any], None]] = {}
+        self._asked = 0.0
+        self._written: Content | None = None
 
     def compose(self) -> ComposeResult:
         """One text."""
@@ -112,6 +115,8 @@ class Page(VerticalScroll):
     def ask(self, question: Callable[[], T], then: Callable[[T | LxtuiError], None]) -> None:
         """Have *question* answered by a thread, and call *then* with the answer or the error."""
         number = next(_numbers)
+        if not self._waiting:
+            self._asked = monotonic()
         self._waiting[number] = then
 
         def work() -> None:
@@ -125,6 +130,11 @@ class Page(VerticalScroll):
 
         Thread(target=work, name=f"page-{self.id}-{number}", daemon=True).start()
 
+    @property
+    def waited(self) -> float:
+        """Seconds since the question was asked that has no answer yet; 0 without one."""
+        return monotonic() - self._asked if self._waiting else 0.0
+
     def on_page_answered(self, message: Page.Answered) -> None:
         """Hand the answer to who asked."""
         message.stop()
@@ -133,8 +143,9 @@ class Page(VerticalScroll):
             then(message.answer)
 
     def write(self, content: Content) -> None:
-        """Show the text."""
-        if self.is_mounted:
+        """Show the text, if it is another one: a busy fleet changes, the page mostly does not."""
+        if self.is_mounted and not (self._written is not None and content.is_same(self._written)):
+            self._written = content
             self.query_one(".page-text", Static).update(content)
 
     @property

@@ -26,6 +26,8 @@ from lxtui.screens.detail.page import Page, Subject
 from lxtui.screens.dialogs import TextDialog
 from lxtui.screens.help import help_page
 
+_PATIENCE = 3.0
+"""Seconds after which it is said that a page waits."""
 _WIDE = 110
 """From this width on tabs have their full names."""
 
@@ -133,6 +135,7 @@ class DetailScreen(Screen[None]):
         for page in self._pages:
             page.display = False
         self._draw_frame()
+        self.set_interval(1.0, self._draw_frame)
         self.choose(0)
 
     def show(self, fleet: FleetSnapshot) -> None:
@@ -182,6 +185,12 @@ class DetailScreen(Screen[None]):
         """The help page."""
         self.app.push_screen(TextDialog("help", help_page(self._settings.keys)))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A host's pages have no keys that change an instance."""
+        if action == "do":
+            return self.subject.instance is not None
+        return super().check_action(action, parameters)
+
     def action_do(self, action_id: str) -> None:
         """Do an action of the table, here on one instance whatever is marked there."""
         action, selection = BY_ID[action_id], self.selection
@@ -211,7 +220,9 @@ class DetailScreen(Screen[None]):
 
     def _draw_frame(self) -> None:
         self.query_one("#head", Static).update(self.head())
-        line = self.work()
+        waited = self._pages[self._at].waited
+        slow = f" {self.subject.host.name} has not answered for {waited:.0f} s"
+        line = Content.styled(slow, "bold $text-warning") if waited > _PATIENCE else self.work()
         work = self.query_one("#work", Static)
         work.update(line)
         work.display = bool(line.plain)
