@@ -40,7 +40,8 @@ mount -t sysfs -o nosuid,nodev,noexec sysfs "$1"
 mount --bind "$1/class/net" /sys/class/net
 mount --bind "$1/devices/virtual/net" /sys/devices/virtual/net
 [ -z "$2" ] || mount --rbind "$2" /var/lib/lxcfs
-shift 2
+[ -z "$3" ] || mount --bind "$3" "$4"
+shift 4
 exec "$@"
 """
 PROGRAMS = {
@@ -48,6 +49,9 @@ PROGRAMS = {
     "incus": ("incusd", "--group", "incus-admin"),
 }
 DIRECTORY = {"lxd": "LXD_DIR", "incus": "INCUS_DIR"}
+PACKAGED = {"lxd": "/var/lib/lxd", "incus": "/var/lib/incus"}
+"""Where the daemon of a package has its directory. What CRIU has saved names files by it, so two
+daemons between which that goes must see theirs at one place, each in its own mount namespace."""
 
 
 def program(kind: str) -> str | None:
@@ -82,17 +86,22 @@ class Daemon:
             raise LabUnavailable(f"{self.plan.kind} is not installed (packaging/test-packages.sh)")
         self.plan.directory.mkdir(mode=0o711, exist_ok=True)
         covered = self.lab.view if procs_view_is_mounted(self.lab.view) and LXCFS.is_dir() else ""
+        criu, seen = self.lab.criu, str(self.plan.directory)
+        bound = ("", "")
+        if criu:
+            seen = PACKAGED[self.plan.kind]
+            bound = (str(self.plan.directory), seen)
         argv = [
             *("nsenter", f"--net=/run/netns/{self.plan.netns}", "--"),
             *("unshare", "--mount", "--propagation", "slave", "--"),
-            *("sh", "-c", LAUNCH, "sh", str(self.lab.sysfs), str(covered)),
+            *("sh", "-c", LAUNCH, "sh", str(self.lab.sysfs), str(covered), *bound),
             *(path, *PROGRAMS[self.plan.kind][1:]),
         ]
         # A bare environment: proxies and certificate bundles of the caller are not the lab's.
         env = {
-            "PATH": SYSTEM_PATH,
+            "PATH": f"{criu}:{SYSTEM_PATH}" if criu else SYSTEM_PATH,
             "HOME": str(self.lab.root),
-            DIRECTORY[self.plan.kind]: str(self.plan.directory),
+            DIRECTORY[self.plan.kind]: seen,
             MEMBER: str(self.lab.root),
         }
         with self.plan.log.open("ab") as log:

@@ -229,7 +229,8 @@ def find(name: str, base: Path = BASE) -> Lab | None:
     except (OSError, ValueError):
         return None
     hosts, driver = tuple(state["hosts"]), state.get("driver", "dir")
-    plan = make_plan(name, state["block"], hosts, driver=driver, base=base)
+    criu = Path(state["criu"]) if state.get("criu") else None
+    plan = make_plan(name, state["block"], hosts, driver=driver, base=base, criu=criu)
     up_ones = tuple(Host(plan, host) for host in plan.hosts)
     return Lab(plan, up_ones, dict(state["missing"]), tuple(state["notes"]))
 
@@ -267,19 +268,20 @@ def _mount_view(plan: LabPlan) -> str:
 
 
 def _build(wanted: LabPlan, missing: dict[str, str], base: Path, say: Say) -> Lab:
-    name, root, driver = wanted.name, wanted.root, wanted.driver
+    name, root, driver, criu = wanted.name, wanted.root, wanted.driver, wanted.criu
     hosts = tuple(host.name for host in wanted.hosts)
     base.mkdir(mode=0o711, exist_ok=True)
     root.mkdir(mode=0o711)
     with locked("addresses"):
         block = net.free_block(net.used_networks())
-        plan = make_plan(name, block, hosts, driver=driver, base=base)
+        plan = make_plan(name, block, hosts, driver=driver, base=base, criu=criu)
         net.make_bridge(plan)
     plan.sysfs.mkdir()
     for host in plan.hosts:
         net.connect(plan, host)
     notes = [*(f"added to {line}" for line in subids.ensure()), _mount_view(plan)]
     members = tuple(Host(plan, host) for host in plan.hosts)
+    clustered = not criu and {*hosts} >= {*CLUSTER}
     for member in members:
         member.start()
     certificate = client.make_certificate(root / "client")
@@ -288,7 +290,7 @@ def _build(wanted: LabPlan, missing: dict[str, str], base: Path, say: Say) -> La
 
     def settle(member: Host) -> None:
         member.wait_ready()
-        if member.name != CLUSTER[1]:  # which gets all that by joining
+        if not clustered or member.name != CLUSTER[1]:  # which gets all that by joining
             member.configure(certificate, tarball)
         say(f"{member.name} is up at {member.plan.url}")
 
@@ -300,13 +302,13 @@ def _build(wanted: LabPlan, missing: dict[str, str], base: Path, say: Say) -> La
             future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    known = {one.name: one for one in members}
-    if known.keys() >= {*CLUSTER}:
+    if clustered:
+        known = {one.name: one for one in members}
         cluster.form(known[CLUSTER[0]], known[CLUSTER[1]])
     client.write_configuration(plan, certificate)
     tarball.unlink()
     state = {"block": plan.block, "hosts": hosts, "driver": driver}
-    state |= {"missing": missing, "notes": notes}
+    state |= {"missing": missing, "notes": notes, "criu": str(criu or "")}
     plan.state.write_text(json.dumps(state))
     return Lab(plan, members, missing, tuple(notes))
 
@@ -318,10 +320,12 @@ def up(
     driver: Driver | None = None,
     base: Path = BASE,
     say: Say = lambda _: None,
+    criu: Path | None = None,
 ) -> Lab:
     """Bring the lab NAME up and return it; one that is up is returned as it is.
 
     DRIVER is that of the pool which every host has: `dir`, or that of the lab that is up.
+    With CRIU, the directory of a program of that name, its Incus hosts are two of their own.
     Raises LabUnavailable when this machine cannot hold it, after removing what was begun; so does
     any other end, a Ctrl-C included.
     """
@@ -345,7 +349,7 @@ def up(
             say(f"removing what is left of an earlier lab {name}")
             sweep(name, base)
         try:
-            plan = make_plan(name, hosts=possible, driver=driver or "dir", base=base)
+            plan = make_plan(name, hosts=possible, driver=driver or "dir", base=base, criu=criu)
             return _build(plan, reasons, base, say)
         except BaseException:
             with no_interrupts():

@@ -81,6 +81,8 @@ class LabPlan:
     driver: Driver = "dir"
     """Of the pool that every host has."""
     hosts: tuple[HostPlan, ...] = field(default=())
+    criu: Path | None = None
+    """The directory of a program `criu` for its daemons, which are then no cluster."""
 
     @property
     def network(self) -> str:
@@ -161,6 +163,7 @@ def make_plan(
     *,
     driver: Driver = "dir",
     base: Path = BASE,
+    criu: Path | None = None,
 ) -> LabPlan:
     """Lay out the lab NAME on the BLOCK-th range of addresses.
 
@@ -194,4 +197,5 @@ def make_plan(
             for host in EVERY
             if host in hosts
         ),
+        criu=criu,
     )
