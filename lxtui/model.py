@@ -519,5 +519,7 @@ class InstanceSpec:
     """It exists already: bring it up to date instead of making it."""
     inconsistent: bool = False
     """The source runs: files that vanish while they are copied are no error."""
+    live: bool = False
+    """With its running state: it ends where it is, and goes on there."""
     member: str = ""
     """Of the cluster on which it is made; empty: the cluster chooses."""

@@ -120,6 +120,8 @@ class _Daemon:
     documents: dict[api.Path, dict[str, Any]] = field(default_factory=dict)
     """What requests have written that nothing else here knows of."""
     alive: bool = True
+    criu: bool = False
+    """Whether it can save and bring back running state."""
 
     def tell(self, event: Event) -> None:
         """Let the listeners have it."""
@@ -522,10 +524,11 @@ class DemoBackend:
             return demo_rest.request(_Asked(self), request)
 
     def live_refusal(self, ref: Ref) -> str:
-        """Refuse as a daemon without CRIU does."""
+        """Refuse as a daemon without CRIU does, where there is none."""
         with self._fleet.lock:
             self._find(ref)
-        return f"{self._name}: CRIU isn't installed on the source server"
+            able = self._daemon().criu
+        return "" if able else f"{self._name}: CRIU isn't installed on the source server"
 
     def offer(self, ref: Ref, spec: InstanceSpec) -> MigrationOffer:  # noqa: ARG002 see base
         """Open the instance for one pull."""
@@ -544,6 +547,8 @@ class DemoBackend:
                 raise ConflictError(f'{self._name}: Instance "{spec.ref.name}" already exists')
             if missing := [name for name in spec.profiles if name not in daemon.profiles]:
                 raise OperationError(f"{self._name}: Profile not found: {missing[0]}")
+            if spec.live and not daemon.criu:
+                raise OperationError(f"{self._name}: CRIU isn't installed on the target server")
             source_name, source_ref = self._fleet.offers[url.rpartition("/")[2]]
             source = self._fleet.daemons[source_name]
             original = source.instances[source_ref]
@@ -556,7 +561,7 @@ class DemoBackend:
                 arrived = replace(
                     original,
                     ref=spec.ref,
-                    status="Stopped",
+                    status="Running" if spec.live else "Stopped",
                     config=frozen(spec.config),
                     expanded_config=frozen(spec.config),
                     devices=spec.devices,
@@ -568,6 +573,9 @@ class DemoBackend:
                     ipv6=(),
                 )
                 daemon.instances[spec.ref] = arrived
+                if spec.live:
+                    now = source.instances[source_ref]
+                    source.instances[source_ref] = replace(now, status="Stopped")
                 daemon.load[spec.ref] = source.load.get(source_ref, 0.0)
                 self._fleet.offers.pop(offer.operation.id, None)
                 task = source.tasks[offer.operation.id]

@@ -376,7 +376,7 @@ class LxdBackend:
         body = {
             "name": ref.name,
             "migration": True,
-            "live": False,
+            "live": spec.live,
             "instance_only": spec.instance_only,
             "container_only": spec.instance_only,
             "allow_inconsistent": spec.inconsistent,
@@ -432,7 +432,7 @@ class LxdBackend:
             "source": {
                 "type": "migration",
                 "base-image": spec.config.get("volatile.base_image", ""),
-                "live": False,
+                "live": spec.live,
                 "instance_only": spec.instance_only,
                 "container_only": spec.instance_only,
                 "refresh": spec.refresh,

@@ -34,6 +34,8 @@ _LOOK = 0.2
 _REMOVE_TRIES = 20
 _BUSY_SECONDS = 45.0
 """Half as long again as Incus holds an instance for an operation that nobody carries on."""
+_HANDING_OVER = "Live-migrating"
+"""How the operation of Incus is called during which the source stands still."""
 QUIET_SECONDS = 150.0
 """Seconds for which an operation that was given up may take to end: over a link that was cut, TCP
 tries again after two minutes at the latest (TCP_RTO_MAX), and only then hears that it is over."""
@@ -179,6 +181,22 @@ def end_operation(backend: Backend, number: str, seconds: float = QUIET_SECONDS)
         backend.wait(operation, look)
 
 
+def hands_over(backend: Backend, project: str) -> bool:
+    """Whether an instance of the project stands still there until its fate is known elsewhere."""
+    at_work = backend.operations(project)
+    return any(one.description.startswith(_HANDING_OVER) and not one.finished for one in at_work)
+
+
+def end_hand_over(backend: Backend, ref: Ref, seconds: float = QUIET_SECONDS) -> None:
+    """Wait until CRIU has let go of *ref*, whose copy was given up: it may end it until then.
+
+    The operation does not say whose it is, so the time is limited: it may be another's.
+    """
+    until = time.monotonic() + seconds
+    while hands_over(backend, ref.project) and time.monotonic() < until:
+        time.sleep(_PAUSE)
+
+
 def end_offers(backend: Backend, ref: Ref, seconds: float = QUIET_SECONDS) -> None:
     """Give up whatever *ref* is being copied by, and wait until that is over."""
     for operation in _operations_on(backend, ref):
@@ -212,6 +230,21 @@ def _bears(backend: Backend, ref: Ref, token: str) -> bool:
         return backend.instance(ref).config.get(MARK) == token
     except NotFoundError:
         return False
+
+
+def settled(backend: Backend, ref: Ref) -> Instance:
+    """*ref* as it is; asked again while its daemon cannot say, as CRIU has just ended it.
+
+    Incus 6.0.4 answers "Invalid PID" then, for some seconds.
+    """
+    until = time.monotonic() + _RUNS_SECONDS
+    while True:
+        try:
+            return backend.instance(ref)
+        except OperationError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
 
 
 def stop_marked(backend: Backend, ref: Ref, token: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from lxtui import format as text
 from lxtui.migrate.facts import MoveFacts
+from lxtui.migrate.live_checks import lives
 from lxtui.migrate.options import Transport
 from lxtui.model import CLI
 
@@ -123,6 +124,8 @@ def commands(facts: MoveFacts) -> tuple[str, ...]:
     ]
     if options.copy:
         return (*made, copy)
+    if lives(facts):
+        return (*made, here.command(f"{cli} move", " ".join(words)))
     stop = [here.command(f"{cli} stop")] if running else []
     start = [there.command(f"{cli} start")] if running else []
     kept = f" {facts.kept_as.name}"

@@ -69,6 +69,8 @@ class MoveFacts:
     live_refusal: str | None = None
     """Why the source's daemon would not begin to move it with its running state; empty when it
     would, None when it was not asked."""
+    went_live: bool | None = None
+    """Whether this very move, before a crash, has gone live; None when it has copied nothing."""
 
     @property
     def config(self) -> Mapping[str, str]:

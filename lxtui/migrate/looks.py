@@ -65,6 +65,8 @@ class Looks:
         few = verify is Verify.CONFIG
         if few and plan.options.copy and plan.was_running:
             return  # the source goes on: what differs may be new
+        if few and plan.spec.live:
+            return  # it runs there by now, and goes on: what differs may be new
         if few and plan.exchange:
             return  # the daemon's file server holds the name for 15 s, and the copy's start with it
         with ExitStack() as stack:

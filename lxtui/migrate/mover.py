@@ -31,6 +31,7 @@ from lxtui.migrate.ending import BEGAN, conclude
 from lxtui.migrate.ends import claim, halt, insist, put_to_sleep, remove_marked, start
 from lxtui.migrate.exchange import assume_name, yield_name
 from lxtui.migrate.journal import Journal
+from lxtui.migrate.live import Absence, arrived, near_live_instead, settle
 from lxtui.migrate.looks import LAST_USED, Looks
 from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind
 from lxtui.migrate.profiles import make_profiles
@@ -92,6 +93,7 @@ class Mover:
         self._passes = 0
         self._measured: Measured | None = None
         self._at = 0
+        self._absence = Absence(source, plan.source.project)
         self._looks = Looks(
             plan,
             source,
@@ -108,6 +110,7 @@ class Mover:
             StepKind.COPY: self._copy,
             StepKind.REPLICA: lambda: claim_replica(journal, target, plan),
             StepKind.UPDATE: self._update,
+            StepKind.LIVE: self._go_live,
             StepKind.REFRESH: self._refresh_until_little,
             StepKind.STOP: self._stop_source,
             StepKind.FINAL: self._refresh,
@@ -202,6 +205,21 @@ class Mover:
         if self._doubt(self._around_snapshots()).files:
             self._pass(refresh=True)
 
+    def _go_live(self) -> None:
+        """Copy it with its running state: from here on it runs there, or here, and never in both.
+
+        What a lost lxtui has begun may have gone well; a copy beside a source that runs has not.
+        """
+        here, there = self._plan.source, self._looks.there
+        put_to_sleep(self._source, here)
+        again = StepKind.LIVE.value in self._journal.record.begun[:-1]
+        if not (again and arrived(self._source, self._target, here, there, self._plan.token)):
+            self._remove_target()
+            self._pass(refresh=False)
+        self._stopped_at, self._started_at = self._absence.since, time.monotonic()
+        self._insist(lambda: settle(self._source, self._target, here, there))
+        self._lay_still()
+
     def _update(self) -> None:
         self._doubt([since(self._journal.record), *self._around_snapshots()])
         self._pass(refresh=True)
@@ -272,6 +290,8 @@ class Mover:
 
         def on_detour(line: str) -> None:
             self._say(line)
+            if plan.spec.live and not self._source.instance(plan.source).running:
+                raise OperationError(f"{plan.source} has ended already")
             if not refresh:
                 self._remove_target()
 
@@ -292,7 +312,7 @@ class Mover:
                 ref=plan.source,
                 spec=replace(plan.spec, refresh=refresh, inconsistent=runs),
                 on_copy=self._copying,
-                on_end=lambda _: self._check_stop(),
+                on_end=lambda _: self._check_stop_of_copy(),
                 on_ask=lambda: self._journal.note(SOURCE_OPERATION, UNHEARD),
                 on_begin=on_begin,
                 on_detour=on_detour,
@@ -304,7 +324,9 @@ class Mover:
             self._measured = Measured(transport, self._copied - self._earlier, seconds)
 
     def _copying(self, operation: Operation) -> None:
-        self._check_stop()
+        self._check_stop_of_copy()
+        if self._plan.spec.live:
+            self._absence.look()
         line = f"copying {self._plan.source} to {self._plan.destination.host}"
         if operation.processed is not None:
             self._copied = self._earlier + operation.processed
@@ -347,6 +369,7 @@ class Mover:
         well = f"{plan.source} {as_it_was(journal.record.header)}"
         hint = f": mend this, then 'lxtui undo {plan.token}'" if journal.record.unfinished else ""
         after = f"{'; '.join(left)}{hint}" if left else (well if claimed else "nothing was changed")
+        after += near_live_instead(journal) if not left else ""
         asked = isinstance(error, InterruptedByUserError | KeyboardInterrupt)
         kind = InterruptedByUserError if asked else LxtuiError
         said = str(error) or type(error).__name__
@@ -358,6 +381,11 @@ class Mover:
     def _check_stop(self) -> None:
         if self._stop.is_set():
             raise InterruptedByUserError("stopped on request")
+
+    def _check_stop_of_copy(self) -> None:
+        """A hand-over that is broken off could leave it running on both hosts."""
+        if not self._absence.begun:
+            self._check_stop()
 
     def _say(self, line: str) -> None:
         self._tell(Progress(line, step=self._at))

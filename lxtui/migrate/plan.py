@@ -32,6 +32,7 @@ from lxtui.migrate.facts import (
     own_devices,
     target_devices,
 )
+from lxtui.migrate.live_checks import lives
 from lxtui.migrate.options import MoveOptions, Transport, Verify
 from lxtui.migrate.preflight import check
 from lxtui.model import Devices, Instance, InstanceSpec, Profile, Ref
@@ -57,6 +58,8 @@ class StepKind(StrEnum):
     PROFILES = "profiles"
     """Make the profiles that the target lacks."""
     COPY = "copy"
+    LIVE = "live"
+    """Copy it with its running state: afterwards it runs there, and lies still here."""
     REFRESH = "refresh"
     """Copy what has changed meanwhile, until it is little."""
     STOP = "stop"
@@ -166,6 +169,7 @@ def plan_move(facts: MoveFacts, token: str) -> MovePlan:
             config=MappingProxyType({**_carried(facts), **sleeping}),
             devices=own_devices(facts),
             instance_only=options.instance_only,
+            live=lives(facts),
             # Another pool is no reason to go to another member.
             member=options.member or (instance.location if _stays(facts) else ""),
         ),
@@ -262,6 +266,7 @@ def portable(config: Mapping[str, str]) -> dict[str, str]:
 def _steps(facts: MoveFacts, token: str) -> tuple[Step, ...]:
     copied = _arriving_as(facts, token)
     instance, destination, options = facts.instance, facts.destination, facts.options
+    live = lives(facts)
     near_live = instance.running and options.gradual
     claim = Step(
         StepKind.CLAIM,
@@ -270,23 +275,8 @@ def _steps(facts: MoveFacts, token: str) -> tuple[Step, ...]:
     )
     copy = Step(StepKind.COPY, _copy_text(facts), f"{copied} is deleted")
     stop = Step(StepKind.STOP, f"{instance.ref} is stopped", f"{instance.ref} is started again")
-    what = (
-        "configuration, devices, profiles and snapshots of the copy are compared, and owner, mode "
-        "and size of the files nearest to the root, as many as 0.3 s allow"
-    )
-    if facts.exchange:
-        what = "configuration, devices, profiles and snapshots of the copy are compared"
-    if options.verify is Verify.FILES:
-        what = "configuration, snapshots, and owner, mode and size of every file are compared"
-    elif options.verify is Verify.CHECKSUM:
-        what = "configuration, snapshots and the content of every file of the copy are compared"
-    elif options.verify is Verify.EXPORT:
-        what = (
-            "configuration, and out of a backup on either side content, owner, mode and extended "
-            "attributes of every file of the copy and of its snapshots are compared"
-        )
     undone = "the backups are deleted" if options.verify is Verify.EXPORT else ""
-    verify = Step(StepKind.VERIFY, what, undone)
+    verify = Step(StepKind.VERIFY, _verify_text(facts), undone)
     finish = Step(StepKind.FINISH, f"the mark is taken off {destination}", "")
     made = ", ".join(facts.new_profiles)
     profiles = Step(
@@ -303,7 +293,11 @@ def _steps(facts: MoveFacts, token: str) -> tuple[Step, ...]:
     if options.copy:
         return (*before, copy, verify, finish)
     steps = [claim, *before]
-    if near_live:
+    if live:
+        text = f"{copy.text}, with its running state: it ends here and goes on there"
+        undo = f"{copied} is deleted; {instance.ref} runs on, or is started again if it has ended"
+        steps += [Step(StepKind.LIVE, text, undo)]
+    elif near_live:
         steps += [
             copy,
             Step(
@@ -321,11 +315,11 @@ def _steps(facts: MoveFacts, token: str) -> tuple[Step, ...]:
     steps.append(verify)
     if facts.exchange:
         steps += _exchange(facts, copied)
-    if instance.running:
+    if instance.running and not live:
         text = f"{destination} is started and runs"
         steps.append(Step(StepKind.START, text, f"{destination} is stopped"))
-        if options.check:
-            steps.append(Step(StepKind.CHECK, f"inside it, {options.check!r} must succeed", ""))
+    if instance.running and options.check:
+        steps.append(Step(StepKind.CHECK, f"inside it, {options.check!r} must succeed", ""))
     kept = facts.kept_as
     if options.keep_source:
         days = options.keep_days
@@ -352,6 +346,25 @@ def _exchange(facts: MoveFacts, copied: Ref) -> list[Step]:
             f"it is renamed {copied.name}, without them",
         ),
     ]
+
+
+def _verify_text(facts: MoveFacts) -> str:
+    match facts.options.verify:
+        case Verify.FILES:
+            return "configuration, snapshots, and owner, mode and size of every file are compared"
+        case Verify.CHECKSUM:
+            return "configuration, snapshots and the content of every file of the copy are compared"
+        case Verify.EXPORT:
+            return (
+                "configuration, and out of a backup on either side content, owner, mode and "
+                "extended attributes of every file of the copy and of its snapshots are compared"
+            )
+    what = "configuration, devices, profiles and snapshots of the copy are compared"
+    if facts.exchange or lives(facts):
+        return what
+    return (
+        f"{what}, and owner, mode and size of the files nearest to the root, as many as 0.3 s allow"
+    )
 
 
 def _copy_text(facts: MoveFacts) -> str:

@@ -21,6 +21,7 @@ from lxtui.migrate.ending import conclude
 from lxtui.migrate.ends import source_fault
 from lxtui.migrate.exchange import put_back
 from lxtui.migrate.journal import Journal, Record, records
+from lxtui.migrate.live import state_lost
 from lxtui.migrate.looks import LAST_USED
 from lxtui.migrate.mover import Mover, Report
 from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, plan_move
@@ -51,7 +52,7 @@ def advice(record: Record) -> str:
         return f"{header.destination} has taken over; resume clears up after it"
     if BEING_UNDONE in record.notes:
         return f"{header.source} is being put back; undo goes on"
-    if StepKind.START.value in record.begun:
+    if {StepKind.START.value, StepKind.LIVE.value} & set(record.begun):
         copy = f"the copy of {header.source}" if header.exchange else str(header.destination)
         return f"{copy} may run; resume finishes, undo puts back"
     if StepKind.STOP.value in record.begun:
@@ -113,7 +114,7 @@ def undo(folder: Path, token: str, backends: Mapping[str, Backend], report: Repo
         if left:
             hint = ": mend this and undo again" if journal.record.unfinished else ""
             raise LxtuiError(f"{header.source}: {'; '.join(left)}{hint}")
-        return f"{header.source} {as_it_was(header)}"
+        return f"{header.source} {as_it_was(header)}{state_lost(journal)}"
 
 
 def _both(record: Record, backends: Mapping[str, Backend]) -> tuple[Backend, Backend]:
@@ -139,9 +140,17 @@ def _plan_again(record: Record, source: Backend, target: Backend) -> MovePlan:
             facts,
             instance=_as_it_was(facts.instance, record),
             arriving=_is_ours(record, target),
+            went_live=_went_live(record),
         ),
         header.token,
     )
+
+
+def _went_live(record: Record) -> bool | None:
+    """Which way it goes on: as it was begun, whatever its hosts say by now."""
+    if StepKind.LIVE.value in record.begun:
+        return True
+    return False if StepKind.COPY.value in record.begun else None
 
 
 def _between_names(record: Record) -> bool:

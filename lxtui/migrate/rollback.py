@@ -18,12 +18,14 @@ from lxtui.migrate.backups import drop, noted
 from lxtui.migrate.ends import (
     QUIET_SECONDS,
     bring_back,
+    end_hand_over,
     end_offers,
     end_operation,
     insist,
     quiesce,
     release,
     remove_marked,
+    settled,
     stop_marked,
 )
 from lxtui.migrate.exchange import find, give_back, stop_copy
@@ -35,7 +37,7 @@ from lxtui.model import Ref
 Say = Callable[[str], None]
 _SOON = 3.0
 """Seconds for which the source's own operation is waited for before the source is started."""
-COPYING = frozenset({StepKind.COPY, StepKind.REFRESH, StepKind.FINAL})
+COPYING = frozenset({StepKind.COPY, StepKind.REFRESH, StepKind.FINAL, StepKind.LIVE})
 """Steps whose copy is ours to remove."""
 AT_WORK = COPYING | {StepKind.UPDATE}
 """Steps in which the daemons copy."""
@@ -43,6 +45,9 @@ SOURCE_OPERATION, TARGET_OPERATION = "source operation", "target operation"
 """Notes in the journal: the daemons' own operations of the copy that was begun last."""
 UNHEARD = "unheard"
 """Stands for an operation that was asked for; whoever asked may have died before the answer."""
+
+STARTED_ANEW = "started anew"
+"""Note in the journal: the source had ended with its running state, and was started again."""
 
 BEING_UNDONE = "being undone"
 """Note in the journal: steps that it calls done may have been undone; there is no way on."""
@@ -91,23 +96,16 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
     if begun & COPYING and _is_gone(source, here):
         undo(f"end the copy to {there}", target, lambda: end_copy(journal, source, target))
         return (*left, *_leave(journal, target))
-    if StepKind.START in begun and not undo(
-        f"stop {there}", target, lambda: stop_marked(target, there, token)
+    live = StepKind.LIVE in begun
+    if (live and not still()) or (
+        (live or StepKind.START in begun)
+        and not undo(f"stop {there}", target, lambda: stop_marked(target, there, token))
     ):
-        return (*left, f"{here} stays stopped, as {there} may run")
-    if StepKind.STOP in begun:
-        asked = StepKind.STOP.value not in journal.record.done
-
-        def start() -> None:
-            # What still reads it need not keep it from starting.
-            with suppress(LxtuiError):
-                _end_offer(journal, source, _SOON)
-            try:
-                bring_back(source, here, asked_to_stop=asked)
-            except OperationError:
-                _end_offer(journal, source)
-                bring_back(source, here, asked_to_stop=asked)
-
+        state = "is left as it is" if live else "stays stopped"
+        return (*left, f"{here} {state}, as {there} may run")
+    if ending := begun & {StepKind.STOP, StepKind.LIVE}:
+        asked = not ending <= {StepKind(one) for one in journal.record.done}
+        start = partial(_start_again, journal, source, asked_to_stop=asked)
         waits = not undo(f"start {here}", source, start)
     # A daemon may delete what it still copies into, and would write on where it was.
     if begun & COPYING and still():
@@ -135,6 +133,20 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
         with suppress(LxtuiError):  # it is all undone: a full disk must not make it a failure
             journal.finish("undone")
     return tuple(left)
+
+
+def _start_again(journal: Journal, source: Backend, *, asked_to_stop: bool) -> None:
+    here = journal.record.header.source
+    # What still reads it need not keep it from starting.
+    with suppress(LxtuiError):
+        _end_offer(journal, source, _SOON)
+    if StepKind.LIVE.value in journal.record.begun and settled(source, here).stopped:
+        _note(journal, STARTED_ANEW)
+    try:
+        bring_back(source, here, asked_to_stop=asked_to_stop)
+    except OperationError:
+        _end_offer(journal, source)
+        bring_back(source, here, asked_to_stop=asked_to_stop)
 
 
 def _note(journal: Journal, name: str) -> None:
@@ -221,6 +233,8 @@ def _end_offer(journal: Journal, source: Backend, seconds: float = QUIET_SECONDS
         end_offers(source, journal.record.header.source, seconds)
     elif number:
         end_operation(source, number, seconds)
+    if StepKind.LIVE.value in journal.record.begun:
+        end_hand_over(source, journal.record.header.source, seconds)
 
 
 def _end_sink(journal: Journal, target: Backend, seconds: float) -> None:

@@ -249,7 +249,7 @@ def test_contradicting_wishes_of_a_move_are_bad_usage(
 @pytest.mark.parametrize(
     ("wish", "said", "possible"),
     [
-        (["--mode", "live"], "CRIU isn't installed on the source server", True),
+        (["--mode", "live"], "near-live is planned instead: ", True),
         (["--limit", "5"], "add --transport relay", False),
         (["--refresh"], "there is no lima:web1 to refresh", False),
         (["--no-profiles"], "give it a root disk", False),

@@ -204,9 +204,8 @@ def test_a_profile_that_is_left_behind_is_needed_by_snapshots(
 @pytest.mark.parametrize(
     ("source", "target", "reason"),
     [
-        ("lxd1", "lxd2", "lxd1: .*CRIU isn't installed on the source server"),
+        ("lxd1", "lxd2", "LXD saves a container with its console"),
         ("lxd1", "incus1", "lxd1 runs lxd, incus1 incus"),
-        ("incus1", "lxd1", "migration.stateful is not set on it.*incus config set incus1:"),
     ],
 )
 def test_a_live_move_says_why_it_is_near_live(
@@ -231,6 +230,20 @@ def test_a_live_move_says_why_it_is_near_live(
     assert not [
         one for one in backends[source].operations() if name in one.resources and not one.finished
     ]
+
+
+@pytest.mark.parametrize("host", ["lxd1", "incus1"])
+def test_a_daemon_without_criu_says_so(
+    lab: Lab, backends: dict[str, Backend], make_instance: MakeInstance, host: str
+) -> None:
+    """Asked whether it would begin, a real daemon gives its reason, and nothing is at work."""
+    chosen = lab.host(host)
+    config = {"migration.stateful": "true"} if host == "incus1" else {}
+    name = make_instance(chosen, config)
+    said = backends[host].live_refusal(Ref(host, "default", name))
+    assert re.search(f"{host}: .*CRIU isn't installed on the source server", said), said
+    at_work = backends[host].operations()
+    assert not [one for one in at_work if name in one.resources and not one.finished]
 
 
 @pytest.mark.parametrize(

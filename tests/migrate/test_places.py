@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +11,9 @@ from lxtui.errors import LxtuiError, OperationError
 from lxtui.migrate import AUTOSTART
 from lxtui.migrate.facts import Level, MoveFacts
 from lxtui.migrate.options import Mode, MoveOptions
-from lxtui.migrate.plan import StepKind, plan_move
+from lxtui.migrate.plan import plan_move
 from lxtui.migrate.preflight import check
-from lxtui.migrate.prepare import prepare
-from lxtui.model import Host, Kind, Ref
+from lxtui.model import Kind, Ref
 from tests.migrate.test_findings import _facts
 from tests.migrate.test_mover import SOURCE, TARGET, Stage, Trapped, little_patience
 
@@ -97,67 +95,3 @@ def test_a_key_that_the_target_refuses_can_be_left_out() -> None:
     assert "security.devlxd" in _said(facts, Level.BLOCKER)
     facts = replace(facts, options=MoveOptions(config=("security.devlxd=",)))
     assert _said(facts, Level.BLOCKER) == ""
-
-
-def _live(
-    kinds: tuple[Kind, Kind] = (Kind.LXD, Kind.LXD),
-    versions: tuple[str, str] = ("5.0.2", "5.21.1 LTS"),
-    refusal: str | None = None,
-    extensions: frozenset[str] = frozenset(),
-    config: dict[str, str] | None = None,
-) -> MoveFacts:
-    here, there = (
-        Host(name, kind, f"https://{name}", version=version, api_extensions=extensions)
-        for name, kind, version in zip("ab", kinds, versions, strict=True)
-    )
-    return replace(
-        _facts(mode=Mode.LIVE, config=config or {}),
-        source=replace(here, addresses=("a:8443",)),
-        target=replace(there, architectures=("x86_64",)),
-        live_refusal=refusal,
-    )
-
-
-STATEFUL = frozenset({"container_migration_stateful", "container_incremental_copy"})
-
-
-@pytest.mark.parametrize(
-    ("facts", "reason"),
-    [
-        (_live(refusal="a: CRIU isn't installed"), "a: CRIU isn't installed; install criu on a"),
-        (_live(versions=("5.0.2", "6.6")), "b runs LXD 6.6: 6.6 has removed CRIU"),
-        (_live(versions=("6.9", "5.0.2")), "a runs LXD 6.9: 6.6 has removed CRIU"),
-        (_live(kinds=(Kind.LXD, Kind.INCUS)), "a runs lxd, b incus"),
-        (
-            _live(kinds=(Kind.INCUS, Kind.INCUS), versions=("6.0", "7.0"), extensions=STATEFUL),
-            "migration.stateful is not set on it; set it: 'incus config set a:web1 migration.state",
-        ),
-        (_live(refusal=""), "lxtui does not move running state.*'lxc move a:web1 b:web1'"),
-    ],
-)
-def test_a_live_move_is_near_live_and_says_why(facts: MoveFacts, reason: str) -> None:
-    """Each condition that is not met is a warning of its own, and near-live is planned."""
-    plan = plan_move(facts, "token")
-    warnings = _said(facts, Level.WARNING)
-    assert re.search(f"near-live is planned instead: {reason}", warnings), warnings
-    assert StepKind.REFRESH in [step.kind for step in plan.steps]
-    assert not plan.blockers
-
-
-def test_reasons_are_not_mixed_up() -> None:
-    """LXD before 6.6 is not refused for its version, nor Incus with its key for the key."""
-    warnings = _said(_live(refusal="", versions=("6.5", "6.5.1")), Level.WARNING)
-    assert "removed" not in warnings
-    facts = _live(
-        kinds=(Kind.INCUS, Kind.INCUS), extensions=STATEFUL, config={"migration.stateful": "true"}
-    )
-    assert "is not set" not in _said(facts, Level.WARNING)
-
-
-def test_the_source_is_asked_only_when_that_can_decide() -> None:
-    """The daemon's own reason is in the plan; of two kinds, or for a cold move, it is not asked."""
-    stage = Stage()
-    plan = prepare(stage.a, stage.b, SOURCE, MoveOptions(mode=Mode.LIVE))
-    assert any("CRIU isn't installed" in str(one) for one in plan.findings)
-    plan = prepare(stage.a, stage.b, SOURCE, MoveOptions(mode=Mode.NEAR_LIVE))
-    assert not any("CRIU" in str(one) for one in plan.findings)

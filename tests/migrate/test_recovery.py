@@ -20,7 +20,7 @@ import pytest
 
 from lxtui.backend.demo import DemoBackend, DemoFleet
 from lxtui.errors import ConflictError, LxtuiError, OperationError
-from lxtui.migrate import COPIED_AT, COPY_OF, MARK, MOVED, ends, mover, rollback
+from lxtui.migrate import COPIED_AT, COPY_OF, MARK, MOVED, ends, live, mover, rollback
 from lxtui.migrate.journal import Journal
 from lxtui.migrate.looks import Looks
 from lxtui.migrate.mover import Mover
@@ -33,6 +33,11 @@ from lxtui.model import Instance, Kind, Profile, Ref, Snapshot, StateAction
 SOURCE = Ref("a", "default", "web1")
 TARGET = SOURCE._replace(host="b")
 CONFIG = {"user.mine": "kept", "boot.autostart": "true"}
+FOR_CRIU = {
+    "migration.stateful": "true",
+    "security.privileged": "true",
+    "raw.lxc": "lxc.console.path = none",
+}
 SPECIAL = Profile({}, {"limits.processes": "9"})
 CHANGING = (
     "change_state",
@@ -88,8 +93,12 @@ class Scene:
         self.folder = folder
         self.options = options
         self.fleet = DemoFleet(tempo=0.0)
-        self.fleet.add_host("a", Kind.LXD, "5.0.2")
+        able = options.mode is Mode.LIVE
+        self.fleet.add_host("a", Kind.INCUS if able else Kind.LXD, "6.0.4" if able else "5.0.2")
         self.fleet.add_host("b", Kind.INCUS, "6.0.4")
+        for daemon in self.fleet.daemons.values():
+            daemon.criu = able
+        config = {**CONFIG, **(FOR_CRIU if able else {})}
         self.fleet.daemons["a"].profiles["special"] = SPECIAL
         self.fleet.add_instance(
             Instance(
@@ -98,8 +107,8 @@ class Scene:
                 architecture="x86_64",
                 created_at=self.fleet.clock(),
                 profiles=("default", "special") if options.copy_profiles else ("default",),
-                config=CONFIG,
-                expanded_config=CONFIG,
+                config=config,
+                expanded_config=config,
                 snapshots=(Snapshot("daily"),),
             )
         )
@@ -139,6 +148,8 @@ class Scene:
     def where(self) -> dict[Ref, str]:
         """Every instance of the fleet and its state."""
         backends = self.backends().values()
+        for backend in backends:
+            backend.connect()  # what is due on one may change what is on the other
         return {one.ref: one.status for backend in backends for one in backend.instances()}
 
     def at_work(self) -> list[str]:
@@ -149,7 +160,8 @@ class Scene:
     def config(self, ref: Ref) -> dict[str, str]:
         """The configuration that an instance is left with."""
         config = self.backends()[ref.host].instance(ref).config
-        return {key: one for key, one in config.items() if key not in {COPY_OF, COPIED_AT}}
+        left_out = {COPY_OF, COPIED_AT, *FOR_CRIU}
+        return {key: one for key, one in config.items() if key not in left_out}
 
 
 def _die(*_: object) -> None:
@@ -170,6 +182,7 @@ CASES = [
     pytest.param(MoveOptions(), True, id="cold-running"),
     pytest.param(MoveOptions(), False, id="cold-stopped"),
     pytest.param(MoveOptions(mode=Mode.NEAR_LIVE), True, id="near-live"),
+    pytest.param(MoveOptions(mode=Mode.LIVE), True, id="live"),
     pytest.param(MoveOptions(keep_source=True, check="true"), True, id="kept"),
     pytest.param(MoveOptions(copy=True), True, id="copy"),
     pytest.param(MoveOptions(copy_profiles=True), True, id="profiles"),
@@ -182,6 +195,7 @@ def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """The demo's daemons need no time."""
     for name in ("PATIENCE", "LINGER", "_PAUSE"):
         monkeypatch.setattr(ends, name, 0.0)
+    monkeypatch.setattr(live, "_PAUSE", 0.0)
 
 
 @pytest.mark.parametrize(("options", "running"), [*CASES, REFRESH])
