@@ -36,7 +36,7 @@ test-deb: $(STAMP) ## Install that package on clean roots of Debian 12 and 13, u
 	@sh packaging/test-packages.sh
 	@LXTUI_DEB=1 LXTUI_DEB_REQUIRED=1 $(BIN)/python -m pytest tests/packaging
 
-man: $(STAMP) ## Write the man pages and the completions of bash and zsh below build/share
+man: $(STAMP) ## Write the man pages and the completions of bash, zsh and fish below build/share
 	@$(BIN)/python packaging/documents.py build/share
 
 matrix: $(STAMP) ## Break moves between real daemons at every step; writes the table in docs/moves.md (40 minutes)

@@ -32,7 +32,7 @@ def add_list(parser: argparse.ArgumentParser) -> None:
         help="these columns in this order, config:KEY among them; 'help' lists them",
     )
     parser.add_argument("--sort", metavar="C", help="by this column; else by host and name")
-    parser.add_argument("--view", metavar="NAME", help="as a view that was saved on the screen")
+    parser.add_argument("--view", metavar="VIEW", help="as a view that was saved on the screen")
     parser.add_argument("--reverse", action="store_true", help="the other way round")
     parser.add_argument("--group", metavar="C", help="by this column, such as host or user.role")
 

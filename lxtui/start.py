@@ -1,6 +1,7 @@
 """The command ``lxtui``: what can be answered without the program is.
 
-Role: ``--version`` at once, anything else by cli.py. Boundary: imports nothing that costs time.
+Role: ``--version`` at once, what shells ask by completing.py, anything else by cli.py. Boundary:
+imports nothing that costs time.
 Threading: the main thread.
 """
 
@@ -18,6 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words == ["--version"]:
         print(f"lxtui {__version__}")
         return 0
+    if words[:1] == ["complete"]:
+        from lxtui.completing import main as complete  # noqa: PLC0415 as below
+
+        return complete(words[1:])
     from lxtui.cli import main as run  # noqa: PLC0415 it takes most of a second on a busy machine
 
     return run(words)

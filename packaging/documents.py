@@ -6,8 +6,8 @@ Boundary: imports the programs, runs nothing of them; writes below the directory
 Threading: none.
 
 ``documents.py [PROGRAM...] DIRECTORY`` writes below the directory what belongs below a share/:
-man/man1/PROGRAM.1, bash-completion/completions/PROGRAM and
-zsh/vendor-completions/_PROGRAM.
+man/man1/PROGRAM.1, bash-completion/completions/PROGRAM, zsh/vendor-completions/_PROGRAM and
+fish/vendor_completions.d/PROGRAM.fish.
 """
 
 import argparse
@@ -22,14 +22,51 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PROGRAMS = ("lxfs", "lxtui")
 
-# What shtab is to complete an argument with, by the word that stands for it in the usage.
-_FILES = {"bash": "_shtab_compgen_files", "zsh": "_files"}
-_DIRECTORIES = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/"}
-_COMMANDS = {"bash": "_shtab_compgen_commands", "zsh": "_command_names -e"}
-_PIDS = {"bash": "_shtab_compgen_pids", "zsh": "_pids"}
-COMPLETED = {"FILE": _FILES, "DIR": _DIRECTORIES, "COMMAND": _COMMANDS, "PID": _PIDS}
+SHELLS = {
+    "bash": "bash-completion/completions/{}",
+    "zsh": "zsh/vendor-completions/_{}",
+    "fish": "fish/vendor_completions.d/{}.fish",
+}
+"""Where each shell looks, below a share/."""
+
+
+def _spec(bash: str, zsh: str, fish: str) -> dict[str, str]:
+    return {"bash": bash, "zsh": zsh, "fish": fish}
+
+
+def _asked(kind: str) -> dict[str, str]:
+    """What lxtui itself is asked for (lxtui/completing.py)."""
+    return _spec(
+        f"_lxtui_{kind}", f"_lxtui_names {kind}", f"(lxtui complete {kind} (commandline -ct))"
+    )
+
+
+_ANYTHING = {"DIR": _spec("_shtab_compgen_dirs", "_files -/", "(__fish_complete_directories)")}
+_ANYTHING["FILE"] = _spec(
+    "_shtab_compgen_files", "_files", "(__fish_complete_path (commandline -ct))"
+)
+_ANYTHING["COMMAND"] = _spec(
+    "_shtab_compgen_commands", "_command_names -e", "(__fish_complete_command)"
+)
+_ANYTHING["PID"] = _spec("_shtab_compgen_pids", "_pids", "(__fish_complete_pids)")
+COMPLETED = {
+    "lxfs": _ANYTHING,
+    "lxtui": {
+        **_ANYTHING,
+        "HOST": _asked("hosts"),
+        "TARGET": _asked("hosts"),
+        "HOST:NAME": _asked("instances"),
+        "HOST[:NAME]": _asked("hosts"),
+        "MOVE": _asked("moves"),
+        "VIEW": _asked("views"),
+        "C": _asked("columns"),
+        "C,C": _asked("columns"),
+    },
+}
+"""What shtab is to complete an argument with, by the word that stands for it in the usage."""
+_KINDS = ("hosts", "instances", "moves", "views", "columns")
 PREAMBLE = {
-    "bash": """
+    ("lxfs", "bash"): """
 _shtab_compgen_commands() {
   compgen -c -f -- "$1"
 }
@@ -37,7 +74,56 @@ _shtab_compgen_pids() {
   compgen -W "$(ps -eo pid=)" -- "$1"
 }
 """,
-    "zsh": "",
+    ("lxtui", "bash"): """
+_shtab_compgen_commands() {
+  compgen -c -f -- "$1"
+}
+"""
+    + "".join(
+        f'_lxtui_{kind}() {{\n  lxtui complete {kind} "$1" 2>/dev/null\n}}\n' for kind in _KINDS
+    ),
+    ("lxtui", "zsh"): """
+_lxtui_names() {
+  local -a found
+  found=(${(f)"$(lxtui complete $1 "$PREFIX" 2>/dev/null)"})
+  compadd -S '' -- ${(M)found:#*:}
+  compadd -- ${found:#*:}
+}
+""",
+}
+# For bash a colon ends a word: shtab's function is given the words as they are meant, and readline
+# what comes after the last colon.
+AFTER = {
+    ("lxtui", "bash"): """
+_lxtui() {
+  local line=$COMP_LINE blank word at prefix
+  local -a words=()
+  for ((at = 0; at <= COMP_CWORD; at++)); do
+    word=${COMP_WORDS[at]}
+    blank=${line%%[![:space:]]*}
+    if ((at)) && [[ -z $blank && ($word == :* || ${words[-1]} == *:) ]]; then
+      words[-1]+=$word
+    else
+      words+=("$word")
+    fi
+    line=${line#"$blank"}
+    line=${line#"$word"}
+  done
+  local -a COMP_WORDS=("${words[@]}")
+  local COMP_CWORD=$((${#words[@]} - 1))
+  _shtab_lxtui
+  word=${words[-1]}
+  if [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then
+    prefix=${word%"${word##*:}"}
+    COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
+  fi
+  if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *: ]]; then
+    compopt -o nospace 2>/dev/null
+  fi
+  return 0
+}
+complete -o bashdefault -F _lxtui lxtui
+""",
 }
 
 
@@ -116,6 +202,7 @@ def page(program: str, parser: argparse.ArgumentParser, version: str, day: str) 
         long += arguments(sub)
     text = (HERE / "man" / f"{program}.1.in").read_text(encoding="utf-8")
     for name, value in {
+        **(own_sections() if program == "lxtui" else {}),
         "VERSION": version,
         "DATE": day,
         "SYNOPSIS": short,
@@ -126,16 +213,37 @@ def page(program: str, parser: argparse.ArgumentParser, version: str, day: str) 
     return text
 
 
-def completion(parser: argparse.ArgumentParser, shell: str) -> str:
-    """Return the completions of a program for ``bash`` or ``zsh``."""
+def own_sections() -> dict[str, str]:
+    """Return what lxtui's tables say: its actions with their keys, and its settings."""
+    names = ("actions", "config", "key_names")
+    actions, config, key_names = (importlib.import_module(f"lxtui.{name}") for name in names)
+    signs = {name: sign for sign, name in key_names.SIGNS.items() if sign != " "}
+    keys = []
+    for one in actions.ACTIONS:
+        pressed = " ".join(signs.get(key, key) for key in one.key.split(",")) or f":{one.id}"
+        heading = rf"\fB{escaped(pressed)}\fR ({escaped(one.id)})"
+        keys.append(f".TP\n{heading}\n{escaped(sentence(one.help))}")
+    settings = [
+        f".TP\n\\fB{escaped(one.name)}\\fR\n{escaped(sentence(one.help))}\n"
+        f"{escaped(sentence(one.shape[:1].upper() + one.shape[1:]))}\n"
+        f"Default: {escaped(one.default)}."
+        for one in config.SETTINGS
+    ]
+    return {"KEYS": "\n".join(keys), "SETTINGS": "\n".join(settings)}
+
+
+def completion(program: str, shell: str) -> str:
+    """Return the completions of a program for one of the shells."""
     import shtab  # noqa: PLC0415 - man pages are made without it
 
+    parser = parser_of(program)
     for sub, told in commands(parser).values():
         sub.description = sub.description or told  # what zsh shows beside the verb
         for action in sub._actions:
-            if (shells := COMPLETED.get(str(action.metavar))) is not None:
+            if (shells := COMPLETED[program].get(str(action.metavar))) is not None:
                 action.complete = shells  # type: ignore[attr-defined]  # shtab's own way
-    return str(shtab.complete(parser, shell, preamble=PREAMBLE))  # type: ignore[arg-type]  # it takes both
+    text = str(shtab.complete(parser, shell, preamble=PREAMBLE.get((program, shell), "")))
+    return text + AFTER.get((program, shell), "")
 
 
 def write(program: str, directory: Path) -> None:
@@ -147,8 +255,7 @@ def write(program: str, directory: Path) -> None:
     text = page(program, parser_of(program), version, f"{now:%Y-%m-%d}")
     files = {
         f"man/man1/{program}.1": text,
-        f"bash-completion/completions/{program}": completion(parser_of(program), "bash"),
-        f"zsh/vendor-completions/_{program}": completion(parser_of(program), "zsh"),
+        **{path.format(program): completion(program, shell) for shell, path in SHELLS.items()},
     }
     for name, content in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)

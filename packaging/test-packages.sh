@@ -15,7 +15,7 @@ TOOLS="acl attr btrfs-progs busybox-static dnsmasq-base fuse3 htop hwloc-nox ipr
 procps rsync runc squashfs-tools sysstat tmux uidmap"
 LXD="lxd lxd-client"
 INCUS="incus-base incus-client"
-DEB="debhelper dh-python man-db zsh"
+DEB="debhelper dh-python fish man-db zsh"
 MACHINE="debootstrap e2fsprogs qemu-system-x86"
 [ "${LXTUI_MACHINE:-1}" != 0 ] || MACHINE=
 # QEMU 7.2 without KVM corrupts the guest's flags register and panics its kernel; 10.0 does not.

@@ -13,6 +13,7 @@ DOCUMENTS = (
     "/usr/share/man/man1/lxfs.1.gz",
     "/usr/share/bash-completion/completions/lxfs",
     "/usr/share/zsh/vendor-completions/_lxfs",
+    "/usr/share/fish/vendor_completions.d/lxfs.fish",
 )
 
 

@@ -15,7 +15,8 @@ from lxtui.app import FleetChanged
 from lxtui.arranging import View
 from lxtui.model import Instance, Ref
 from lxtui.screens.columns import ColumnsDialog
-from lxtui.screens.dialogs import ChoiceDialog, LineDialog, NameDialog, TextDialog
+from lxtui.screens.detail.screen import DetailScreen
+from lxtui.screens.dialogs import ChoiceDialog, LineDialog, NameDialog
 from lxtui.screens.main import MainScreen
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree
@@ -116,7 +117,7 @@ def test_a_click_takes_the_cursor_and_a_second_opens() -> None:
         await pilot.pause()
         assert table.cursor_row == 2
         await pilot.click(FleetTable, offset=(3, 4), times=2)
-        await until(pilot, lambda: isinstance(stage.app.screen, TextDialog))
+        await until(pilot, lambda: isinstance(stage.app.screen, DetailScreen))
 
     stage.run(script)
 
