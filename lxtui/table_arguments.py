@@ -50,7 +50,7 @@ def _listing(name: str) -> str:
 
 
 def _add_list(parser: argparse.ArgumentParser, name: str) -> None:
-    columns = ", ".join(one.id for one in BY_ID[name].fields)
+    columns = ", ".join(one.id for one in BY_ID[name].fields).replace("%", "%%")
     parser.add_argument("host", nargs="*", metavar="HOST", help="only these hosts")
     parser.add_argument("--filter", default="", metavar="WORDS", help="only what matches")
     parser.add_argument("--columns", default="", metavar="C,C", help=f"of {columns}, config:KEY")

@@ -238,7 +238,8 @@ def completion(program: str, shell: str) -> str:
 
     parser = parser_of(program)
     for sub, told in commands(parser).values():
-        sub.description = sub.description or told  # what zsh shows beside the verb
+        # What zsh shows beside the verb. argparse takes a percent sign there as it stands, shtab not.
+        sub.description = (sub.description or told.replace("%%", "%")).replace("%", "%%")
         for action in sub._actions:
             if (shells := COMPLETED[program].get(str(action.metavar))) is not None:
                 action.complete = shells  # type: ignore[attr-defined]  # shtab's own way
