@@ -238,7 +238,7 @@ def completion(program: str, shell: str) -> str:
 
     parser = parser_of(program)
     for sub, told in commands(parser).values():
-        # What zsh shows beside the verb. argparse takes a percent sign there as it stands, shtab not.
+        # What zsh shows beside the verb. A percent sign is itself to argparse there, not to shtab.
         sub.description = (sub.description or told.replace("%%", "%")).replace("%", "%%")
         for action in sub._actions:
             if (shells := COMPLETED[program].get(str(action.metavar))) is not None:
