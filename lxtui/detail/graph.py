@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-_LABEL = 9
-"""Columns of the scale at the left."""
+SCALE = 10
+"""Columns of the scale at the left, its edge included."""
 _ROOM = 1.15
 """Above a limit that is the top of the scale, so that one sees how far it is from it."""
 
@@ -31,7 +31,7 @@ class Graph:
 
 def drawn(graph: Graph, width: int, height: int) -> list[str]:
     """The title and *height* lines, each of *width* columns at most."""
-    room = max(width - _LABEL - 1, 1)
+    room = max(width - SCALE, 1)
     values = [*graph.values][-room:]
     top, limit = _scale(graph, values)
     lines = [graph.title[:width]]
@@ -52,7 +52,7 @@ def drawn(graph: Graph, width: int, height: int) -> list[str]:
         elif row == 0:
             label = graph.show(0)
         edge = "┤" if label else "│"
-        lines.append(f"{label[:_LABEL]:>{_LABEL}}{edge}{''.join(cells)}".rstrip())
+        lines.append(f"{label[: SCALE - 1]:>{SCALE - 1}}{edge}{''.join(cells)}".rstrip())
     return lines
 
 
@@ -62,10 +62,3 @@ def _scale(graph: Graph, values: Sequence[float | None]) -> tuple[float, float |
     if graph.limit:
         return max(graph.limit * _ROOM, peak), graph.limit
     return max(peak, graph.least_top), None
-
-
-def beside(left: Sequence[str], right: Sequence[str], width: int) -> list[str]:
-    """Two blocks of lines in columns of *width*."""
-    count = max(len(left), len(right))
-    padded = [[*block, *[""] * (count - len(block))] for block in (left, right)]
-    return [f"{one[:width]:<{width}} {two}".rstrip() for one, two in zip(*padded, strict=True)]

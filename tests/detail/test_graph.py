@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lxtui.detail.graph import Graph, beside, drawn
+from lxtui.detail.graph import Graph, drawn
 
 
 def _show(value: float) -> str:
@@ -56,11 +55,3 @@ def test_a_graph_keeps_to_its_room(
     found = drawn(Graph("t" * 300, values, lambda one: f"{one:.0e}", limit), width, height)
     assert len(found) == height + 1
     assert all(len(line) <= width for line in found)
-
-
-@pytest.mark.parametrize(("left", "right"), [(["a"], ["b", "c"]), (["a", "d"], [])])
-def test_beside(left: list[str], right: list[str]) -> None:
-    """The shorter block is filled up."""
-    found = beside(left, right, 4)
-    assert len(found) == max(len(left), len(right))
-    assert found[0].startswith("a")

@@ -18,7 +18,7 @@ from lxtui.screens.detail.host import HostScreen
 from lxtui.screens.detail.instance import InstanceScreen
 from lxtui.screens.detail.page import Page
 from lxtui.screens.detail.screen import DetailScreen
-from lxtui.screens.dialogs import ConfirmDialog
+from lxtui.screens.dialogs import ConfirmDialog, NameDialog
 from lxtui.screens.main import MainScreen
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree, NodeId
@@ -415,6 +415,37 @@ def test_an_instance_that_goes_is_said_to_be_gone() -> None:
         await until(pilot, lambda: "gone" in _line(screen, "#head"))
         await pilot.press("2")
         assert "image.os" in _shown(screen)
+
+    stage.run(script)
+
+
+def test_an_instance_that_moved_is_found_again() -> None:
+    """The head says where there is one of its name."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        build = WEB1._replace(name="build")
+        screen = await _open(pilot, stage, ref=build)
+        with stage.demo.lock:
+            one = stage.demo.daemons["oslo"].instances.pop(build)
+            moved = build._replace(host="kyoto")
+            stage.demo.daemons["kyoto"].instances[moved] = replace(one, ref=moved)
+        stage.fleet.refresh()
+        await until(pilot, lambda: "now there is kyoto:build" in _line(screen, "#head"))
+
+    stage.run(script)
+
+
+def test_dialogs_of_the_table_open_here_too() -> None:
+    """Keys and palette: what opens a dialog in the table opens it on the page."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        screen = await _open(pilot, stage)
+        titles = [command.title for command in screen.commands()]
+        assert {"Inside view", "Limits", "Copy", "Stop"} <= set(titles)
+        screen.action_do("copy")
+        await until(pilot, lambda: isinstance(stage.app.screen, NameDialog))
 
     stage.run(script)
 

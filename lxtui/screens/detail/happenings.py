@@ -41,7 +41,7 @@ class HappeningsPage(Page):
             )
         shown = [_line(one, self.columns, self.subject.instance is None) for one in found[-_SHOWN:]]
         return lines(
-            [*reversed(shown), note(f"{len(found)} since lxtui was started, as far as kept")]
+            [*reversed(shown), note(f"{len(found)} since lxtui was started, as far as kept; UTC")]
         )
 
 

@@ -63,12 +63,18 @@ class InstanceScreen(DetailScreen):
             Content.styled(f"  {one.type} on {host.kind} {host.version}", "dim"),
         ]
         if self._gone:
-            parts.append(
-                Content.styled("  gone: deleted, renamed or moved away", "bold $text-error")
-            )
+            parts.append(Content.styled(f"  {self._where()}", "bold $text-error"))
         elif not host.online:
             seen = f"  as seen {text.age(host.seen_at, self.subject.now)} ago: "
             parts.append(Content.styled(f"{seen}{text.plain(host.error)}", "bold $text-error"))
         elif host.read_only:
             parts.append(Content.styled("  read-only", "yellow"))
         return Content("").join(parts)
+
+    def _where(self) -> str:
+        """What may have become of one that is gone."""
+        ref = self.subject.ref
+        others = [one.ref for one in self.subject.fleet.instances if one.ref.name == ref.name]
+        if others:
+            return f"gone from here; now there is {text.plain(str(others[0]))}"
+        return "gone: deleted, renamed or moved away"

@@ -13,7 +13,7 @@ from textual.content import Content
 
 from lxtui import format as text
 from lxtui.detail.base import HostReading
-from lxtui.detail.graph import Graph, beside, drawn
+from lxtui.detail.graph import SCALE, Graph, drawn
 from lxtui.detail.history import History, Point, cpu_limit, point_of, together
 from lxtui.detail.samples import HostSample, Sample
 from lxtui.errors import LxtuiError
@@ -60,14 +60,13 @@ class _GraphPage(Page):
         rows = -(-len(graphs) // 2) if two else len(graphs)
         room = (self.scrollable_content_region.height - len(parts) - len(foot)) // rows - 1
         height = min(max(room, _HEIGHTS[0]), _HEIGHTS[1])
-        blocks = [drawn(one, width, height) for one in graphs]
+        blocks = [_block(drawn(one, width, height)) for one in graphs]
         if two:
-            pairs = [
-                (blocks[at], blocks[at + 1] if at + 1 < len(blocks) else [])
+            blocks = [
+                _beside(blocks[at], blocks[at + 1] if at + 1 < len(blocks) else [], width)
                 for at in range(0, len(blocks), 2)
             ]
-            blocks = [beside(left, right, width) for left, right in pairs]
-        parts += [_coloured(row) for block in blocks for row in block]
+        parts += [row for block in blocks for row in block]
         return lines([*parts, *foot])
 
     def on_resize(self) -> None:
@@ -244,10 +243,20 @@ def _less(total: int | None, of_host: int | None) -> int | None:
     return total if total is not None and (of_host is None or total < of_host) else None
 
 
-def _coloured(row: str) -> Content:
-    """The curve in the theme's accent, beside its scale; titles as they are."""
-    for edge in "┤│":
-        scale, found, curve = row.partition(edge)
-        if found and len(scale) == 9:  # noqa: PLR2004 the scale's width
-            return Content.assemble((scale + edge, "dim"), (curve, "$text-accent"))
-    return Content.styled(row, "bold")
+def _block(rows: list[str]) -> list[Content]:
+    """The title, and the curve in the theme's accent beside its scale."""
+    title, *curve = rows
+    return [
+        Content.styled(title, "bold"),
+        *(Content.assemble((row[:SCALE], "dim"), (row[SCALE:], "$text-accent")) for row in curve),
+    ]
+
+
+def _beside(left: list[Content], right: list[Content], width: int) -> list[Content]:
+    """Two graphs of one height, or one alone."""
+    if not right:
+        return left
+    return [
+        Content.assemble(one, " " * (width + 1 - len(one.plain)), two)
+        for one, two in zip(left, right, strict=True)
+    ]
