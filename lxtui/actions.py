@@ -280,6 +280,15 @@ ACTIONS: tuple[Action, ...] = (
         footer=True,
     ),
     Action(
+        "snapshots",
+        "S",
+        "Snapshots",
+        "Take, rename, restore, delete several, say when they expire",
+        _instance,
+        changes=True,
+        single=True,
+    ),
+    Action(
         "restore",
         "b",
         "Restore",

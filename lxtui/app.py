@@ -11,11 +11,12 @@ import os
 import signal
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from time import monotonic
 
-from textual.app import App, SuspendNotSupported, SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
@@ -24,9 +25,7 @@ from textual.timer import Timer
 from lxtui.clock import Clock, utc_now
 from lxtui.config import Settings
 from lxtui.detail.answers import Answers
-from lxtui.editing.editor import run_editor
 from lxtui.editing.session import default_folder
-from lxtui.errors import LxtuiError
 from lxtui.fleet import Fleet
 from lxtui.model import JobState
 from lxtui.reaching import Reach
@@ -39,13 +38,15 @@ from lxtui.screens.dialogs import ConfirmDialog
 from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
 from lxtui.screens.move_many import MoveManyDialog
+from lxtui.screens.snapshots import SnapshotsDialog
+from lxtui.screens.suspending import edited
 from lxtui.screens.tables import TableScreen
 from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.shelves import Shelves
 
 _REST = 9.0
 """After a snapshot was shown, for how many times as long no other is."""
-_DIALOGS = BulkDialog | MoveDialog | MoveManyDialog | UnfinishedDialog
+_DIALOGS = SnapshotsDialog | BulkDialog | MoveDialog | MoveManyDialog | UnfinishedDialog
 _SHOWING = MainScreen | DetailScreen | TableScreen | _DIALOGS
 
 
@@ -100,7 +101,7 @@ class LxtuiApp(App[None]):
                 views=views or SavedViews(),
                 follow=fleet.submit,
                 read=reach.read,
-                run_editor=self._run_editor,
+                run_editor=partial(edited, self),
                 edits=default_folder(os.environ, Path.home()),
                 journal=fleet.audit.entries,
                 answers=Answers(fleet.backends, fleet.happenings.on),
@@ -182,16 +183,6 @@ class LxtuiApp(App[None]):
             os._exit(1)
 
         Thread(target=finish, name="hang-up").start()
-
-    def _run_editor(self, file: Path) -> str:
-        try:
-            with self.suspend():
-                run_editor(file)
-        except LxtuiError as error:
-            return str(error)
-        except SuspendNotSupported:
-            return "this terminal cannot be handed to an editor: use 'lxtui edit' in a shell"
-        return ""
 
     def _announce(self) -> None:
         self.post_message(FleetChanged())

@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +22,10 @@ from lxtui import (
     read_only,
     remotes,
 )
-from lxtui.actions import command_for
 from lxtui.arranging import View
 from lxtui.audit.journal import Audit
 from lxtui.audit.journal import default_path as default_audit
 from lxtui.backend.base import Backend
-from lxtui.commands import Command, Move
 from lxtui.config_reading import load
 from lxtui.demo_arguments import add_demo, simulated
 from lxtui.errors import LxtuiError, UsageError
@@ -36,14 +33,12 @@ from lxtui.headless_audit import add_audit, print_audit
 from lxtui.headless_config import add_config, run_config
 from lxtui.headless_edit import add_edit, add_set, run_edit, run_set
 from lxtui.headless_limits import add_limits, run_limits
-from lxtui.headless_many import run_many
 from lxtui.host_arguments import add_hosts
-from lxtui.instance_arguments import FORCEABLE, add_verbs
+from lxtui.instance_arguments import add_verbs
+from lxtui.instance_verbs import json_of_failure, ref_of, run_command
 from lxtui.list_arguments import PLAIN, add_list, view_of
-from lxtui.model import Ref, parse_ref
-from lxtui.move_arguments import add_evacuate, add_moves, move_options
-from lxtui.move_verbs import DONE, FAILED, agrees, evacuate, journals, moves, show_plan, take_up
-from lxtui.names import instance_name_trouble, snapshot_name_trouble
+from lxtui.move_arguments import add_evacuate, add_moves
+from lxtui.move_verbs import DONE, FAILED, agrees, evacuate, journals, moves, take_up
 
 if TYPE_CHECKING:
     from lxtui.fleet import Fleet
@@ -202,18 +197,18 @@ def _run(options: argparse.Namespace) -> int:
         if options.verb == "evacuate":
             return evacuate(options, backends, known, audit)
         if options.verb in {"edit", "set"}:
-            ref = _ref(options.instance, options.project, known)
+            ref = ref_of(options.instance, options.project, known)
             run = run_edit if options.verb == "edit" else run_set
-            with _json_of_failure(options, ref):
+            with json_of_failure(options, ref):
                 return DONE if run(options, ref, backends, audit) else FAILED
         if options.verb == "limits":
-            ref = _ref(options.instance, options.project, known)
-            with _json_of_failure(options, ref):
+            ref = ref_of(options.instance, options.project, known)
+            with json_of_failure(options, ref):
                 run_limits(options, ref, backends, audit)
             return DONE
         if options.verb in {"resume", "undo"}:
             return take_up(options, backends, audit)
-        return _command(options, backends, known, audit)
+        return run_command(options, backends, known, audit)
     finally:
         for backend in backends.values():
             backend.close()
@@ -307,7 +302,7 @@ def _snapshots(
 ) -> int:
     errors: list[LxtuiError] = []
     if options.instance:
-        ref = _ref(options.instance, options.project, known)
+        ref = ref_of(options.instance, options.project, known)
         found = [backends[ref.host].instance(ref)]
     else:
         found, errors = headless.instances(backends)
@@ -320,87 +315,6 @@ def _snapshots(
     return FAILED if errors else DONE
 
 
-def _command(
-    options: argparse.Namespace,
-    backends: dict[str, Backend],
-    known: remotes.Remotes,
-    audit: Audit,
-) -> int:
-    if getattr(options, "filter", ""):
-        force = getattr(options, "force", False)
-        action = FORCEABLE[options.verb] if force else options.verb
-        return DONE if run_many(options, action, backends, audit) else FAILED
-    if not options.instance:
-        raise UsageError("HOST:NAME is required, or --filter")
-    try:
-        command = _command_of(options, known)
-    except UsageError:
-        raise
-    except LxtuiError as error:
-        if options.json:  # a program gets its object for every failure
-            host, colon, name = options.instance.partition("/")[0].partition(":")
-            where = (host, name) if colon else ("", host)
-            ref = Ref(where[0], options.project or "default", where[1])
-            headless.print_json(headless.outcome_json(options.verb, ref, error))
-        raise
-    if options.verb == "delete" and not options.yes and not agrees(command.title):
-        print("lxtui: nothing was deleted", file=sys.stderr)
-        return FAILED
-    if isinstance(command, Move) and options.dry_run:
-        return show_plan(command, backends, options)
-    with journals(options) as folder:
-        return headless.carry_out(
-            options.verb, command, backends, as_json=options.json, moves=folder, audit=audit
-        )
-
-
-def _command_of(options: argparse.Namespace, known: remotes.Remotes) -> Command:
-    verb = options.verb
-    instance, _, snapshot = options.instance.partition("/")
-    if snapshot and verb != "delete":
-        raise UsageError(f"{options.instance!r} names a snapshot: {verb} takes an instance")
-    ref = _ref(instance, options.project, known)
-    if snapshot:
-        return command_for("delete-snapshot", ref, snapshot)
-    force = getattr(options, "force", False)
-    action = FORCEABLE.get(verb, verb) if force else verb
-    answer = getattr(options, "answer", "")
-    if verb == "copy":
-        options.copy = True
-        if ":" not in answer and answer not in {one.name for one in known.remotes}:
-            answer = f"{ref.host}:{answer}"
-    if verb in {"move", "copy"}:
-        target, name = _target(answer, known)
-        return Move(ref, target, move_options(options, name if name != ref.name else ""))
-    if verb == "snapshot":
-        _check_name(answer, snapshot_name_trouble(answer))
-    if verb == "rename":
-        _check_name(answer, instance_name_trouble(answer))
-    return command_for(action, ref, answer)
-
-
-@contextmanager
-def _json_of_failure(options: argparse.Namespace, ref: Ref) -> Iterator[None]:
-    """A program gets its object for every failure."""
-    try:
-        yield
-    except LxtuiError as error:
-        if options.json and not isinstance(error, UsageError):
-            headless.print_json(headless.outcome_json(options.verb, ref, error))
-        raise
-
-
-def _target(written: str, known: remotes.Remotes) -> tuple[str, str]:
-    """The host and the name that ``HOST``, ``HOST:`` or ``HOST:NAME`` say."""
-    host, _, name = written.partition(":")
-    return known.named(host).name, name
-
-
-def _check_name(name: str, trouble: str) -> None:
-    if trouble:
-        raise UsageError(f"{name!r}: {trouble}")
-
-
 def _say_when_empty(backends: Mapping[str, Backend]) -> None:
     if not backends:
         print(
@@ -408,15 +322,6 @@ def _say_when_empty(backends: Mapping[str, Backend]) -> None:
             "or look at 'lxtui --demo'",
             file=sys.stderr,
         )
-
-
-def _ref(written: str, project: str, known: remotes.Remotes) -> Ref:
-    if written and ":" not in written:
-        remote = known.default_for(written)
-        return Ref(remote.name, project or remote.project, written)
-    ref = parse_ref(written)
-    remote = known.named(ref.host)
-    return Ref(remote.name, project or remote.project, ref.name)
 
 
 if __name__ == "__main__":

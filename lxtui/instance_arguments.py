@@ -51,7 +51,23 @@ def add_verbs(subs: Verbs, verbs: argparse.ArgumentParser) -> None:
             sub.add_argument("--force", action="store_true", help="kill what does not stop")
         if verb in {"snapshot", "restore"}:
             sub.add_argument("answer", metavar="SNAPSHOT", help="the snapshot's name")
+            if verb == "snapshot":
+                _add_snapshot(sub)
         elif verb in {"move", "copy"}:
             add_move(sub)
         elif verb == "rename":
             sub.add_argument("answer", metavar="NAME", help="its new name")
+    told = "Say when a snapshot expires"
+    sub = subs.add_parser("expire", parents=[verbs], help=told, description=told)
+    sub.add_argument("instance", metavar="HOST:NAME/SNAPSHOT", help="the snapshot")
+    sub.add_argument("answer", metavar="WHEN", help="12h, 7d, 4w, 1y, never, 2027-01-31")
+    sub.add_argument("--project", default="", help="its project (default: the host's)")
+
+
+def _add_snapshot(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--expires", default="", metavar="WHEN", help="12h, 7d, 4w, 1y, never, 2027-01-31"
+    )
+    sub.add_argument(
+        "--stateful", action="store_true", help="with the running state, where the host can"
+    )

@@ -143,6 +143,8 @@ def _begin(command: Command, backend: Backend) -> Operation:
                 raise OperationError(f"{ref} is not stopped: stop it before you delete it")
             return backend.delete_instance(ref)
         case Call():
+            if command.trouble:
+                raise OperationError(f"{command.title}: {command.trouble}")
             return backend.request(command.request)
         case _:
             raise AssertionError("a move is no single operation")

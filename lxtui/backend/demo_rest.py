@@ -19,7 +19,7 @@ from lxtui.api import Document, Path, Request
 from lxtui.backend import demo_rest_detail, demo_tables
 from lxtui.backend.base import Download
 from lxtui.errors import ConflictError, NotFoundError, OperationError
-from lxtui.format import limit_bytes
+from lxtui.format import limit_bytes, timestamp
 from lxtui.model import Instance, Kind, Network, Operation, Pool, Profile, Ref, Snapshot
 
 Json = dict[str, Any]
@@ -241,6 +241,63 @@ def _written(daemon: Daemon, now: Instance, body: Mapping[str, Any]) -> Instance
     )
 
 
+def _snapshot_of(asked: Asked) -> Snapshot:
+    found = asked.daemon.instance(asked.ref).snapshots
+    try:
+        return next(one for one in found if one.name == asked.args[1])
+    except StopIteration:
+        raise NotFoundError(f"{asked.daemon.name}: Snapshot not found") from None
+
+
+def _snapshot(asked: Asked) -> Json:
+    """With the configuration that it was taken with; the demo's first ones have today's."""
+    one, instance = _snapshot_of(asked), asked.daemon.instance(asked.ref)
+    return {
+        **instance_json(replace(instance, config=one.config or instance.config)),
+        **snapshot_json(one),
+    }
+
+
+def _take_snapshot(asked: Asked) -> Operation:
+    daemon, ref, body = asked.daemon, asked.ref, asked.request.body
+    instance = daemon.instance(ref)
+    if any(one.name == body["name"] for one in instance.snapshots):
+        raise ConflictError(f'{daemon.name}: Snapshot "{body["name"]}" already exists')
+    if body.get("stateful"):
+        raise OperationError(
+            f"{daemon.name}: Unable to create a stateful snapshot. CRIU isn't installed"
+        )
+    expires = timestamp(str(body.get("expires_at", "")))
+    taken = Snapshot(str(body["name"]), daemon.now, expires, config=dict(instance.config))
+
+    def effect() -> None:
+        now = daemon.instance(ref)
+        daemon.put(replace(now, snapshots=(*now.snapshots, taken)))
+
+    return daemon.begin("Snapshotting instance", ref, 0.4, effect)
+
+
+def _change_snapshot(asked: Asked, change: Callable[[Snapshot], Snapshot]) -> Operation:
+    daemon, ref, old = asked.daemon, asked.ref, _snapshot_of(asked)
+
+    def effect() -> None:
+        now = daemon.instance(ref)
+        changed = (change(one) if one.name == old.name else one for one in now.snapshots)
+        daemon.put(replace(now, snapshots=tuple(changed)))
+
+    return daemon.begin("Updating snapshot", ref, 0.1, effect)
+
+
+def _rename_snapshot(asked: Asked) -> Operation:
+    name = str(asked.request.body["name"])
+    return _change_snapshot(asked, lambda one: replace(one, name=name))
+
+
+def _put_snapshot(asked: Asked) -> Operation:
+    expires = timestamp(str(asked.request.body.get("expires_at", "")))
+    return _change_snapshot(asked, lambda one: replace(one, expires_at=expires))
+
+
 def _profile(asked: Asked) -> Json:
     name = asked.args[0]
     if name not in asked.daemon.profiles:
@@ -269,6 +326,10 @@ ROUTES: Mapping[tuple[str, Path], Route] = {
     ("get", ("instances", "*")): _instance,
     ("put", ("instances", "*")): _put_instance,
     ("post", ("instances", "*")): _rename_instance,
+    ("post", ("instances", "*", "snapshots")): _take_snapshot,
+    ("get", ("instances", "*", "snapshots", "*")): _snapshot,
+    ("post", ("instances", "*", "snapshots", "*")): _rename_snapshot,
+    ("put", ("instances", "*", "snapshots", "*")): _put_snapshot,
     ("get", ("profiles", "*")): _profile,
     ("put", ("profiles", "*")): _put_profile,
 }

@@ -25,6 +25,11 @@ class Call(ABC):
     def title(self) -> str:
         """A line for the operations pane."""
 
+    @property
+    def trouble(self) -> str:
+        """Why it must not be sent, where the daemon would take what does harm."""
+        return ""
+
     @abstractmethod
     def equivalent(self, kind: Kind) -> str:
         """The same with the host's own command line."""

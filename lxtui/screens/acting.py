@@ -20,6 +20,7 @@ from lxtui.screens.dialogs import NameDialog
 from lxtui.screens.editing import edit
 from lxtui.screens.limits import LimitsDialog
 from lxtui.screens.move import MoveDialog
+from lxtui.screens.snapshots import SnapshotsDialog
 
 Open = Callable[[Selection], None]
 
@@ -37,7 +38,17 @@ class Acting:
     @property
     def keys(self) -> Mapping[str, Open]:
         """What each of these actions opens."""
-        return {"copy": self._copy, "edit": self._edit, "limits": self._limits}
+        return {
+            "copy": self._copy,
+            "edit": self._edit,
+            "limits": self._limits,
+            "snapshots": self._snapshots,
+        }
+
+    def _snapshots(self, selection: Selection) -> None:
+        if selection.instance is not None and selection.host is not None:
+            dialog = SnapshotsDialog(selection.instance, selection.host.kind, self._wiring)
+            self._screen.app.push_screen(dialog)
 
     def _limits(self, selection: Selection) -> None:
         if selection.instance is not None and selection.host is not None:

@@ -18,11 +18,13 @@ from lxtui.actions import Action, Ask, Selection
 from lxtui.api import Document, Path
 from lxtui.audit.entry import Entry
 from lxtui.bulk import common_snapshots, plan
-from lxtui.commands import Command, DeleteSnapshot, Many, MoveMany
+from lxtui.commands import Command, Many, MoveMany, RestoreSnapshot
 from lxtui.detail.base import Questions
 from lxtui.errors import LxtuiError
-from lxtui.model import FleetSnapshot, Instance
+from lxtui.model import FleetSnapshot, Instance, Kind
 from lxtui.names import instance_name_trouble
+from lxtui.restoring import Loss
+from lxtui.restoring_read import read_loss
 from lxtui.saved_views import SavedViews
 from lxtui.screens.add_host import Look
 from lxtui.screens.bulk import BulkDialog
@@ -30,6 +32,7 @@ from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog
 from lxtui.screens.loading import Reach
 from lxtui.screens.move import MoveDialog, OtherPools, PlanMove, Submit
 from lxtui.screens.move_many import MoveManyDialog, Survey
+from lxtui.screens.restore import RestoreDialog
 from lxtui.screens.texts import free_name
 from lxtui.widgets.fleet_table import FleetTable
 
@@ -50,7 +53,7 @@ class Wiring:
     """None where no host can be added."""
     clock: Callable[[], datetime]
     views: SavedViews
-    follow: Callable[[Command, Ended], int]
+    follow: Callable[[Command | Many, Ended], int]
     """Begins a command and tells, from its thread, how it has ended."""
     read: Callable[[str, Path, Mapping[str, str]], Document]
     """What a path of a host's API answers; waits for the host."""
@@ -193,9 +196,11 @@ class Asking:
                 ref = instance.ref
                 where = f"of {text.plain(ref.name)} on host {ref.host}{ref.where}"
                 question = f"{action.label}: {text.plain(name)} {where}?"
-                deleting = action.build is DeleteSnapshot
-                loss = "" if deleting else "What changed since then is lost."
-                self._confirm(action, instance, name, question, loss)
+                host = selection.host
+                if action.build is RestoreSnapshot and host is not None:
+                    self._ask_restore(instance, name, host.kind, question)
+                else:
+                    self._confirm(action, instance, name, question, "")
 
         if selection.snapshot is not None:
             confirm(selection.snapshot.name)
@@ -208,6 +213,23 @@ class Asking:
         self._screen.app.push_screen(
             ChoiceDialog(f"{action.label} of {instance.ref}", choices), confirm
         )
+
+    def _ask_restore(self, instance: Instance, name: str, kind: Kind, question: str) -> None:
+        ref, wiring = instance.ref, self._wiring
+        command = RestoreSnapshot(ref, name)
+
+        def look() -> Loss:
+            def read(path: Path, parameters: Mapping[str, str]) -> Document:
+                return wiring.read(ref.host, path, parameters)
+
+            return read_loss(instance, name, read, wiring.clock())
+
+        def go(yes: bool | None) -> None:
+            if yes:
+                wiring.submit(command)
+
+        dialog = RestoreDialog(question, command.equivalent(kind), look)
+        self._screen.app.push_screen(dialog, go)
 
     def _confirm(
         self, action: Action, instance: Instance, answer: str, question: str, warning: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event as Flag
 
@@ -11,7 +12,8 @@ from lxtui.audit.entry import DONE, FAILED
 from lxtui.audit.journal import Audit
 from lxtui.calls.documents import PutDocument
 from lxtui.calls.instances import Rename
-from lxtui.commands import ChangeState, Command
+from lxtui.calls.snapshots import RenameSnapshot, SetExpiry, TakeSnapshot
+from lxtui.commands import ChangeState, Command, RestoreSnapshot
 from lxtui.editing.documents import (
     Editable,
     of_instance,
@@ -22,9 +24,11 @@ from lxtui.editing.documents import (
 )
 from lxtui.editing.session import Session
 from lxtui.errors import ConflictError, LxtuiError, NotFoundError
+from lxtui.expiry import NEVER
 from lxtui.limits_read import read_limits
 from lxtui.model import Profile, StateAction
 from lxtui.perform import perform
+from lxtui.restoring_read import read_loss
 from tests.backend.conftest import Side
 
 
@@ -140,3 +144,53 @@ def test_limits_are_set_by_a_form(side: Side, tmp_path: Path) -> None:
     do(side, PutDocument(what, document, now.changed(dict.fromkeys(wishes, ""))), tmp_path)
     assert not side.backend.instance(what.ref).devices
     assert "limits.memory" not in side.backend.instance(what.ref).config
+
+
+def test_snapshots_with_an_expiry(side: Side, tmp_path: Path) -> None:
+    """Taken with one, given another, none, another name; found again with that."""
+    ref, now = side.make(False), datetime.now(UTC).replace(microsecond=0)
+    week, month = now + timedelta(days=7), now + timedelta(days=30)
+
+    def expires(name: str) -> datetime | None:
+        found = {one.name: one for one in side.backend.instance(ref).snapshots}
+        return found[name].expires_at
+
+    do(side, TakeSnapshot(ref, "one", week), tmp_path)
+    assert expires("one") == week
+    do(side, SetExpiry(ref, "one", month), tmp_path)
+    assert expires("one") == month
+    do(side, RenameSnapshot(ref, "one", "two"), tmp_path)
+    do(side, SetExpiry(ref, "two", NEVER), tmp_path)
+    assert expires("two") is None
+    assert [one.name for one in side.backend.instance(ref).snapshots] == ["two"]
+
+
+def test_a_stateful_snapshot_is_taken_or_refused_with_the_hosts_reason(
+    side: Side, tmp_path: Path
+) -> None:
+    """None of these hosts has CRIU: the reason is its own, and nothing is left."""
+    ref = side.make(True)
+    with pytest.raises(LxtuiError, match=r"[Ss]tateful"):
+        do(side, TakeSnapshot(ref, "one", stateful=True), tmp_path)
+    assert side.backend.instance(ref).snapshots == ()
+
+
+def test_what_a_restore_loses_is_what_it_then_changes(side: Side, tmp_path: Path) -> None:
+    """The keys that the preview names are those that have gone back afterwards."""
+    ref = side.make(False)
+    what = of_instance(ref)
+    do(side, _edited(side, what, **{"user.a": "then"}), tmp_path)
+    do(side, TakeSnapshot(ref, "first"), tmp_path)
+    do(side, TakeSnapshot(ref, "second"), tmp_path)
+    do(side, _edited(side, what, **{"user.a": "now", "user.b": "new"}), tmp_path)
+    instance, now = side.backend.instance(ref), datetime.now(UTC)
+    found = read_loss(instance, "second", side.backend.read, now)
+    assert found.changed == ("config user.a", "config user.b")
+    assert (found.later, found.blocker) == ((), "")
+    assert read_loss(instance, "first", side.backend.read, now).later == ("second",)
+    if side.backend.remote.address.startswith("demo"):
+        return  # it restores nothing
+    do(side, RestoreSnapshot(ref, "second"), tmp_path)
+    config = side.backend.instance(ref).config
+    assert config["user.a"] == "then"
+    assert "user.b" not in config

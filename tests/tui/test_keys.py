@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from textual.pilot import Pilot
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets import Button, Footer, Input, OptionList, Static
 
 from lxtui.actions import ACTIONS
 from lxtui.commands import Move
@@ -16,6 +16,7 @@ from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextD
 from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
 from lxtui.screens.move_many import MoveManyDialog
+from lxtui.screens.restore import RestoreDialog
 from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree
@@ -147,7 +148,8 @@ def test_snapshot_then_restore() -> None:
         await pilot.press("b")
         await until(pilot, lambda: isinstance(stage.app.screen, ChoiceDialog))
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        await until(pilot, lambda: isinstance(stage.app.screen, RestoreDialog))
+        await until(pilot, lambda: not stage.app.screen.query_one("#yes", Button).disabled)
         await pilot.press("y")
         await until(
             pilot,
@@ -439,7 +441,7 @@ def test_the_tree_selects_snapshots() -> None:
         await pilot.pause()
         tree.move_cursor(instance.children[0])
         await pilot.press("b")
-        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        await until(pilot, lambda: isinstance(stage.app.screen, RestoreDialog))
         question = str(stage.app.screen.query_one(".question", Static).render())
         assert "daily0 of web1 on host oslo" in question
 
