@@ -13,11 +13,13 @@ from datetime import timedelta
 from random import Random
 
 from lxtui.backend.demo import DEVICES, DemoFleet, frozen
+from lxtui.backend.demo_things import furnish_host
 from lxtui.clock import Clock, utc_now
 from lxtui.model import Event, Instance, Kind, Ref, Snapshot
 
 _GIB = 2**30
 _MIB = 2**20
+_IMAGES_EACH = 200
 _AT_ONCE = 100
 """Changes of one host that are made up for at most, after nobody has looked for long."""
 _ROLES = ("web", "db", "cache", "mail", "build", "proxy", "queue", "batch", "metrics", "ldap")
@@ -38,6 +40,8 @@ def scaled_fleet(
         fleet.add_host(name, Kind.LXD if lxd else Kind.INCUS, "5.21.4" if lxd else "6.0.5")
     for number in range(instances):
         _add(fleet, names[number % hosts], number, random)
+    for at, name in enumerate(names):
+        furnish_host(fleet, name, at, _IMAGES_EACH)
     if events:
         fleet.life = Life(fleet, events / hosts, random)
     return fleet

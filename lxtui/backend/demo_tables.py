@@ -269,6 +269,27 @@ def _delete(asked: Asked) -> Operation:
     return asked.done
 
 
+def _create_volume(asked: Asked) -> Operation:
+    """A custom volume that nothing uses yet."""
+    daemon, body, path = asked.daemon, asked.request.body, asked.request.path
+    where = (*path, body["name"])
+    if where in daemon.documents:
+        raise ConflictError(f"{daemon.name}: Volume by that name already exists")
+    daemon.documents[where] = {
+        "name": body["name"],
+        "type": "custom",
+        "content_type": body.get("content_type", "filesystem"),
+        "description": body.get("description", ""),
+        "config": dict(body.get("config", {})),
+        "project": _project(asked),
+        "location": "none",
+        "created_at": daemon.now.isoformat(),
+        "used_by": [],
+    }
+    daemon.tell("storage-volume-created", where, _project(asked))
+    return asked.done
+
+
 def _delete_profile(asked: Asked) -> Operation:
     name = asked.args[0]
     if _profile(asked, name)["used_by"] or name == "default":
@@ -346,6 +367,7 @@ ROUTES: Mapping[tuple[str, Path], Any] = {
     ("get", ("storage-pools", "*", "resources")): _resources,
     ("get", ("storage-pools", "*", "volumes")): _volumes,
     ("get", ("storage-pools", "*", "volumes", "*", "*")): _at,
+    ("post", ("storage-pools", "*", "volumes", "custom")): _create_volume,
     ("delete", ("storage-pools", "*", "volumes", "custom", "*")): _delete,
     ("get", ("projects",)): _projects,
     ("get", ("projects", "*", "state")): _project_state,

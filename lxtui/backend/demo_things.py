@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lxtui.backend.demo import DemoFleet
-from lxtui.model import Kind, Profile
+from lxtui.model import Profile
 
 Json = dict[str, Any]
 _MIB = 2**20
@@ -36,38 +36,42 @@ _WARNINGS = (
 
 def furnish(fleet: DemoFleet) -> None:
     """Give every host of the small demo fleet what it has beside its instances."""
-    now = fleet.clock()
-    for at, (name, daemon) in enumerate(fleet.daemons.items()):
-        kind = daemon.host.kind
-        documents = daemon.documents
-        base = {
-            one.expanded_config["volatile.base_image"]
-            for one in daemon.instances.values()
-            if "volatile.base_image" in one.expanded_config
-        }
-        for number, fingerprint in enumerate(sorted(base)):
-            one = image(name, number, now, at + number)
-            documents["images", fingerprint] = {**one, "fingerprint": fingerprint}
-        for number in range(1, 4 + at % 2):
-            one = image(name, (number + at) % len(_IMAGES), now, number)
-            documents["images", one["fingerprint"]] = one
-        daemon.profiles["small"] = Profile(
-            config={"limits.cpu": "1", "limits.memory": "512MiB"}, description="One CPU, 512 MiB"
-        )
-        for one in interfaces():
-            documents["networks", one["name"]] = one
-        for one in volumes(sorted(ref.name for ref in daemon.instances), now):
-            documents["storage-pools", "default", "volumes", "custom", one["name"]] = one
-        documents["projects", "staging"] = project("staging", "Before it goes live")
-        for one in warnings(name, now, _WARNINGS[at : at + 2]):
-            documents["warnings", one["uuid"]] = one
-        used = (94, 61, 42, 10)[at % 4]
-        documents["storage-pools", "default", "resources"] = {
-            "space": {"used": used * 10 * _GIB, "total": 1000 * _GIB},
-            "inodes": {"used": used * 20_000, "total": 16_000_000},
-        }
-        if kind is Kind.LXD and at == 0:
-            documents["operations", uuid(f"{name} refresh")] = running(name, now)
+    for at, name in enumerate(fleet.daemons):
+        furnish_host(fleet, name, at, 3 + at % 2)
+
+
+def furnish_host(fleet: DemoFleet, name: str, at: int, images: int) -> None:
+    """Give one host *images*, and those that its instances were made of, and all the rest."""
+    now, daemon = fleet.clock(), fleet.daemons[name]
+    documents = daemon.documents
+    base = {
+        one.expanded_config["volatile.base_image"]
+        for one in daemon.instances.values()
+        if "volatile.base_image" in one.expanded_config
+    }
+    for number, fingerprint in enumerate(sorted(base)):
+        one = image(name, number, now, at + number)
+        documents["images", fingerprint] = {**one, "fingerprint": fingerprint}
+    for number in range(1, images + 1):
+        one = image(name, number + at if images < len(_IMAGES) else number, now, number)
+        documents["images", one["fingerprint"]] = one
+    daemon.profiles["small"] = Profile(
+        config={"limits.cpu": "1", "limits.memory": "512MiB"}, description="One CPU, 512 MiB"
+    )
+    for one in interfaces():
+        documents["networks", one["name"]] = one
+    for one in volumes(sorted(ref.name for ref in daemon.instances), now):
+        documents["storage-pools", "default", "volumes", "custom", one["name"]] = one
+    documents["projects", "staging"] = project("staging", "Before it goes live")
+    for one in warnings(name, now, _WARNINGS[at % 4 : at % 4 + 2]):
+        documents["warnings", one["uuid"]] = one
+    used = (94, 61, 42, 10)[at % 4]
+    documents["storage-pools", "default", "resources"] = {
+        "space": {"used": used * 10 * _GIB, "total": 1000 * _GIB},
+        "inodes": {"used": used * 20_000, "total": 16_000_000},
+    }
+    if at == 0:
+        documents["operations", uuid(f"{name} refresh")] = running(name, now)
 
 
 def uuid(words: str) -> str:
@@ -79,6 +83,7 @@ def uuid(words: str) -> str:
 def image(host: str, number: int, now: datetime, seed: int) -> Json:
     """The *number*-th of the images that there are, as *host* has it."""
     alias, system, release, size, days = _IMAGES[number % len(_IMAGES)]
+    alias = alias if number < len(_IMAGES) * 2 else ""
     fingerprint = hashlib.sha256(f"{host} {alias} {release} {number}".encode()).hexdigest()
     made = now - timedelta(days=days + seed % 3)
     vm = number % 6 == 2  # noqa: PLR2004 one of them
@@ -202,22 +207,3 @@ def running(host: str, now: datetime) -> Json:
         "err": "",
         "location": "none",
     }
-
-
-def members(host: str, count: int) -> list[Json]:
-    """The members of a cluster."""
-    return [
-        {
-            "server_name": f"{host}-{number}",
-            "url": f"https://{host}-{number}.demo:8443",
-            "status": "Evacuated" if number == count else "Online",
-            "message": "Unavailable due to maintenance" if number == count else "Fully operational",
-            "roles": ["database"] if number > 1 else ["database-leader", "database"],
-            "architecture": "x86_64",
-            "failure_domain": f"rack{number}",
-            "description": "",
-            "groups": ["default"],
-            "config": {},
-        }
-        for number in range(1, count + 1)
-    ]

@@ -57,7 +57,7 @@ def entry_from(table: Table, host: str, document: Json, project: str = "") -> En
     if isinstance(about := document.get("entity_url"), str) and about:
         users = (link_from(host, about),)
     if table is OPERATIONS:
-        users = tuple(_resources(host, document))
+        users = tuple(sorted(set(_resources(host, document))))  # one may be there by two names
         project = project or next((one.ref.project for one in users), "")
     location = text(document.get("location")) or ""
     # Where nobody asked for a project, the document says which it is of.

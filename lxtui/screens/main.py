@@ -78,6 +78,7 @@ class MainScreen(Screen[None]):
             wiring.clock,
             settings,
             self._open_instance,
+            self._open_host,
         )
 
     def compose(self) -> ComposeResult:
@@ -270,6 +271,12 @@ class MainScreen(Screen[None]):
         else:
             subject = Subject(self._fleet, host, self._wiring.clock(), instance)
             self.app.push_screen(InstanceScreen(self._wiring, self._settings, subject))
+
+    def _open_host(self, name: str) -> None:
+        """What the line of a host leads to."""
+        if (host := self._fleet.host(name)) is not None:
+            subject = Subject(self._fleet, host, self._wiring.clock(), None)
+            self.app.push_screen(HostScreen(self._wiring, self._settings, subject))
 
     def _do_details(self) -> None:
         selection = self.selection

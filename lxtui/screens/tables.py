@@ -59,6 +59,7 @@ class Shop:
     clock: Callable[[], datetime]
     settings: Settings
     open_instance: Callable[[Ref], None]
+    open_host: Callable[[str], None]
 
 
 class TableScreen(Screen[None]):
@@ -206,6 +207,9 @@ class TableScreen(Screen[None]):
             return
         if self.table is LINKS:
             self._follow(entry.users[0])
+            return
+        if self.table is HOSTS:
+            self._shop.open_host(entry.ref.host)
             return
         shop = self._shop
         page = EntryPage(self.table, entry, shop.reach, shop.clock, self._open_users)

@@ -24,7 +24,7 @@ from lxtui.widgets.line_table import LineTable, Look, Slot
 from lxtui.widgets.table_cells import MARK, Cell
 
 _ARROWS = {False: "↑", True: "↓"}
-_MEASURED = 2000
+_MEASURED = 500
 """So many lines are measured; further ones are cut where they are longer."""
 _FULL, _TIGHT = 95.0, 80.0
 """Percents from which a share is red, and yellow."""
@@ -111,8 +111,8 @@ class ResourceTable(LineTable):
         )
         self._measure()
         if before is not None:
-            keys = {one.key: at for at, one in enumerate(shown.lines)}
-            row = keys.get(before.key, row)
+            places = (at for at, one in enumerate(shown.lines) if one.ref == before.ref)
+            row = next((at for at in places if shown.lines[at].key == before.key), row)
         self.move(row)
         self._find_wanted()
         self.post_message(self.Highlighted())
