@@ -49,8 +49,8 @@ _COLOURS = {
     "Running": "green",
     "Stopped": "dim",
 }
-_SAME = frozenset({"project", "location"})
-"""Columns that say nothing while all entries have the usual."""
+_USUAL = {"project": "default"}
+"""What says nothing as long as all entries have it."""
 
 
 class ResourceTable(LineTable):
@@ -183,7 +183,7 @@ class ResourceTable(LineTable):
         fields = chosen(self._table, view)
         own = view.columns != self._table.default
         if not own:
-            fields = [one for one in fields if one.id not in _SAME or _tells(one, sample)]
+            fields = [one for at, one in enumerate(fields) if not at or _tells(one, sample)]
         labels = {one.id: one.label for one in fields}
         if view.sort in labels:
             labels[view.sort] += _ARROWS[view.descending]
@@ -206,7 +206,9 @@ class ResourceTable(LineTable):
 
 
 def _tells(field: Field[Entry], lines: Collection[Entry]) -> bool:
-    return any(field.value(one, None) not in {None, "default"} for one in lines)
+    """Whether the column says anything of these, besides what is usual."""
+    usual = _USUAL.get(field.id)
+    return not lines or any(field.value(one, None) not in (None, usual) for one in lines)
 
 
 def _style(at: int, column: str, value: Value) -> str:
