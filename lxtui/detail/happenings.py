@@ -8,7 +8,7 @@ write, the screen reads.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
@@ -16,8 +16,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from lxtui.model import Event, Ref
 
-KEPT = 1000
+KEPT = 500
 """Events of each host: a noisy host does not push out another's."""
+FOLLOWED = 1000
+"""Events of what a page follows: these a noisy host does not push out either."""
 _PARTS = 3
 """Of a source: version, collection, name."""
 
@@ -57,6 +59,28 @@ class Happenings:
     def of(self, ref: Ref) -> tuple[Happening, ...]:
         """Those about one instance."""
         return about(self.on(ref.host), ref)
+
+
+class Following:
+    """What happens to one instance, or on a host, from the ring as it stood on."""
+
+    def __init__(self, ref: Ref | None, kept: int = FOLLOWED) -> None:
+        """*ref* is the instance; None follows all."""
+        self._ref = ref
+        self._found: deque[Happening] = deque(maxlen=kept)
+        self._last: Happening | None = None
+
+    def look(self, ring: Sequence[Happening]) -> tuple[Happening, ...]:
+        """All that it found so far, with what the *ring* has anew; see ``about``."""
+        fresh = []
+        for one in reversed(ring):
+            if one is self._last:
+                break
+            fresh.append(one)
+        self._last = ring[-1] if ring else self._last
+        ref = self._ref
+        self._found += [one for one in reversed(fresh) if ref is None or concerns(one.event, ref)]
+        return tuple(self._found) if ref is None else about(self._found, ref)
 
 
 def about(happenings: Iterable[Happening], ref: Ref) -> tuple[Happening, ...]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lxtui.detail.happenings import Happenings, concerns
+from lxtui.detail.happenings import Following, Happenings, concerns
 from lxtui.model import Event, Operation, Ref
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -66,6 +66,22 @@ def test_an_operation_stands_once_with_its_latest_word() -> None:
     assert found[0].at == NOW
     assert found[0].event.operation is not None
     assert found[0].event.operation.status == "Success"
+
+
+def test_what_is_followed_outlives_the_ring() -> None:
+    """A noisy host pushes an event out of its ring, not off the page that has shown it."""
+    kept, following = Happenings(kept=3), Following(WEB, kept=4)
+    assert following.look(kept.on("a")) == ()
+    kept.add(_lifecycle("/1.0/instances/web%201"), NOW)
+    (first,) = following.look(kept.on("a"))
+    for _ in range(5):
+        kept.add(_lifecycle("/1.0/instances/other"), NOW)
+    assert kept.of(WEB) == ()
+    assert following.look(kept.on("a")) == (first,) == following.look(kept.on("a"))
+    for second in range(9):
+        kept.add(_lifecycle("/1.0/instances/web%201"), NOW + timedelta(seconds=second))
+        found = following.look(kept.on("a"))
+    assert [one.at.second for one in found] == [5, 6, 7, 8]
 
 
 def test_secrets_of_operations_are_not_kept() -> None:

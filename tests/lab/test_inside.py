@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,9 @@ from lxtui.detail.inside_look import TroubleError, look
 from lxtui.model import Kind, Ref, Remote
 from tests.lab.fixtures import MakeInstance
 from tests.lab.lab import Host, Lab
+from tests.lab.test_attach import inside as inside_of
+from tests.lab.test_attach import lxcfs_below
+from tests.lab.tools import wait_until
 
 pytestmark = pytest.mark.lab
 _LIMITS = {"limits.memory": "128MiB", "limits.cpu": "1"}
@@ -53,7 +59,7 @@ def test_three_truths_of_one_container(
     assert cpus.host == Path("/sys/devices/system/cpu/online").read_text().strip()
     assert "cpuset" in cpus.cause
     # What it reads is what it would print itself.
-    said = host.exec(name, ["cat", "/proc/meminfo"]).stdout
+    said = inside_of(host, name, "cat", "/proc/meminfo").stdout
     assert f"MemTotal: {128 * 1024:>14} kB" in said
 
 
@@ -66,6 +72,39 @@ def test_nothing_mounted_is_said(lab: Lab, make_instance: MakeInstance) -> None:
     assert "Nothing is mounted" in verdict(inside)
     assert by_name["memory"].seen == by_name["memory"].host
     assert by_name["memory"].limits == "128 MiB"
+
+
+@pytest.mark.skipif(not shutil.which("lxcfs"), reason="lxcfs is not installed")
+def test_lxcfs_is_named_and_its_death_is_seen(
+    lab: Lab, make_instance: MakeInstance, tmp_path: Path
+) -> None:
+    """A living LXCFS, one that is stopped and one that has died, each under a running container.
+
+    By its limits the container has its figures all the while; what it reads is what is lost.
+    """
+    host = lab.host("lxd1")
+    with lxcfs_below(host, tmp_path / "lxcfs.pid") as server:
+        name = make_instance(host, _LIMITS)
+        found = _inside(host, name)
+        assert "LXCFS over" in verdict(found)
+        assert "(answers)" in verdict(found)
+        assert _memory(found) == ("128 MiB", "128 MiB")
+        os.kill(server, signal.SIGSTOP)
+        try:
+            found = _inside(host, name)
+            assert "(hangs)" in verdict(found)
+            assert _memory(found) == ("-", "128 MiB")
+        finally:
+            os.kill(server, signal.SIGCONT)
+        os.kill(server, signal.SIGKILL)
+        assert wait_until(lambda: "(dead)" in verdict(_inside(host, name)), 20)
+        assert _memory(_inside(host, name)) == ("-", "128 MiB")
+
+
+def _memory(found: Inside) -> tuple[str, str]:
+    """What it reads, and what its limits make of it."""
+    row = next(row for row in rows(found) if row.name == "memory")
+    return row.seen, row.limits
 
 
 def test_what_a_container_runs_cannot_pass_for_its_init(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from lxtui import format as text
-from lxtui.detail.happenings import Happening, about
+from lxtui.detail.happenings import Following, Happening
 from lxtui.screens.detail.page import Page, lines, note
 
 _SHOWN = 300
@@ -22,16 +22,18 @@ class HappeningsPage(Page):
     short = "Events"
     refresh_seconds = 1.0
 
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]  # as Page
+        one = self.subject.instance
+        self._following = Following(one.ref if one is not None else None)
+
     def sample(self) -> None:
         """The ring is at hand."""
         self.redraw()
 
     def text(self) -> Content:
         """A line for each, from the ring."""
-        found = self.answers.happened(self.subject.host.name)
-        one = self.subject.instance
-        if one is not None:
-            found = about(found, one.ref)
+        found = self._following.look(self.answers.happened(self.subject.host.name))
         if not found:
             return lines(
                 [
