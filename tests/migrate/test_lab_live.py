@@ -27,6 +27,7 @@ from lxtui.errors import LxtuiError
 from lxtui.migrate.options import Mode, MoveOptions, Transport
 from lxtui.model import Ref
 from lxtui.perform import perform
+from tests.lab import procs
 from tests.lab.lab import Host, Lab, down, up
 from tests.lab.plan import CLUSTER
 from tests.lab.rest import instance
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.skipif(
     "LXTUI_CRIU" not in os.environ,
     reason="LXTUI_CRIU=DIR, the directory of a criu that runs on this kernel, makes a lab with it",
 )
-NAME = "counter"
+NAME = f"counter{os.getpid()}"
 NO_CONSOLE = "lxc.console.path=none"
 APPARMOR = Path("/sys/kernel/security/apparmor")
 COUNT = """
@@ -87,6 +88,8 @@ def here(criu_lab: Lab) -> Iterator[Host]:
     finally:
         for one in criu_lab.hosts:
             one.delete(NAME)
+        # CRIU makes the cgroups of a hierarchy that liblxc has left out, and nobody removes them.
+        procs.remove_cgroups({*Path("/sys/fs/cgroup").glob(f"*/lxc.payload.{NAME}*")})
 
 
 def _counted(host: Host) -> tuple[str, int]:
