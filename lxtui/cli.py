@@ -58,7 +58,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
     except SystemExit as leave:  # argparse has said why
         return int(leave.code or 0)
-    listing = options.verb in {None, "hosts", "list", "snapshots", "audit", "config", *LISTED}
+    listing = options.verb in {
+        None,
+        "hosts",
+        "list",
+        "snapshots",
+        "audit",
+        "config",
+        "doctor",
+        *LISTED,
+    }
     try:
         status = _run(options)
         sys.stdout.flush()
@@ -143,13 +152,17 @@ def _parser() -> argparse.ArgumentParser:
     add_audit(subs.add_parser("audit", parents=[verbs], help=told, description=told))
     told = "Say where the settings are, whether they are right, and what is in effect"
     add_config(subs.add_parser("config", help=told, description=told))
+    told = "Look at everything that lxtui rests on: settings, keys, state, terminal, each host"
+    doctor = subs.add_parser("doctor", parents=[verbs], help=told, description=told)
+    doctor.add_argument("host", nargs="*", metavar="HOST", help="only these hosts")
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
     if options.verb == "config":
         return run_config(options.deed, os.environ, Path.home(), as_machine=options.json)
-    settings = load(os.environ, Path.home())
+    doctor = options.verb == "doctor"  # which says itself what is wrong in the settings
+    settings = load(os.environ, Path.home(), tolerant=doctor)
     audit = _audit(options)
     if options.verb == "audit":
         print_audit(options, audit)
@@ -175,6 +188,10 @@ def _run(options: argparse.Namespace) -> int:
             return FAILED if failed else app.return_code or DONE
         return _list(options, backends, known, tolerant=True)
     try:
+        if doctor:
+            from lxtui.headless_doctor import run_doctor  # noqa: PLC0415 cryptography's time
+
+            return run_doctor(options, backends, known, os.environ, Path.home())
         if options.verb == "hosts":
             if options.deed:
                 from lxtui.headless_hosts import run_deed  # noqa: PLC0415 cryptography's time
@@ -238,7 +255,7 @@ def _backends(
 
     known = remotes.load(os.environ, Path.home())
     known = read_only.marked(known, settings.read_only, every=every)
-    for problem in known.problems:
+    for problem in () if options.verb == "doctor" else known.problems:
         print(f"lxtui: {problem}", file=sys.stderr)
     return {remote.name: LxdBackend(remote) for remote in known.remotes}, known
 

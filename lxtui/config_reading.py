@@ -37,12 +37,15 @@ class Reading:
     """What is wrong, in the order of the lines."""
 
 
-def load(environ: Mapping[str, str], home: Path) -> Settings:
-    """The user's settings; UsageError names the file, the line, and what to mend in it."""
+def load(environ: Mapping[str, str], home: Path, *, tolerant: bool = False) -> Settings:
+    """The user's settings; UsageError names the file, the line, and what to mend in it.
+
+    *tolerant*: what is understood of them, whatever is wrong.
+    """
     file = config.path(environ, home)
     reading = read_file(file)
     for one in reading.findings:
-        if one.level is Level.PROBLEM:
+        if one.level is Level.PROBLEM and not tolerant:
             where = f":{one.line}" if one.line else ""
             raise UsageError(f"{file}{where}: {one.text}; {one.advice}")
     return reading.settings

@@ -132,10 +132,10 @@ def request(daemon: Daemon, request: Request) -> Operation:
 def download(daemon: Daemon, request: Request) -> Download:
     """What is streamed."""
     answer = _routed(daemon, request)
-    if isinstance(answer, bytes):
-        return Download(io.BytesIO(answer), len(answer), {})
-    found: Download = answer
-    return found
+    if isinstance(answer, Download):
+        return answer
+    body = answer if isinstance(answer, bytes) else json.dumps({"metadata": answer}).encode()
+    return Download(io.BytesIO(body), len(body), {})
 
 
 def _routed(daemon: Daemon, request: Request) -> Any:

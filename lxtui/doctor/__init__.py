@@ -1,0 +1,1 @@
+"""What ``lxtui doctor`` looks at."""
