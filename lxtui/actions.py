@@ -226,6 +226,15 @@ ACTIONS: tuple[Action, ...] = (
         single=True,
     ),
     Action(
+        "publish",
+        "",
+        "Publish",
+        "Make an image of the stopped instance, or of a snapshot of it",
+        _instance,
+        changes=True,
+        single=True,
+    ),
+    Action(
         "rename",
         "",
         "Rename",

@@ -57,6 +57,18 @@ def add_verbs(subs: Verbs, verbs: argparse.ArgumentParser) -> None:
             add_move(sub)
         elif verb == "rename":
             sub.add_argument("answer", metavar="NAME", help="its new name")
+    told = "Make an image of a stopped instance, or of a snapshot"
+    sub = subs.add_parser("publish", parents=[verbs], help=told, description=told)
+    sub.add_argument("instance", metavar="HOST:NAME[/SNAPSHOT]", help="what of")
+    sub.add_argument("--project", default="", help="its project (default: the host's)")
+    sub.add_argument("--alias", default="", help="of the image")
+    sub.add_argument("--public", action="store_true", help="for anybody who reaches the host")
+    sub.add_argument(
+        "--compression",
+        default="",
+        metavar="HOW",
+        help="none, gzip, xz, zstd… (default: the host's)",
+    )
     told = "Say when a snapshot expires"
     sub = subs.add_parser("expire", parents=[verbs], help=told, description=told)
     sub.add_argument("instance", metavar="HOST:NAME/SNAPSHOT", help="the snapshot")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from lxtui import headless, remotes
@@ -27,6 +27,7 @@ from lxtui.model import Ref, parse_ref
 from lxtui.move_arguments import move_options
 from lxtui.move_verbs import DONE, FAILED, agrees, journals, show_plan
 from lxtui.names import instance_name_trouble, snapshot_name_trouble
+from lxtui.publishing import publishing
 
 
 def run_command(
@@ -43,7 +44,7 @@ def run_command(
     if not options.instance:
         raise UsageError("HOST:NAME is required, or --filter")
     try:
-        command = _command_of(options, known)
+        command = _command_of(options, backends, known)
     except UsageError:
         raise
     except LxtuiError as error:
@@ -68,14 +69,19 @@ def run_command(
         )
 
 
-def _command_of(options: argparse.Namespace, known: remotes.Remotes) -> Command:
+def _command_of(
+    options: argparse.Namespace, backends: Mapping[str, Backend], known: remotes.Remotes
+) -> Command:
     verb = options.verb
     instance, _, snapshot = options.instance.partition("/")
-    if snapshot and verb not in {"delete", "rename", "expire"}:
+    if snapshot and verb not in {"delete", "rename", "expire", "publish"}:
         raise UsageError(f"{options.instance!r} names a snapshot: {verb} takes an instance")
     ref = ref_of(instance, options.project, known)
     if verb == "expire" and not snapshot:
         raise UsageError(f"{options.instance!r} names no snapshot: write HOST:NAME/SNAPSHOT")
+    if verb == "publish":
+        instance_now, how = backends[ref.host].instance(ref), options.compression
+        return publishing(instance_now, snapshot, options.alias, how, public=options.public)
     if snapshot:
         return _of_snapshot(options, ref, snapshot)
     force = getattr(options, "force", False)

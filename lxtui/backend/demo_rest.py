@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from lxtui.api import Document, Path, Request
-from lxtui.backend import demo_rest_detail, demo_tables
+from lxtui.backend import demo_rest_acts, demo_rest_detail, demo_tables
 from lxtui.backend.base import Download
 from lxtui.errors import ConflictError, NotFoundError, OperationError
 from lxtui.format import limit_bytes, timestamp
@@ -323,6 +323,7 @@ def _put_profile(asked: Asked) -> Operation:
 ROUTES: Mapping[tuple[str, Path], Route] = {
     **demo_rest_detail.ROUTES,
     **demo_tables.ROUTES,
+    **demo_rest_acts.ROUTES,
     ("get", ("instances", "*")): _instance,
     ("put", ("instances", "*")): _put_instance,
     ("post", ("instances", "*")): _rename_instance,

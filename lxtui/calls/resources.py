@@ -24,6 +24,7 @@ _SUBCOMMANDS = {
     "projects": "project",
     "warnings": "warning",
     "operations": "operation",
+    "members": "cluster",
 }
 """What stands after ``lxc`` and ``incus`` for the entries of a table."""
 _IN_PROJECTS = frozenset({"images", "profiles", "networks", "volumes"})
@@ -186,3 +187,41 @@ class AcknowledgeWarning(OnEntry):
     def request(self) -> Request:
         """What is sent."""
         return Request("put", self.path, body={"status": "acknowledged"})
+
+
+@dataclass(frozen=True, slots=True)
+class EvacuateMember(OnEntry):
+    """Move or stop what runs on a member of a cluster, and place nothing there any more."""
+
+    @property
+    def title(self) -> str:
+        """A line for the operations pane."""
+        return self.what("evacuate")
+
+    def equivalent(self, kind: Kind) -> str:
+        """The same with the host's own command line."""
+        return self.command(kind, "evacuate")
+
+    @property
+    def request(self) -> Request:
+        """What is sent; how each instance goes is its ``cluster.evacuate``."""
+        return Request("post", (*self.path, "state"), {}, {"action": "evacuate"})
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreMember(OnEntry):
+    """Take an evacuated member into use again, and bring back what was moved away."""
+
+    @property
+    def title(self) -> str:
+        """A line for the operations pane."""
+        return self.what("restore")
+
+    def equivalent(self, kind: Kind) -> str:
+        """The same with the host's own command line."""
+        return self.command(kind, "restore")
+
+    @property
+    def request(self) -> Request:
+        """What is sent."""
+        return Request("post", (*self.path, "state"), {}, {"action": "restore"})

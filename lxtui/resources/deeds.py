@@ -16,9 +16,11 @@ from lxtui.calls.resources import (
     AddAlias,
     CancelOperation,
     DeleteEntry,
+    EvacuateMember,
     OnEntry,
     RefreshImage,
     RemoveAlias,
+    RestoreMember,
 )
 from lxtui.errors import READ_ONLY
 from lxtui.model import Host
@@ -140,6 +142,16 @@ def _uncancellable(entry: Entry) -> str:
     return ""
 
 
+def _unevacuable(entry: Entry) -> str:
+    state = entry.document.get("status")
+    return "" if state == "Online" else f"{named(entry)} is {state}, not online"
+
+
+def _not_evacuated(entry: Entry) -> str:
+    state = entry.document.get("status")
+    return "" if state == "Evacuated" else f"{named(entry)} is {state}, not evacuated"
+
+
 def alias_trouble(alias: str) -> str:
     """Why an image cannot have that alias; empty when it can."""
     if not alias or alias != alias.strip():
@@ -233,6 +245,32 @@ DEEDS: tuple[Deed, ...] = (
         _of(CancelOperation),
         confirm=True,
         loss=lambda _: "What it has done so far may stay.",
+    ),
+    Deed(
+        "member-evacuate",
+        "evacuate",
+        "e",
+        "Evacuate member",
+        "Have the cluster move or stop what runs on it, and place nothing there",
+        ("members",),
+        _unevacuable,
+        _of(EvacuateMember),
+        confirm=True,
+        loss=lambda _: (
+            "Its instances go to other members or are stopped,\nas 'cluster.evacuate' of each says."
+        ),
+    ),
+    Deed(
+        "member-restore",
+        "restore",
+        "b",
+        "Restore member",
+        "Take it into use again, and bring back what was moved away",
+        ("members",),
+        _not_evacuated,
+        _of(RestoreMember),
+        confirm=True,
+        loss=lambda _: "What was moved away comes back.",
     ),
 )
 DEEDS_BY_ID = {deed.id: deed for deed in DEEDS}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from textual.screen import Screen
 
 from lxtui.actions import Selection
+from lxtui.calls.images import Publish
 from lxtui.editing.documents import of_instance
 from lxtui.migrate.options import MoveOptions
 from lxtui.model import FleetSnapshot
@@ -20,6 +21,7 @@ from lxtui.screens.dialogs import NameDialog
 from lxtui.screens.editing import edit
 from lxtui.screens.limits import LimitsDialog
 from lxtui.screens.move import MoveDialog
+from lxtui.screens.publish import PublishDialog
 from lxtui.screens.snapshots import SnapshotsDialog
 
 Open = Callable[[Selection], None]
@@ -43,7 +45,17 @@ class Acting:
             "edit": self._edit,
             "limits": self._limits,
             "snapshots": self._snapshots,
+            "publish": self._publish,
         }
+
+    def _publish(self, selection: Selection) -> None:
+        def go(command: Publish | None) -> None:
+            if command is not None:
+                self._wiring.submit(command)
+
+        if selection.instance is not None and selection.host is not None:
+            dialog = PublishDialog(selection.instance, selection.host.kind)
+            self._screen.app.push_screen(dialog, go)
 
     def _snapshots(self, selection: Selection) -> None:
         if selection.instance is not None and selection.host is not None:

@@ -8,9 +8,11 @@ from threading import Event as Flag
 
 import pytest
 
+from lxtui.api import Request
 from lxtui.audit.entry import DONE, FAILED
 from lxtui.audit.journal import Audit
 from lxtui.calls.documents import PutDocument
+from lxtui.calls.images import Publish
 from lxtui.calls.instances import Rename
 from lxtui.calls.snapshots import RenameSnapshot, SetExpiry, TakeSnapshot
 from lxtui.commands import ChangeState, Command, RestoreSnapshot
@@ -28,6 +30,7 @@ from lxtui.expiry import NEVER
 from lxtui.limits_read import read_limits
 from lxtui.model import Profile, StateAction
 from lxtui.perform import perform
+from lxtui.publishing import publishing
 from lxtui.restoring_read import read_loss
 from tests.backend.conftest import Side
 
@@ -194,3 +197,32 @@ def test_what_a_restore_loses_is_what_it_then_changes(side: Side, tmp_path: Path
     config = side.backend.instance(ref).config
     assert config["user.a"] == "then"
     assert "user.b" not in config
+
+
+def test_publish(side: Side, tmp_path: Path) -> None:
+    """A stopped instance becomes an image with its alias, private; a running one is refused."""
+    ref = side.make(False)
+    alias = f"golden-{ref.name}"
+    do(side, publishing(side.backend.instance(ref), alias=alias, compression="none"), tmp_path)
+    images = side.backend.read(("images",), {"recursion": "1"}).value
+    [made] = [one for one in images if alias in [a["name"] for a in one["aliases"]]]
+    try:
+        assert made["public"] is False
+    finally:
+        gone = Request("delete", ("images", made["fingerprint"]))
+        side.backend.wait(side.backend.request(gone))
+    running = side.make(True)
+    with pytest.raises(LxtuiError):
+        do(side, Publish(running), tmp_path)
+
+
+def test_publish_a_snapshot_of_what_runs(side: Side, tmp_path: Path) -> None:
+    """It goes on running."""
+    ref = side.make(True)
+    do(side, TakeSnapshot(ref, "one"), tmp_path)
+    alias = f"snap-{ref.name}"
+    do(side, publishing(side.backend.instance(ref), "one", alias), tmp_path)
+    images = side.backend.read(("images",), {"recursion": "1"}).value
+    [made] = [one for one in images if alias in [a["name"] for a in one["aliases"]]]
+    side.backend.wait(side.backend.request(Request("delete", ("images", made["fingerprint"]))))
+    assert side.backend.instance(ref).running

@@ -96,6 +96,8 @@ _VERBS = {
     "rename": ["rename", "oslo:build", "forge"],
     "set": ["set", "oslo:web1", "user.x=1"],
     "limits": ["limits", "oslo:web1", "--cpu", "1"],
+    "publish": ["publish", "oslo:build"],
+    "expire": ["expire", "oslo:web1/daily0", "7d"],
     "copy": ["copy", "oslo:web1", "oslo:web9"],
 }
 

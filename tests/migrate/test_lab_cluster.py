@@ -17,6 +17,10 @@ from lxtui.errors import LxtuiError
 from lxtui.migrate.options import Mode, MoveOptions
 from lxtui.model import Ref
 from lxtui.perform import perform
+from lxtui.resources.catalog import BY_ID as TABLES
+from lxtui.resources.deeds import DEEDS_BY_ID
+from lxtui.resources.entry import Entry
+from lxtui.resources.reading import entry_from
 from tests.lab.lab import Lab, down, up
 from tests.lab.plan import CLUSTER
 
@@ -76,3 +80,20 @@ def test_another_member_keeps_name_and_addresses(
     seen(there)
     move(MoveOptions(member=here, mode=Mode.NEAR_LIVE))
     seen(here)
+
+
+def test_a_member_is_evacuated_and_restored(backends: dict[str, Backend], tmp_path: Path) -> None:
+    """Its state says so each time; the deeds of the table of members do it."""
+    backend = backends["incus1"]
+    backend.connect()
+
+    def member() -> Entry:
+        found = backend.read(("cluster", "members", "incus2")).value
+        made = entry_from(TABLES["members"], "incus1", found, "default")
+        assert made is not None
+        return made
+
+    for name, state in (("member-evacuate", "Evacuated"), ("member-restore", "Online")):
+        call = DEEDS_BY_ID[name].build(member(), "")
+        perform(call, backends, lambda _: None, Flag(), tmp_path)
+        assert member().document["status"] == state

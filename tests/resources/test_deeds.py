@@ -58,7 +58,9 @@ def test_what_the_daemon_would_refuse_to_delete_is_refused(one: Entry, reason: s
 @pytest.mark.parametrize("one", DEEDS, ids=lambda one: one.id)
 def test_nothing_is_done_on_read_only_or_silent_hosts(one: Deed) -> None:
     """Every deed is refused there, whatever the entry."""
-    line = entry(one.tables[0], name="x", fingerprint="f", uuid="u", id="o", pool="p")
+    line = entry(
+        one.tables[0], name="x", server_name="x", fingerprint="f", uuid="u", id="o", pool="p"
+    )
     assert "read-only" in one.why_not(line, replace(HOST, read_only=True))
     assert "does not answer" in one.why_not(line, replace(HOST, status=HostStatus.OFFLINE))
     assert "does not answer" in one.why_not(line, None)
@@ -166,3 +168,20 @@ def test_many_leave_out_what_cannot_be_done() -> None:
 def test_links_are_written_for_people() -> None:
     """A link says what it leads to and where."""
     assert str(Link("profiles", Ref("h", "own", "web"))) == "profile h:web (project own)"
+
+
+@pytest.mark.parametrize(
+    ("state", "evacuates", "restores"),
+    [("Online", True, False), ("Evacuated", False, True), ("Offline", False, False)],
+)
+def test_members_are_evacuated_and_restored(state: str, evacuates: bool, restores: bool) -> None:
+    """What is online can be emptied, what is evacuated taken back; by the same request."""
+    one = entry("members", server_name="m1", status=state)
+    away, back = deed("member-evacuate"), deed("member-restore")
+    assert (away.why_not(one, HOST) == "", back.why_not(one, HOST) == "") == (evacuates, restores)
+    call = away.build(one, "")
+    assert call.request.path == ("cluster", "members", "m1", "state")
+    assert call.request.body == {"action": "evacuate"}
+    assert back.build(one, "").request.body == {"action": "restore"}
+    assert call.equivalent(Kind.INCUS) == "incus cluster evacuate h:m1"
+    assert back.build(one, "").equivalent(Kind.LXD) == "lxc cluster restore h:m1"
