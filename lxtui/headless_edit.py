@@ -18,7 +18,16 @@ from lxtui import headless
 from lxtui.audit.journal import Audit
 from lxtui.backend.base import Backend
 from lxtui.calls.documents import PutDocument
-from lxtui.editing.documents import Editable, difference, of_instance, of_profile, shown, understood
+from lxtui.editing.documents import (
+    OTHERS,
+    Editable,
+    difference,
+    of_instance,
+    of_other,
+    of_profile,
+    shown,
+    understood,
+)
 from lxtui.editing.editor import run_editor
 from lxtui.editing.session import Session, default_folder
 from lxtui.errors import ConflictError, LxtuiError, UsageError
@@ -47,7 +56,13 @@ def add_set(sub: argparse.ArgumentParser) -> None:
 def _add_object(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("instance", metavar="HOST:NAME", help="the instance, as lxc writes it")
     sub.add_argument("--project", default="", help="its project (default: the host's)")
-    sub.add_argument("--profile", action="store_true", help="NAME is a profile")
+    kind = sub.add_mutually_exclusive_group()
+    kind.add_argument("--profile", action="store_true", help="NAME is a profile")
+    for noun in OTHERS:
+        what = "a storage pool" if noun == "storage" else f"a {noun}"
+        told = f"NAME is {what}"
+        name = "of-project" if noun == "project" else noun
+        kind.add_argument(f"--{name}", dest="other", action="store_const", const=noun, help=told)
 
 
 def run_edit(
@@ -171,6 +186,8 @@ def _tell(options: argparse.Namespace, ref: Ref, outcome: Outcome | LxtuiError) 
 
 
 def _object(options: argparse.Namespace, ref: Ref) -> Editable:
+    if options.other:
+        return of_other(ref, options.other)
     return of_profile(*ref) if options.profile else of_instance(ref)
 
 

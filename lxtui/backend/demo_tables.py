@@ -107,6 +107,7 @@ def _network(asked: Asked, name: str) -> Json:
         "config": {**config, "ipv4.nat": "true"},
         "used_by": [*profiles, *_users(daemon.instances(), "network", name)],
         "locations": ["none"],
+        **daemon.documents.get(("edited", "networks", name), {}),
     }
 
 
@@ -290,6 +291,17 @@ def _create_volume(asked: Asked) -> Operation:
     return asked.done
 
 
+def _put_network(asked: Asked) -> Operation:
+    """What was written replaces what the daemon has made up."""
+    before, body = _network(asked, asked.args[0]), asked.request.body
+    asked.daemon.documents["edited", *asked.request.path] = {
+        "description": str(body.get("description", before["description"])),
+        "config": dict(body.get("config", {})),
+    }
+    asked.daemon.tell("network-updated", asked.request.path, _project(asked))
+    return asked.done
+
+
 def _delete_profile(asked: Asked) -> Operation:
     name = asked.args[0]
     if _profile(asked, name)["used_by"] or name == "default":
@@ -361,6 +373,7 @@ ROUTES: Mapping[tuple[str, Path], Any] = {
         ],
     ),
     ("get", ("networks", "*")): lambda asked: _network(asked, asked.args[0]),
+    ("put", ("networks", "*")): _put_network,
     ("delete", ("networks", "*")): _delete,
     ("get", ("storage-pools",)): lambda asked: [_pool(asked, one) for one in asked.daemon.pools],
     ("get", ("storage-pools", "*")): lambda asked: _pool(asked, asked.args[0]),

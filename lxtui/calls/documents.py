@@ -52,5 +52,5 @@ class PutDocument(Call):
     def _inherited(self) -> Devices:
         value = self.before.value
         found = value.get("expanded_devices") if isinstance(value, dict) else None
-        devices: Devices = shown(self.what, {"devices": found})["devices"]
+        devices: Devices = shown(self.what, {"devices": found}).get("devices", {})
         return devices

@@ -21,6 +21,9 @@ from lxtui.model import Ref
 Json = dict[str, Any]
 _VOLATILE = "volatile."
 """Keys that the daemon sets; who edits them breaks it."""
+OTHERS = {"network": "networks", "storage": "storage-pools", "project": "projects"}
+"""What else has a configuration, in the words of the command lines, with where it is."""
+_WITHOUT_PROJECT = frozenset({"storage", "project"})
 _MAPPINGS = frozenset({"config", "devices"})
 _LISTS = frozenset({"profiles"})
 _FLAGS = frozenset({"ephemeral"})
@@ -33,7 +36,7 @@ class Editable:
     ref: Ref
     """Its host, project and name."""
     noun: str
-    """``instance`` or ``profile``; what else has ``config`` in its document may follow."""
+    """``instance``, ``profile``, or one of OTHERS."""
     path: Path
     keys: tuple[str, ...]
     """Of its document, those that a person may change."""
@@ -43,7 +46,7 @@ class Editable:
     @property
     def parameters(self) -> Mapping[str, str]:
         """Of its requests."""
-        return {"project": self.ref.project}
+        return {} if self.noun in _WITHOUT_PROJECT else {"project": self.ref.project}
 
     @property
     def title(self) -> str:
@@ -61,6 +64,11 @@ def of_profile(host: str, project: str, name: str) -> Editable:
     """A profile."""
     ref = Ref(host, project, name)
     return Editable(ref, "profile", ("profiles", name), ("description", "config", "devices"))
+
+
+def of_other(ref: Ref, noun: str) -> Editable:
+    """A network, storage pool or project: one of OTHERS."""
+    return Editable(ref, noun, (OTHERS[noun], ref.name), ("description", "config"))
 
 
 def shown(what: Editable, document: Any) -> Json:

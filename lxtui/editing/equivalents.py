@@ -8,10 +8,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from lxtui.editing.documents import Editable, Json
+from lxtui.editing.documents import OTHERS, Editable, Json
 from lxtui.model import CLI, Devices, Kind
 
-_GROUP = {"instance": "config", "profile": "profile"}
+_GROUP = {"instance": "config", "profile": "profile", **{noun: noun for noun in OTHERS}}
 
 
 def commands(

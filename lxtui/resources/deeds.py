@@ -22,6 +22,7 @@ from lxtui.calls.resources import (
     RemoveAlias,
     RestoreMember,
 )
+from lxtui.editing.documents import Editable, of_other, of_profile
 from lxtui.errors import READ_ONLY
 from lxtui.model import Host
 from lxtui.resources.catalog import BY_ID
@@ -274,6 +275,21 @@ DEEDS: tuple[Deed, ...] = (
     ),
 )
 DEEDS_BY_ID = {deed.id: deed for deed in DEEDS}
+
+
+EDITABLE = frozenset({"profiles", "networks", "pools", "projects"})
+"""Tables whose entries have a configuration of their own."""
+
+
+def editable(entry: Entry) -> Editable | None:
+    """What is edited of an entry; None where there is nothing."""
+    if entry.table not in EDITABLE:
+        return None
+    if entry.table == "profiles":
+        return of_profile(*entry.ref)
+    if entry.table == "networks" and entry.document.get("managed") is not True:
+        return None
+    return of_other(entry.ref, BY_ID[entry.table].noun)
 
 
 def deeds_of(table: str) -> list[Deed]:

@@ -29,6 +29,7 @@ from lxtui.screens.detail.host import HostScreen
 from lxtui.screens.detail.instance import InstanceScreen
 from lxtui.screens.detail.page import Subject
 from lxtui.screens.dialogs import ConfirmDialog, TextDialog
+from lxtui.screens.editing import edit
 from lxtui.screens.help import help_page
 from lxtui.screens.tables import Shop, choose_table, table_screen, uses_screen
 from lxtui.screens.texts import about, summary
@@ -79,6 +80,7 @@ class MainScreen(Screen[None]):
             settings,
             self._open_instance,
             self._open_host,
+            lambda what, kind: edit(self.app, what, kind, wiring),
         )
 
     def compose(self) -> ComposeResult:

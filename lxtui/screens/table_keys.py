@@ -13,14 +13,25 @@ from textual.content import Content
 from textual.keys import format_key
 
 from lxtui.actions import BY_ID
-from lxtui.resources.deeds import DEEDS, deeds_of
+from lxtui.resources.deeds import DEEDS, EDITABLE, deeds_of
 
 USED_BY = ("used-by", "u", "Used by", "What uses it: enter goes there")
 _SHARED = (
-    *("mark", "filter", "columns", "sort", "reverse", "tables", "command", "refresh", "help"),
+    *(
+        "mark",
+        "filter",
+        "columns",
+        "sort",
+        "reverse",
+        "tables",
+        "command",
+        "refresh",
+        "edit",
+        "help",
+    ),
 )
 """Actions of the main screen that are the same here."""
-_SHOWN = frozenset({"filter", "tables", "help"})
+_SHOWN = frozenset({"edit", "filter", "tables", "help"})
 
 
 def bindings() -> list[Binding]:
@@ -44,7 +55,13 @@ def help_lines(table: str, keys: Mapping[str, str]) -> Content:
     name, key, label, told = USED_BY
     rows.append((keys.get(name, key), label, told))
     rows += [(keys.get(one.id, one.key), one.label, one.help) for one in deeds_of(table)]
-    rows += [(keys.get(one, BY_ID[one].key), BY_ID[one].label, BY_ID[one].help) for one in _SHARED]
+    if table in EDITABLE:
+        rows.append((keys.get("edit", BY_ID["edit"].key), "Edit", "Edit it as YAML in your editor"))
+    rows += [
+        (keys.get(one, BY_ID[one].key), BY_ID[one].label, BY_ID[one].help)
+        for one in _SHARED
+        if one != "edit"
+    ]
     rows.append(("escape", "Back", "Show everything again, then go back where you came from"))
     width = max(len(label) for _, label, _ in rows)
     return Content("\n").join(

@@ -21,10 +21,12 @@ from textual.widgets import Footer, Input, Static
 
 from lxtui import format as words
 from lxtui.config import Settings
-from lxtui.model import FleetSnapshot, Host, Instance, JobState, Ref
+from lxtui.editing.documents import Editable
+from lxtui.errors import READ_ONLY
+from lxtui.model import FleetSnapshot, Host, Instance, JobState, Kind, Ref
 from lxtui.resources import catalog
 from lxtui.resources.arranging import Shown, arrange
-from lxtui.resources.deeds import DEEDS_BY_ID, deeds_of, named
+from lxtui.resources.deeds import DEEDS_BY_ID, EDITABLE, deeds_of, editable, named
 from lxtui.resources.entry import Entry
 from lxtui.resources.hosts import HOSTS, host_entries
 from lxtui.resources.images import IMAGES, with_users
@@ -60,6 +62,7 @@ class Shop:
     settings: Settings
     open_instance: Callable[[Ref], None]
     open_host: Callable[[str], None]
+    edit: Callable[[Editable, Kind], None]
 
 
 class TableScreen(Screen[None]):
@@ -178,7 +181,7 @@ class TableScreen(Screen[None]):
         """Deeds are there in their tables only."""
         if action == "deed":
             return self.table.id in DEEDS_BY_ID[str(parameters[0])].tables
-        return True
+        return parameters != ("edit",) or self.table.id in EDITABLE
 
     def action_do(self, name: str) -> None:
         """One of the actions that the main screen has too."""
@@ -188,6 +191,7 @@ class TableScreen(Screen[None]):
             "tables": self._choose_table,
             "refresh": lambda: self._loading.ask(self._shop.fleet().hosts),
             "help": self._help,
+            "edit": self._edit,
         }
         keys[name]()
 
@@ -229,6 +233,19 @@ class TableScreen(Screen[None]):
     def open_table(self, table: Table, words_to_match: str = "") -> None:
         """Another table above this one."""
         self.app.push_screen(table_screen(self._shop, table, filter=words_to_match))
+
+    def _edit(self) -> None:
+        entry = self.query_one(ResourceTable).entry
+        host = self._host(entry.ref.host) if entry is not None else None
+        if entry is None or host is None:
+            return
+        what = editable(entry)
+        reason = f"{host.name} {READ_ONLY}" if host.read_only else ""
+        if what is None or reason or not host.online:
+            said = reason or f"{named(entry)} has nothing to edit, or its host does not answer"
+            self.notify(said, title="Edit", severity="warning", markup=False)
+        else:
+            self._shop.edit(what, host.kind)
 
     def _help(self) -> None:
         lines = help_lines(self.table.id, self._shop.settings.keys)

@@ -9,12 +9,14 @@ import pytest
 from lxtui.api import Request
 from lxtui.backend.demo import DemoBackend
 from lxtui.backend.demo_things import furnish
-from lxtui.errors import LxtuiError, NotFoundError, OperationError
+from lxtui.calls.documents import PutDocument
+from lxtui.editing.documents import shown
+from lxtui.errors import ConflictError, LxtuiError, NotFoundError, OperationError
 from lxtui.model import Profile
 from lxtui.perform import perform
 from lxtui.resources.affairs import MEMBERS, OPERATIONS, WARNINGS
 from lxtui.resources.catalog import TABLES, named
-from lxtui.resources.deeds import DEEDS_BY_ID
+from lxtui.resources.deeds import DEEDS_BY_ID, editable
 from lxtui.resources.entry import Entry
 from lxtui.resources.images import IMAGES, aliases, with_users
 from lxtui.resources.links import Link, links_of
@@ -219,3 +221,41 @@ def test_what_is_not_there_is_an_error(side: Side) -> None:
         call = DEEDS_BY_ID["image-refresh"].build(image, "")
         with pytest.raises((OperationError, NotFoundError)):
             side.backend.wait(side.backend.request(call.request))
+
+
+def test_a_network_is_edited_and_overwrites_nobody(side: Side) -> None:
+    """A key is added with the ETag of what was read; with the ETag of before it is refused."""
+    network = next(one for one in read(side, NETWORKS) if one.document.get("managed") is True)
+    what = editable(network)
+    assert what is not None
+    before = side.backend.read(what.path, what.parameters)
+    text = shown(what, before.value)
+    after = {**text, "config": {**text["config"], "user.tables": "yes"}}
+    call = PutDocument(what, before, after)
+    assert "network set" in call.equivalent(side.backend.connect().kind)
+    side.backend.wait(side.backend.request(call.request))
+    now = found(side, NETWORKS, network.ref.name)
+    assert now.document["config"]["user.tables"] == "yes"
+    with pytest.raises(ConflictError):
+        side.backend.wait(side.backend.request(PutDocument(what, before, text).request))
+    again = side.backend.read(what.path, what.parameters)
+    side.backend.wait(side.backend.request(PutDocument(what, again, text).request))
+    assert "user.tables" not in found(side, NETWORKS, network.ref.name).document["config"]
+
+
+def test_pools_and_projects_are_edited(side: Side) -> None:
+    """A key of theirs is set and taken away again."""
+    if isinstance(side.backend, DemoBackend):
+        pytest.skip("the demo's pools and projects are fixed")
+    for table in (POOLS, PROJECTS):
+        what = editable(found(side, table, "default"))
+        assert what is not None
+        for value in ("yes", None):
+            before = side.backend.read(what.path, what.parameters)
+            text = shown(what, before.value)
+            config = {key: one for key, one in text["config"].items() if key != "user.tables"}
+            config |= {"user.tables": value} if value else {}
+            call = PutDocument(what, before, {**text, "config": config})
+            side.backend.wait(side.backend.request(call.request))
+            now = found(side, table, "default")
+            assert now.document["config"].get("user.tables") == value

@@ -389,3 +389,23 @@ def test_columns_can_be_chosen() -> None:
         assert [slot.id for slot in table(stage).slots] == ["name", "config:ipv4.nat"]
 
     stage.run(script)
+
+
+def test_edit_opens_the_editor_of_what_can_be_edited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Key e edits a network that the daemon looks after; the host's own says why not."""
+    stage = Stage()
+    asked: list[object] = []
+    monkeypatch.setattr("lxtui.screens.main.edit", lambda _a, what, _k, _w: asked.append(what))
+
+    async def script(pilot: Pilot[None]) -> None:
+        await opened(pilot, stage, "networks lima", 3)
+        await pilot.press("e")
+        await pilot.pause()
+        assert asked == []
+        assert len(stage.app._notifications) == 1
+        await pilot.press("end", "e")
+        await pilot.pause()
+        (what,) = asked
+        assert getattr(what, "path", ()) == ("networks", "lxdbr0")
+
+    stage.run(script)
