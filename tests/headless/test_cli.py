@@ -398,7 +398,7 @@ def test_no_hosts_is_said(capsys: pytest.CaptureFixture[str]) -> None:
         ("keys: [", "config.yml"),
         ("keys: {start: x}", "two actions have the key 'x'"),
         ("keys: {start: [1]}", "must be a text"),
-        ("- a", "must be a mapping"),
+        ("- a", "is no mapping"),
     ],
 )
 def test_broken_settings_are_bad_usage(
