@@ -9,8 +9,9 @@ from __future__ import annotations
 from textual.content import Content
 
 from lxtui import format as text
+from lxtui.detail.base import Questions
 from lxtui.detail.happenings import Following, Happening
-from lxtui.screens.detail.page import Page, lines, note
+from lxtui.screens.detail.page import Page, Subject, lines, note
 
 _SHOWN = 300
 
@@ -22,8 +23,8 @@ class HappeningsPage(Page):
     short = "Events"
     refresh_seconds = 1.0
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]  # as Page
+    def __init__(self, answers: Questions, subject: Subject) -> None:
+        super().__init__(answers, subject)
         one = self.subject.instance
         self._following = Following(one.ref if one is not None else None)
 

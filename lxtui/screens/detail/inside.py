@@ -9,9 +9,10 @@ from textual.binding import Binding
 from textual.content import Content
 
 from lxtui import format as text
+from lxtui.detail.base import Questions
 from lxtui.detail.inside import FILES, Inside, rows, verdict
 from lxtui.errors import LxtuiError
-from lxtui.screens.detail.page import Known, Page, heading, lines, note, trouble
+from lxtui.screens.detail.page import Known, Page, Subject, heading, lines, note, trouble
 
 _NAME, _CELL = 13, 20
 
@@ -26,8 +27,8 @@ class InsidePage(Page):
         Binding("z", "unfold", "Every line", tooltip="Show each line of the files, and its formula")
     ]
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]  # as Page
+    def __init__(self, answers: Questions, subject: Subject) -> None:
+        super().__init__(answers, subject)
         self._known = Known[Inside]()
         self._whole = False
 

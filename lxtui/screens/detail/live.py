@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from lxtui import format as text
-from lxtui.detail.base import HostReading
+from lxtui.detail.base import HostReading, Questions
 from lxtui.detail.graph import SCALE, Graph, drawn
 from lxtui.detail.history import History, Point, cpu_limit, point_of, together
 from lxtui.detail.samples import HostSample, Sample
 from lxtui.errors import LxtuiError
 from lxtui.model import Ref
-from lxtui.screens.detail.page import Page, lines, note, trouble
+from lxtui.screens.detail.page import Page, Subject, lines, note, trouble
 
 _INTERVAL = 1.0
 _HOST_INTERVAL = 3.0
@@ -33,8 +33,8 @@ _HEIGHTS = (3, 9)
 class _GraphPage(Page):
     """Draws a row of graphs into the room that there is."""
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]  # as Page
+    def __init__(self, answers: Questions, subject: Subject) -> None:
+        super().__init__(answers, subject)
         self.failed = ""
         self.paused = ""
 
@@ -82,8 +82,8 @@ class LivePage(_GraphPage):
     short = "Live"
     refresh_seconds = _INTERVAL
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)
+    def __init__(self, answers: Questions, subject: Subject) -> None:
+        super().__init__(answers, subject)
         self._history = History(_INTERVAL)
         self._of: Ref | None = None
 
@@ -150,8 +150,8 @@ class HostLivePage(_GraphPage):
     short = "Live"
     refresh_seconds = _HOST_INTERVAL
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)
+    def __init__(self, answers: Questions, subject: Subject) -> None:
+        super().__init__(answers, subject)
         self._before: HostReading | None = None
         self._points: tuple[tuple[HostSample, Point], ...] = ()
         self._room = 300

@@ -16,9 +16,9 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from lxtui import format as text
-from lxtui.detail.base import LogText
+from lxtui.detail.base import LogText, Questions
 from lxtui.errors import LxtuiError
-from lxtui.screens.detail.page import Page, lines, note, trouble
+from lxtui.screens.detail.page import Page, Subject, lines, note, trouble
 
 CONSOLE = ""
 """Stands for the console among the names."""
@@ -35,8 +35,8 @@ class LogsPage(Page):
     short = "Logs"
     BINDINGS = [Binding("l", "console", "Console log", tooltip="Read what it wrote to its console")]
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]  # as Page
+    def __init__(self, answers: Questions, subject: Subject) -> None:
+        super().__init__(answers, subject)
         self._names: tuple[str, ...] | None = None
         self._chosen: str | None = None
         self._from_console = LogText(b"", 0)

@@ -10,11 +10,12 @@ from datetime import datetime
 from textual.content import Content
 
 from lxtui import format as text
+from lxtui.detail.base import Questions
 from lxtui.detail.history import cpu_limit
 from lxtui.detail.samples import Sample
 from lxtui.errors import LxtuiError
 from lxtui.model import Instance
-from lxtui.screens.detail.page import Known, Page, heading, lines, note, pairs, trouble
+from lxtui.screens.detail.page import Known, Page, Subject, heading, lines, note, pairs, trouble
 
 _BAR = 20
 _WIDTH = 11
@@ -27,8 +28,8 @@ class OverviewPage(Page):
     short = "Overview"
     refresh_seconds = 5.0
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]  # as Page
+    def __init__(self, answers: Questions, subject: Subject) -> None:
+        super().__init__(answers, subject)
         self._state = Known[Sample]()
 
     def sample(self) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from textual.content import Content
 
 from lxtui import format as text
-from lxtui.detail.base import Processes
+from lxtui.detail.base import Processes, Questions
 from lxtui.detail.processes import TICKS, Process, with_shares
 from lxtui.errors import LxtuiError
-from lxtui.screens.detail.page import Known, Page, lines, note, trouble
+from lxtui.screens.detail.page import Known, Page, Subject, lines, note, trouble
 
 
 class ProcessesPage(Page):
@@ -21,8 +21,8 @@ class ProcessesPage(Page):
     short = "Procs"
     refresh_seconds = 3.0
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]  # as Page
+    def __init__(self, answers: Questions, subject: Subject) -> None:
+        super().__init__(answers, subject)
         self._known = Known[Processes]()
         self._rows: tuple[Process, ...] = ()
 

@@ -12,10 +12,11 @@ from textual.binding import Binding
 from textual.content import Content
 
 from lxtui import format as text
+from lxtui.detail.base import Questions
 from lxtui.detail.effective import INSTANCE, UNKNOWN, VOLATILE, Setting, layered, looks_secret
 from lxtui.errors import LxtuiError
 from lxtui.model import Profile
-from lxtui.screens.detail.page import Known, Page, heading, lines, note, trouble
+from lxtui.screens.detail.page import Known, Page, Subject, heading, lines, note, trouble
 
 Profiles = Mapping[str, Profile | None]
 _HIDDEN = "••••••"
@@ -31,8 +32,8 @@ class _SettingsPage(Page):
         Binding("h", "reveal", "Secrets", tooltip="Show or hide values that look like secrets"),
     ]
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]  # as Page
+    def __init__(self, answers: Questions, subject: Subject) -> None:
+        super().__init__(answers, subject)
         self._profiles = Known[Profiles]()
         self._folded = True
         self._hiding = True

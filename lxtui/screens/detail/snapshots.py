@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from textual.content import Content
 
 from lxtui import format as text
+from lxtui.detail.base import Questions
 from lxtui.detail.schedule import Moment, expires, preview
 from lxtui.errors import LxtuiError
 from lxtui.model import Instance, Snapshot
-from lxtui.screens.detail.page import Known, Page, heading, lines, note, pairs, trouble
+from lxtui.screens.detail.page import Known, Page, Subject, heading, lines, note, pairs, trouble
 
 _WIDTH = 8
 
@@ -24,8 +25,8 @@ class SnapshotsPage(Page):
     name_ = "Snapshots"
     short = "Snaps"
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]  # as Page
+    def __init__(self, answers: Questions, subject: Subject) -> None:
+        super().__init__(answers, subject)
         self._sized = Known[tuple[Snapshot, ...]]()
 
     def sample(self) -> None:
