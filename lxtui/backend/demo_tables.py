@@ -111,6 +111,17 @@ def _network(asked: Asked, name: str) -> Json:
     }
 
 
+def _leases(asked: Asked) -> list[Json]:
+    """The addresses of the instances that run on the network."""
+    name = asked.args[0]
+    return [
+        {"hostname": one.ref.name, "address": address, "type": "dynamic", "location": "none"}
+        for one in asked.daemon.instances()
+        if any(device.get("network") == name for device in one.expanded_devices.values())
+        for address in one.ipv4
+    ]
+
+
 def _pool(asked: Asked, name: str) -> Json:
     daemon = asked.daemon
     try:
@@ -373,6 +384,12 @@ ROUTES: Mapping[tuple[str, Path], Any] = {
         ],
     ),
     ("get", ("networks", "*")): lambda asked: _network(asked, asked.args[0]),
+    ("get", ("networks", "*", "state")): lambda _: {
+        "mtu": 1500,
+        "state": "up",
+        "type": "broadcast",
+    },
+    ("get", ("networks", "*", "leases")): _leases,
     ("put", ("networks", "*")): _put_network,
     ("delete", ("networks", "*")): _delete,
     ("get", ("storage-pools",)): lambda asked: [_pool(asked, one) for one in asked.daemon.pools],

@@ -31,7 +31,7 @@ def test_picture_of_a_table(
             await pilot.press("enter")
             await until(pilot, lambda: isinstance(stage.app.screen, EntryPage))
             text = stage.app.screen.query_one("#text")
-            await until(pilot, lambda: "not known" in str(text.render()))
+            await until(pilot, lambda: "mtu: 1500" in str(text.render()))
         await pilot.pause(0.3)
 
     assert snap_compare(stage.app, terminal_size=size, run_before=script), name
