@@ -7,7 +7,7 @@ answers with a command. Threading: the screen's.
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
@@ -37,21 +37,16 @@ class PublishDialog(ModalScreen[Publish | None]):
         with Vertical(classes="dialog medium"):
             question = text.plain(f"Publish {self._instance.ref} as an image of its host")
             yield Label(Content(question), classes="question")
-            suggested = SuggestFromList(names)
-            yield Input(
-                first,
-                suggester=suggested,
-                id="snapshot",
-                compact=True,
-                placeholder="snapshot; empty: the instance itself",
+            rows = (
+                ("snapshot", first, names, "empty: the instance itself"),
+                ("alias", "", (), "empty: none"),
+                ("compression", "", COMPRESSIONS, "empty: as the host is set; none, zstd…"),
             )
-            yield Input(id="alias", compact=True, placeholder="alias")
-            yield Input(
-                suggester=SuggestFromList(COMPRESSIONS),
-                id="compression",
-                compact=True,
-                placeholder="compression: none, gzip, zstd…; empty: as the host is set",
-            )
+            for name, value, known, told in rows:
+                with Horizontal(classes="row"):
+                    yield Label(name)
+                    suggester = SuggestFromList(known) if known else None
+                    yield Input(value, id=name, compact=True, placeholder=told, suggester=suggester)
             yield Checkbox("public: anybody who reaches the host may have it", id="public")
             yield Label("", id="trouble", classes="trouble")
             yield Label("", id="preview", classes="detail")

@@ -63,9 +63,7 @@ class SnapshotsDialog(ModalScreen[None]):
         """Lay out the list."""
         with Vertical(classes="dialog medium") as box:
             box.border_title = Text(text.plain(f"snapshots of {self._instance.ref}"))
-            box.border_subtitle = (
-                "space marks · n new · b restore · r rename · e expiry · d delete · escape"
-            )
+            box.border_subtitle = "space marks · n new · b restore · r rename · e expiry · d delete"
             yield SelectionList[str](*self._lines(), id="snapshots")
             yield Label(self._empty(), id="said", classes="detail")
 

@@ -52,6 +52,7 @@ class SnapCompare(Protocol):
         ("details-snapshots", ["i", "4"]),
         ("details-processes", ["i", "6"]),
         ("details-logs", ["i", "7", "down"]),
+        ("snapshots", ["S"]),
     ],
 )
 def test_picture(
