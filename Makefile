@@ -22,7 +22,7 @@ run: $(STAMP) ## Open the TUI: on your own hosts, else on a lab of real ones, el
 
 test: $(STAMP) ## Install what the tests need, run every rung that can run, end with a table of rungs
 	@sh packaging/test-packages.sh
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m tests.whole
 
 machine: $(STAMP) ## Of the tests, only those in the emulated machine of cgroup v2
 	@sh packaging/test-packages.sh

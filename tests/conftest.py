@@ -11,12 +11,14 @@ import re
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 pytest_plugins = ["tests.lab.fixtures", "tests.lab.limit"]
 
+HEAD = f"{'rung':<12}{'ran':>6}{'passed':>8}{'failed':>8}{'skipped':>9}  why skipped"
+"""Above the table at the end."""
 MARKERS = (
     "expected_logs(*patterns): regular expressions of log records at WARNING or above to allow",
     "long: left out unless LXTUI_LONG=1; those of the machine also run with LXTUI_MACHINE=all",
@@ -133,16 +135,23 @@ def pytest_terminal_summary(
 ) -> Generator[None, None, None]:
     """End with the table of rungs, after everything else that pytest has to say."""
     yield
-    found = rungs(terminalreporter.stats)
-    if not found:
+    rows = _rows(rungs(terminalreporter.stats))
+    if not rows:
         return
-    line = terminalreporter.write_line
+    if whole := os.environ.get("LXTUI_RUNGS"):  # tests.whole makes one table of several runs
+        Path(whole).write_text("\n".join(rows))
     terminalreporter.section("rungs")
-    line(f"{'rung':<12}{'ran':>6}{'passed':>8}{'failed':>8}{'skipped':>9}  why skipped")
+    for row in (HEAD, *rows):
+        terminalreporter.write_line(row)
+
+
+def _rows(found: dict[str, _Rung]) -> list[str]:
+    """The table's lines below its head."""
+    rows = []
     for name, rung in found.items():
         reasons = [f"{count}x {why}" for why, count in rung.reasons.most_common()]
         numbers = f"{rung.passed + rung.failed:>6}{rung.passed:>8}{rung.failed:>8}{rung.skipped:>9}"
         first, *more = reasons or [""]
-        line(f"{name:<12}{numbers}  {first}".rstrip())
-        for reason in more:
-            line(f"{'':<45}{reason}")
+        rows.append(f"{name:<12}{numbers}  {first}".rstrip())
+        rows += [f"{'':<45}{reason}" for reason in more]
+    return rows

@@ -18,7 +18,7 @@ from .machine import Machine, booted
 from .recipe import Recipe
 
 COLD_SECONDS = 900  # of one test, with the making of the image
-RUNG_SECONDS = 360
+RUNG_SECONDS = 900
 KERNELS = tuple(version for version, _ in Recipe().kernels)
 
 MARKERS = ("newest_kernel: of the machine's kernels only the newest, unless LXTUI_MACHINE=full",)
