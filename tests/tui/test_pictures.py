@@ -6,6 +6,7 @@ report, which a failing run names.
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
 
 import pytest
@@ -16,7 +17,7 @@ from textual.widgets import Input
 from lxtui.model import Ref
 from lxtui.screens.main import MainScreen
 from lxtui.widgets.fleet_table import FleetTable
-from tests.tui.conftest import SIZE, Script, Stage, settled
+from tests.tui.conftest import SIZE, Script, Stage, settled, until
 
 
 class SnapCompare(Protocol):
@@ -79,6 +80,15 @@ def test_picture_with_room(
     _compare(snap_compare, name, keys, size)
 
 
+_ASKING = ("page-", "plan-", "pools", "survey", "more-", "table-")
+"""How the threads are named that ask for a screen."""
+
+
+def _answered() -> bool:
+    """Whether no page and no dialog waits for a host."""
+    return not any(thread.name.startswith(_ASKING) for thread in threading.enumerate())
+
+
 def _compare(snap_compare: SnapCompare, name: str, keys: list[str], size: tuple[int, int]) -> None:
     stage = Stage(still=True)
     if name in {"banner", "moves"}:
@@ -92,6 +102,7 @@ def _compare(snap_compare: SnapCompare, name: str, keys: list[str], size: tuple[
         await pilot.press(*keys)
         for field in stage.app.screen.query(Input):
             field.cursor_blink = False
+        await until(pilot, _answered)
         await pilot.pause(0.3)
 
     assert snap_compare(stage.app, terminal_size=size, run_before=script), name
