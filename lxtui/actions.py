@@ -2,7 +2,7 @@
 
 Role: the keys, the palette, the help screen, the footer and the headless verbs all read it; an
 action that is not here does not exist. Boundary: pure; an action makes a Command or names a method
-of the screen, it runs nothing. Threading: values.
+of the screen, it runs nothing. Threading: values. Longer than 400 lines because it is one table.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class Action:
     """For one instance only, whatever is marked."""
     warning: Callable[[Selection], str] = lambda _: ""
     """What a confirmation says beside the question."""
+    typed: Callable[[Selection], str] = lambda _: ""
+    """What has to be typed to agree; empty where yes is enough."""
 
     @property
     def writes(self) -> bool:
@@ -133,6 +135,12 @@ def _warn_delete(selection: Selection) -> str:
     instance = selection.instance
     count = len(instance.snapshots) if instance is not None else 0
     return f"Its {count} snapshot{'s go' if count != 1 else ' goes'} with it." if count else ""
+
+
+def _typed_delete(selection: Selection) -> str:
+    """Its name, where more goes than what is there now: nobody deletes that by habit."""
+    instance = selection.instance
+    return instance.ref.name if instance is not None and instance.snapshots else ""
 
 
 def _change(action: StateAction, *, force: bool = False) -> Build:
@@ -326,6 +334,7 @@ ACTIONS: tuple[Action, ...] = (
         lambda ref, _: DeleteInstance(ref),
         footer=True,
         warning=_warn_delete,
+        typed=_typed_delete,
     ),
     Action(
         "filter",

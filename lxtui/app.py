@@ -20,6 +20,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.timer import Timer
 
 from lxtui.clock import Clock, utc_now
@@ -29,6 +30,7 @@ from lxtui.editing.session import default_folder
 from lxtui.fleet import Fleet
 from lxtui.model import JobState
 from lxtui.reaching import Reach
+from lxtui.saved_theme import SavedTheme
 from lxtui.saved_views import SavedViews
 from lxtui.screens.add_host import Look
 from lxtui.screens.asking import Wiring
@@ -80,11 +82,13 @@ class LxtuiApp(App[None]):
         clock: Clock = utc_now,
         look_at_host: Look | None = None,
         views: SavedViews | None = None,
+        saved_theme: SavedTheme | None = None,
     ) -> None:
         super().__init__()
         self._fleet = fleet
         self._settings = settings
         self._clock = clock
+        self._saved_theme = saved_theme or SavedTheme()
         self._soon: Timer | None = None
         self._shown_at = self._cost = 0.0
         reach = Reach(fleet)
@@ -114,17 +118,22 @@ class LxtuiApp(App[None]):
         """Show the main screen and let the fleet run."""
         self._fleet.audit.complain = self._complain
         self.set_keymap(dict(self._settings.keys))
-        if self._settings.theme in self.available_themes:
-            self.theme = self._settings.theme
-        elif self._settings.theme:
-            self.notify(
-                f"there is no theme {self._settings.theme!r}", severity="warning", markup=False
-            )
+        configured = self._settings.theme
+        wanted = self._saved_theme.over(configured)
+        if wanted in self.available_themes:
+            self.theme = wanted
+        elif wanted:
+            self.notify(f"there is no theme {wanted!r}", severity="warning", markup=False)
+        self.theme_changed_signal.subscribe(self, self._remember_theme)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._quit, True)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         self.push_screen(self._main)
         self._fleet.start(self._announce)
+
+    def _remember_theme(self, theme: Theme) -> None:
+        if theme.name != self._saved_theme.over(self._settings.theme):
+            self._saved_theme.remember(theme.name, self._settings.theme)
 
     def _complain(self, line: str) -> None:
         self.post_message(Complaint(line))
@@ -147,7 +156,7 @@ class LxtuiApp(App[None]):
         self._soon, began = None, monotonic()
         snapshot = self._fleet.snapshot
         for screen in self.screen_stack:
-            if isinstance(screen, _SHOWING) and screen.is_mounted:
+            if isinstance(screen, _SHOWING) and screen.is_mounted and self.is_running:
                 screen.show(snapshot)
         self._shown_at = monotonic()
         self._cost = self._shown_at - began

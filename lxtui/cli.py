@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from lxtui.screens.add_host import Look
 from lxtui.headless_tables import carry_out, print_table
 from lxtui.resources.catalog import named
+from lxtui.saved_theme import SavedTheme
+from lxtui.saved_theme import default_path as default_theme
 from lxtui.saved_views import SavedViews
 from lxtui.saved_views import default_path as default_views
 from lxtui.table_arguments import LISTED, SINGULAR, add_tables, deed_of
@@ -178,7 +180,13 @@ def _run(options: argparse.Namespace) -> int:
                     backends.values(), poll_seconds=settings.poll_seconds, moves=folder, audit=audit
                 )
                 look = _look(options, fleet, settings)
-                app = LxtuiApp(fleet, settings, look_at_host=look, views=_views(options))
+                app = LxtuiApp(
+                    fleet,
+                    settings,
+                    look_at_host=look,
+                    views=_views(options),
+                    saved_theme=_theme(options),
+                )
                 try:
                     app.run()
                 finally:
@@ -276,6 +284,12 @@ def _views(options: argparse.Namespace) -> SavedViews:
     """The user's; the demo's are forgotten with it."""
     demo = getattr(options, "demo", False)
     return SavedViews(None if demo else default_views(os.environ, Path.home()))
+
+
+def _theme(options: argparse.Namespace) -> SavedTheme:
+    """The user's; the demo's is forgotten with it."""
+    demo = getattr(options, "demo", False)
+    return SavedTheme(None if demo else default_theme(os.environ, Path.home()))
 
 
 def _hosts(options: argparse.Namespace, backends: dict[str, Backend]) -> int:

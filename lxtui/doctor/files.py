@@ -56,14 +56,23 @@ def state(environ: Mapping[str, str], home: Path) -> Iterator[Finding]:
     if there != folder:
         yield ok("state", f"{folder} is not there yet; it can be made")
         return
-    mode = _mode(folder)
-    if mode & 0o077:
-        told = f"{folder} has mode {mode:04o}: others see what was done with lxtui"
-        yield warning("state", told, f"chmod 700 {folder}")
-    else:
-        yield ok("state", f"{folder} can be written, by its owner only")
+    bad = [one for one in (folder, *folder.iterdir()) if _mode(one) & _unwanted(one, folder)]
+    for one in bad:
+        what = "write" if _mode(one) & 0o022 else "read"
+        yield warning(
+            "state",
+            f"{one} has mode {_mode(one):04o}: others can {what} what was done with lxtui",
+            f"chmod go= {one}",
+        )
+    if not bad:
+        yield ok("state", f"{folder} is there, and for its owner only")
     if (trouble := SavedViews(default_path(environ, home)).trouble) != "":
         yield warning("views", trouble, "move the file away; views can be saved again")
+
+
+def _unwanted(path: Path, folder: Path) -> int:
+    """The bits that its mode must not have; the folder's own names are no secret."""
+    return 0o022 if path == folder else 0o077
 
 
 def moves(environ: Mapping[str, str], home: Path) -> Iterator[Finding]:

@@ -87,7 +87,8 @@ class Asking:
             case Ask.CONFIRM:
                 ref = instance.ref
                 question = f"{action.label} {text.plain(ref.name)} on host {ref.host}{ref.where}?"
-                self._confirm(action, instance, "", question, action.warning(selection))
+                warning, typed = action.warning(selection), action.typed(selection)
+                self._confirm(action, instance, "", question, warning, typed)
             case Ask.NAME:
                 taken = [one.name for one in instance.snapshots]
                 proposal = free_name(self._wiring.clock(), taken)
@@ -232,7 +233,13 @@ class Asking:
         self._screen.app.push_screen(dialog, go)
 
     def _confirm(
-        self, action: Action, instance: Instance, answer: str, question: str, warning: str
+        self,
+        action: Action,
+        instance: Instance,
+        answer: str,
+        question: str,
+        warning: str,
+        typed: str = "",
     ) -> None:
         def go(yes: bool | None) -> None:
             if yes:
@@ -242,7 +249,7 @@ class Asking:
         host = self._fleet().host(instance.ref.host)
         if host is not None and action.build is not None:
             details.append(f"as: {action.build(instance.ref, answer).equivalent(host.kind)}")
-        self._screen.app.push_screen(ConfirmDialog(question, details), go)
+        self._screen.app.push_screen(ConfirmDialog(question, details, typed), go)
 
     def _submit(self, action: Action, instance: Instance, answer: str) -> None:
         if action.build is not None:

@@ -17,18 +17,23 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
+from lxtui.format import plain
 from lxtui.names import snapshot_name_trouble
 
 
 class ConfirmDialog(ModalScreen[bool]):
-    """A question that says what will happen, to what, where; "no" has the focus."""
+    """A question that says what will happen, to what, where; "no" has the focus.
+
+    Or, where nothing can be taken back, a field in which a name has to be typed.
+    """
 
     BINDINGS = [("escape,n", "answer(False)", "No"), ("y", "answer(True)", "Yes")]
 
-    def __init__(self, question: str, details: Sequence[str] = ()) -> None:
+    def __init__(self, question: str, details: Sequence[str] = (), typed: str = "") -> None:
         super().__init__()
         self._question = question
         self._details = details
+        self._typed = typed
 
     def compose(self) -> ComposeResult:
         """Lay out the question and its two answers."""
@@ -36,21 +41,31 @@ class ConfirmDialog(ModalScreen[bool]):
             yield Label(Content(self._question), classes="question")
             for line in self._details:
                 yield Label(Content(line), classes="detail")
-            with Horizontal(classes="buttons"):
-                yield Button("No", id="no")
-                yield Button("Yes", id="yes", variant="error")
+            if self._typed:
+                told = f"this cannot be undone: type {plain(self._typed)} to agree"
+                yield Input(placeholder=told, id="typed")
+            else:
+                with Horizontal(classes="buttons"):
+                    yield Button("No", id="no")
+                    yield Button("Yes", id="yes", variant="error")
 
     def on_mount(self) -> None:
         """Begin at the harmless answer."""
-        self.query_one("#no").focus()
+        self.query_one("#typed" if self._typed else "#no").focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Answer by mouse or enter."""
         self.dismiss(event.button.id == "yes")
 
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Agree, if that is what was typed."""
+        if event.value.strip() == self._typed:
+            self.dismiss(True)
+
     def action_answer(self, answer: bool) -> None:
         """Answer by key."""
-        self.dismiss(answer)
+        if not (answer and self._typed):
+            self.dismiss(answer)
 
 
 class NameDialog(ModalScreen[str | None]):

@@ -32,7 +32,7 @@ from lxtui.screens.dialogs import ConfirmDialog, TextDialog
 from lxtui.screens.editing import edit
 from lxtui.screens.help import help_page
 from lxtui.screens.tables import Shop, choose_table, table_screen, uses_screen
-from lxtui.screens.texts import about, summary
+from lxtui.screens.texts import about, nothing, summary
 from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.screens.viewing import Viewing
 from lxtui.widgets.fleet_table import FleetTable
@@ -116,7 +116,14 @@ class MainScreen(Screen[None]):
         self.query_one(FleetTree).show(fleet)
         self.query_one(OperationsPane).show(fleet, now)
         self.query_one("#summary", Static).update(summary(fleet, len(table.marked)))
+        self._say_nothing()
         self._show_banner()
+
+    def _say_nothing(self) -> None:
+        """Why the table is empty, should it be."""
+        table = self.query_one(FleetTable)
+        add = self._settings.keys.get("add-host", BY_ID["add-host"].key)
+        table.say_instead(nothing(self._fleet, table.view.filter, add))
 
     def _show_marks(self) -> None:
         marked = len(self.query_one(FleetTable).marked)
@@ -173,6 +180,7 @@ class MainScreen(Screen[None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while it is typed."""
         self._viewing.set_filter(event.value)
+        self._say_nothing()
 
     def on_input_submitted(self) -> None:
         """Keep the filter, go back to the table."""

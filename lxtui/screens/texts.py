@@ -12,7 +12,7 @@ from textual.content import Content
 
 from lxtui import format as text
 from lxtui.actions import Selection
-from lxtui.model import FleetSnapshot, Host, JobState
+from lxtui.model import FleetSnapshot, Host, HostStatus, JobState
 
 
 def summary(fleet: FleetSnapshot, marked: int) -> Content:
@@ -38,6 +38,37 @@ def summary(fleet: FleetSnapshot, marked: int) -> Content:
     return Content("").join(parts)
 
 
+def nothing(fleet: FleetSnapshot, matching: str, add: str) -> tuple[str, ...]:
+    """Why the table is empty and what to do about it; *add* is the key that adds a host.
+
+    *matching* is the filter, if there is one.
+    """
+    if not fleet.hosts:
+        return (
+            "No hosts yet.",
+            f"{add or ':add-host'} adds one, as does 'lxtui hosts add NAME ADDRESS'.",
+            "Daemons of this machine are found by themselves; 'lxtui doctor' says why not.",
+            "'lxtui --demo' shows a simulated fleet.",
+        )
+    if fleet.instances and matching:
+        return (
+            f"Nothing matches {matching}",
+            "escape shows everything again, / changes the filter.",
+        )
+    lines = [_silent(host) for host in fleet.hosts if not host.online]
+    if len(lines) < len(fleet.hosts):
+        silent = f", of those that answer ({len(fleet.hosts) - len(lines)})" if lines else ""
+        lines.insert(0, f"No instances on any host{silent}.")
+    return tuple(lines)
+
+
+def _silent(host: Host) -> str:
+    """Why nothing is shown of a host."""
+    if host.status is HostStatus.CONNECTING:
+        return f"{host.name}: asked, no answer yet…"
+    return f"{host.name} is {host.status}: {host.error.removeprefix(f'{host.name}: ')}"
+
+
 def about(selection: Selection, now: datetime, row: int, rows: int) -> Content:
     """More about what the cursor is on, in one line, and where that is."""
     host, instance = selection.host, selection.instance
@@ -47,6 +78,10 @@ def about(selection: Selection, now: datetime, row: int, rows: int) -> Content:
             return Content.styled(place, "dim")
         mark = "read-only, " if host.read_only else ""
         line = host.error or f"{host.name}: {mark}{host.kind} {host.version} at {host.address}"
+        if host.error and host.seen_at is not None:
+            line = f"last answer {text.age(host.seen_at, now)} ago: {line}"
+        elif host.status is HostStatus.CONNECTING:
+            line = f"{host.name} was asked and has not answered yet"
         return Content.styled(place + text.plain(line), "red" if host.error else "dim")
     parts = [
         instance.type + (" (ephemeral)" if instance.ephemeral else ""),

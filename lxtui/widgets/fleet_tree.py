@@ -18,11 +18,11 @@ from lxtui.model import FleetSnapshot, Host, HostStatus, Instance, Ref
 HOST_DOTS = {
     HostStatus.ONLINE: ("◆", "green"),
     HostStatus.CONNECTING: ("◇", "yellow"),
-    HostStatus.OFFLINE: ("◆", "red"),
+    HostStatus.OFFLINE: ("✗", "red"),
     HostStatus.UNTRUSTED: ("▲", "red"),
-    HostStatus.UNSUPPORTED: ("▲", "dim"),
+    HostStatus.UNSUPPORTED: ("△", "dim"),
 }
-STATE_DOTS = {"Running": ("●", "green"), "Stopped": ("○", "dim"), "Frozen": ("●", "cyan")}
+STATE_DOTS = {"Running": ("●", "green"), "Stopped": ("○", "dim"), "Frozen": ("◐", "cyan")}
 _OPEN, _OPEN_HOSTS = 30, 10
 """Up to so many instances, and hosts, a host is open from the beginning."""
 
@@ -125,7 +125,7 @@ class FleetTree(Tree[NodeId]):
 
 def _host_label(host: Host) -> Text:
     dot, style = HOST_DOTS[host.status]
-    about = f" {host.kind} {host.version}".rstrip()
+    about = f" {host.kind} {host.version}" if host.online else f" {host.status}"
     mark = " read-only" if host.read_only else ""
     return Text.assemble((f"{dot} ", style), (host.name, "bold"), (mark, "yellow"), (about, "dim"))
 

@@ -20,10 +20,15 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from lxtui.format import plain
 from lxtui.widgets.table_cells import Cell
 
 _FEW = 8
 """That many changed lines are drawn one by one, more all at once."""
+
+
+_ABOVE = 2
+"""Lines above what is said where there is no line: the header, and a blank one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class LineTable(ScrollView, can_focus=True):
         self.slots: list[Slot] = []
         self._cursor = 0
         self._looks: dict[int, Look] = {}
+        self._instead: tuple[str, ...] = ()
 
     @property
     def row_count(self) -> int:
@@ -126,6 +132,12 @@ class LineTable(ScrollView, can_focus=True):
         else:
             for y in stale:
                 self.refresh(Region(0, y, self.size.width, 1))
+
+    def say_instead(self, lines: Sequence[str]) -> None:
+        """What stands there as long as there is no line."""
+        if tuple(lines) != self._instead:
+            self._instead = tuple(lines)
+            self.refresh()
 
     def lay_out(self, slots: Sequence[Slot]) -> None:
         """Have these columns from now on."""
@@ -187,7 +199,11 @@ class LineTable(ScrollView, can_focus=True):
             return self._strip(Look(labels, "header"), base, width)
         row = self.scroll_offset.y + y - 1
         if row >= self.row_count:
-            return Strip.blank(width, base)
+            at = y - _ABOVE
+            if self.row_count or not 0 <= at < len(self._instead):
+                return Strip.blank(width, base)
+            said = sized(f"  {plain(self._instead[at])}", width)
+            return Strip([Segment(said, base + Style(dim=at > 0))], width)
         look = self._looks[y] = self._with_cursor(row)
         return self._strip(look, base, width)
 

@@ -151,15 +151,20 @@ def test_half_a_pair_and_a_pair_whose_time_is_over(environ: dict[str, str], tmp_
 
 
 def test_the_state_folder(environ: dict[str, str], tmp_path: Path) -> None:
-    """Not there is right; open to others is a warning, in the way of a file a problem."""
+    """Not there is right; what others can read in it, or a folder that they can write, is not."""
     assert _levels(list(files.state(environ, tmp_path))) == {Level.OK}
     folder = tmp_path / "state/lxtui"
     folder.mkdir(parents=True, mode=0o700)
     assert _levels(list(files.state(environ, tmp_path))) == {Level.OK}
     folder.chmod(0o755)
+    assert _levels(list(files.state(environ, tmp_path))) == {Level.OK}
+    folder.chmod(0o775)
     (found,) = files.state(environ, tmp_path)
-    assert (found.level, found.advice) == (Level.WARNING, f"chmod 700 {folder}")
-    (folder / "views.json").write_text("{")
+    assert (found.level, found.advice) == (Level.WARNING, f"chmod go= {folder}")
+    folder.chmod(0o700)
+    views = folder / "views.json"
+    views.write_text("{")
+    views.chmod(0o644)
     assert [one.check for one in files.state(environ, tmp_path)] == ["state", "views"]
 
 
