@@ -65,6 +65,9 @@ class MainScreen(Screen[None]):
         super().__init__()
         self._wiring = wiring
         self._settings = settings
+        for name in [name for name, key in settings.keys.items() if not key]:
+            for key in BY_ID[name].key.split(","):  # Textual's keymap takes no key away
+                self._bindings.key_to_bindings.pop(key, None)
         self._fleet = FleetSnapshot()
         self._viewing = Viewing(
             self, lambda: self._fleet, wiring.views, self.action_do, self._open_table
@@ -302,7 +305,7 @@ class MainScreen(Screen[None]):
     def _show_banner(self) -> None:
         """Say on top what somebody has to see to; what is at work now needs nobody."""
         left = sum(not move.busy for move in self._fleet.moves)
-        key = self._settings.keys.get("moves", BY_ID["moves"].key)
+        key = self._settings.keys.get("moves", BY_ID["moves"].key) or ":moves"
         many = f"{left} unfinished moves", "them"
         what, it = ("1 unfinished move", "it") if left == 1 else many
         banner = self.query_one("#banner", Static)

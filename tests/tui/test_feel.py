@@ -191,6 +191,23 @@ def test_a_filter_that_matches_nothing_says_so_and_goes() -> None:
     stage.run(script)
 
 
+def test_an_action_without_a_key_is_still_there() -> None:
+    """Its key does nothing, and what named the key names the command."""
+    stage = Stage(Settings(keys={"moves": "", "help": "f1,f2"}))
+    stage.leave_a_move("claim", "stop", "copy")
+
+    async def script(pilot: Pilot[None]) -> None:
+        main = stage.app.screen_stack[1]
+        await until(pilot, lambda: ":moves shows it" in "\n".join(_drawn(stage.app)))
+        await pilot.press("u", "question_mark")
+        await pilot.pause()
+        assert stage.app.screen is main
+        await pilot.press("f2")
+        await until(pilot, lambda: stage.app.screen is not main)
+
+    stage.run(script)
+
+
 def test_half_a_page() -> None:
     """ctrl+d and ctrl+u go half as far as the page keys."""
     stage = Stage()
