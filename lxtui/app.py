@@ -28,6 +28,7 @@ from lxtui.config import Settings
 from lxtui.detail.answers import Answers
 from lxtui.editing.session import default_folder
 from lxtui.fleet import Fleet
+from lxtui.handover import attach
 from lxtui.model import JobState
 from lxtui.reaching import Reach
 from lxtui.saved_theme import SavedTheme
@@ -106,6 +107,7 @@ class LxtuiApp(App[None]):
                 follow=fleet.submit,
                 read=reach.read,
                 run_editor=partial(edited, self),
+                attach=partial(attach, self, fleet, settings.shell),
                 edits=default_folder(os.environ, Path.home()),
                 journal=fleet.audit.entries,
                 answers=Answers(fleet.backends, fleet.happenings.on),

@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,15 +29,17 @@ from lxtui.audit.journal import default_path as default_audit
 from lxtui.backend.base import Backend
 from lxtui.config_reading import load
 from lxtui.demo_arguments import add_demo, simulated
-from lxtui.errors import LxtuiError, UsageError
+from lxtui.errors import LxtuiError, NotStartedError, UsageError
 from lxtui.headless_audit import add_audit, print_audit
 from lxtui.headless_config import add_config, run_config
 from lxtui.headless_edit import add_edit, add_set, run_edit, run_set
 from lxtui.headless_limits import add_limits, run_limits
+from lxtui.headless_terminal import split
 from lxtui.host_arguments import add_hosts
 from lxtui.instance_arguments import add_verbs
 from lxtui.instance_verbs import json_of_failure, ref_of, run_command
 from lxtui.list_arguments import PLAIN, add_list, view_of
+from lxtui.more_verbs import MORE, At, add_more, run_more
 from lxtui.move_arguments import add_evacuate, add_moves
 from lxtui.move_verbs import DONE, FAILED, agrees, evacuate, journals, moves, take_up
 
@@ -57,9 +60,14 @@ BAD_USAGE = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run lxtui; returns the exit status."""
     try:
-        options = _parser().parse_args(arguments)
+        words, program = split(sys.argv[1:] if arguments is None else arguments)
+        options = _parser().parse_args(words)
+    except UsageError as error:
+        print(f"lxtui: {error}", file=sys.stderr)
+        return BAD_USAGE
     except SystemExit as leave:  # argparse has said why
         return int(leave.code or 0)
+    options.argv = program
     listing = options.verb in {
         None,
         "hosts",
@@ -78,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_USAGE
     except LxtuiError as error:
         print(f"lxtui: {error}", file=sys.stderr)
-        return FAILED
+        return error.status if isinstance(error, NotStartedError) else FAILED
     except BrokenPipeError:
         # The reader has seen enough; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -157,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     told = "Look at everything that lxtui rests on: settings, keys, state, terminal, each host"
     doctor = subs.add_parser("doctor", parents=[verbs], help=told, description=told)
     doctor.add_argument("host", nargs="*", metavar="HOST", help="only these hosts")
+    add_more(subs, verbs)
     return parser
 
 
@@ -231,6 +240,8 @@ def _run(options: argparse.Namespace) -> int:
             with json_of_failure(options, ref):
                 run_limits(options, ref, backends, audit)
             return DONE
+        if options.verb in MORE:
+            return run_more(At(options, backends, settings, audit, partial(ref_of, known=known)))
         if options.verb in {"resume", "undo"}:
             return take_up(options, backends, audit)
         return run_command(options, backends, known, audit)

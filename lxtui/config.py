@@ -28,6 +28,8 @@ class Settings:
     """Seconds between two looks at a host when no event calls for one."""
     read_only: frozenset[str] = frozenset()
     """Hosts on which nothing may be changed."""
+    shell: tuple[str, ...] = ()
+    """What ``shell`` runs in an instance, with its arguments; nothing: a login shell of root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,12 @@ SETTINGS = (
         "a list of host names",
         "[]",
         "Hosts on which nothing may be changed",
+    ),
+    Setting(
+        "shell",
+        "a program and its arguments, in one text",
+        "''",
+        "What 'lxtui shell' and E run in an instance; without it a login shell of root",
     ),
     Setting(
         "keys",

@@ -7,7 +7,9 @@ functions.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -98,6 +100,7 @@ class _Reader:
             "theme": self._theme,
             "poll_seconds": self._poll,
             "read_only": self._read_only,
+            "shell": self._shell,
         }
         for key, value in self._pairs(root, "setting"):
             if key.value not in readers:
@@ -173,6 +176,13 @@ class _Reader:
                     "quote names like 'no' and '1'",
                 )
         return frozenset(names)
+
+    def _shell(self, node: yaml.Node) -> tuple[str, ...] | None:
+        if node.tag == _STRING:
+            with suppress(ValueError):  # a quote that is not closed
+                return tuple(shlex.split(str(node.value)))
+        self._wrong(node, "shell", "bash -l")
+        return None
 
     def _keys(self, node: yaml.Node) -> dict[str, str] | None:
         if not isinstance(node, yaml.MappingNode):

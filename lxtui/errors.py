@@ -60,5 +60,13 @@ class OperationLostError(OperationError):
     """The host was restarted and knows the request no more: it may have been carried out."""
 
 
+class NotStartedError(OperationError):
+    """The daemon could not run it; ``status`` is what a shell would say (127: not found)."""
+
+    def __init__(self, why: str, status: int) -> None:
+        super().__init__(why)
+        self.status = status
+
+
 class InterruptedByUserError(LxtuiError):
     """The user asked to stop, and everything was put back before this was raised."""

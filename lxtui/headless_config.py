@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,7 @@ def _values(settings: Settings) -> dict[str, Any]:
         "theme": settings.theme or DEFAULT,
         "poll_seconds": settings.poll_seconds,
         "read_only": sorted(settings.read_only),
+        "shell": shlex.join(settings.shell),
     }
 
 

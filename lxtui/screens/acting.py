@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 
 from textual.screen import Screen
 
+from lxtui import format as text
 from lxtui.actions import Selection
 from lxtui.calls.images import Publish
 from lxtui.editing.documents import of_instance
 from lxtui.migrate.options import MoveOptions
-from lxtui.model import FleetSnapshot
+from lxtui.model import FleetSnapshot, Ref
 from lxtui.names import instance_name_trouble
 from lxtui.screens.asking import Wiring
 from lxtui.screens.dialogs import NameDialog
@@ -23,6 +24,7 @@ from lxtui.screens.limits import LimitsDialog
 from lxtui.screens.move import MoveDialog
 from lxtui.screens.publish import PublishDialog
 from lxtui.screens.snapshots import SnapshotsDialog
+from lxtui.terminal.asked import Asked, Console, Exec
 
 Open = Callable[[Selection], None]
 
@@ -46,6 +48,8 @@ class Acting:
             "limits": self._limits,
             "snapshots": self._snapshots,
             "publish": self._publish,
+            "shell": lambda selection: self._attach(selection, Exec),
+            "console": lambda selection: self._attach(selection, Console),
         }
 
     def _publish(self, selection: Selection) -> None:
@@ -67,6 +71,15 @@ class Acting:
             what = of_instance(selection.instance.ref)
             dialog = LimitsDialog(what, selection.host.kind, self._wiring)
             self._screen.app.push_screen(dialog)
+
+    def _attach(self, selection: Selection, asked: Callable[[Ref], Asked]) -> None:
+        if selection.instance is None:
+            return
+        said, bad = self._wiring.attach(asked(selection.instance.ref))
+        if said:
+            self._screen.notify(
+                text.plain(said), severity="warning" if bad else "information", markup=False
+            )
 
     def _edit(self, selection: Selection) -> None:
         if selection.instance is not None and selection.host is not None:

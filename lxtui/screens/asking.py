@@ -34,6 +34,7 @@ from lxtui.screens.move import MoveDialog, OtherPools, PlanMove, Submit
 from lxtui.screens.move_many import MoveManyDialog, Survey
 from lxtui.screens.restore import RestoreDialog
 from lxtui.screens.texts import free_name
+from lxtui.terminal.asked import Asked
 from lxtui.widgets.fleet_table import FleetTable
 
 Ended = Callable[[LxtuiError | None], None]
@@ -59,6 +60,8 @@ class Wiring:
     """What a path of a host's API answers; waits for the host."""
     run_editor: Callable[[pathlib.Path], str]
     """Has the user's editor change a file; what is wrong, if anything is."""
+    attach: Callable[[Asked], tuple[str, bool]]
+    """Has the user in a shell or at a console; what came of it, and whether that is bad."""
     edits: pathlib.Path
     """Where the texts of edits are."""
     journal: Callable[[], Sequence[Entry]]

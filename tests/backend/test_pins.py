@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
+from unittest.mock import patch
 
 import pytest
 
@@ -16,8 +17,11 @@ from lxtui import remotes
 from lxtui.backend import tls
 from lxtui.backend.base import Backend
 from lxtui.backend.lxd import LxdBackend
-from lxtui.errors import CertificateError, NotTrustedError
+from lxtui.errors import CertificateError, NotFoundError, NotTrustedError
 from lxtui.model import InstanceSpec, Kind, MigrationOffer, Operation, Ref, Remote, StateAction
+from lxtui.terminal.asked import Console, Exec
+from lxtui.terminal.interactive import run_interactive
+from lxtui.terminal.streams import run_streams
 from tests.backend.impostor import Impostor
 from tests.lab.client import make_certificate
 from tests.lab.lab import Lab
@@ -42,6 +46,18 @@ def _channel(backend: Backend) -> None:
         channel.receive(5)
 
 
+def _shell(backend: Backend) -> None:
+    """A program whose request was answered by the daemon itself; its channels are our own."""
+    fds = {"0": "s3cret", "1": "s3cret", "2": "s3cret", "control": "s3cret"}
+    begun = Operation("id", "h", metadata={"fds": fds}, status="Running")
+    with (
+        patch.object(backend, "request", return_value=begun),
+        patch.object(backend, "read", side_effect=NotFoundError("h: forgotten")),
+        patch.object(backend, "cancel"),
+    ):
+        run_streams(Exec(REF, ("true",)), backend, lambda _: None, lambda _: None)
+
+
 KINDS: dict[str, Callable[[Backend], object]] = {
     "connect": lambda backend: backend.connect(),
     "operations": lambda backend: backend.operations("default"),
@@ -52,6 +68,9 @@ KINDS: dict[str, Callable[[Backend], object]] = {
     "offer": lambda backend: backend.offer(REF, SPEC),
     "accept": lambda backend: backend.accept(SPEC, OFFER, "https://127.0.0.1/1.0/operations/id"),
     "migration channel": _channel,
+    "shell": _shell,
+    "shell request": lambda backend: run_interactive(Exec(REF), backend),
+    "console request": lambda backend: run_interactive(Console(REF), backend),
     "sftp": _files,
     "export": _export,
 }

@@ -91,3 +91,22 @@ def test_what_is_for_one_is_refused_for_marks() -> None:
         assert isinstance(stage.app.screen, MainScreen)
 
     stage.run(script)
+
+
+@pytest.mark.parametrize("name", ["shell", "console"])
+def test_a_terminal_is_handed_over_or_it_is_said_why_not(name: str) -> None:
+    """Where the screen cannot be given away the verb is named; a stopped instance has neither."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        select(stage, "oslo", "web1")
+        await (pilot.press("E") if name == "shell" else command(pilot, name))
+        await until(pilot, lambda: bool(stage.app._notifications))
+        assert f"use 'lxtui {name}'" in next(iter(stage.app._notifications)).message
+        stage.app.clear_notifications()
+        select(stage, "oslo", "build")
+        await command(pilot, name)
+        await until(pilot, lambda: bool(stage.app._notifications))
+        assert "does not run" in next(iter(stage.app._notifications)).message
+
+    stage.run(script)

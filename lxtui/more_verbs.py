@@ -1,0 +1,71 @@
+"""Verbs that bring their own module: where a verb's arguments and its work are.
+
+Role: one table, read by the parser and by the command line. Boundary: no behaviour of its own.
+Threading: the main thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lxtui import headless_terminal as terminal
+from lxtui.audit.journal import Audit
+from lxtui.backend.base import Backend
+from lxtui.config import Settings
+from lxtui.model import Ref
+
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """What a verb may need."""
+
+    options: argparse.Namespace
+    backends: Mapping[str, Backend]
+    settings: Settings
+    audit: Audit
+    named: Callable[[str, str], Ref]
+    """``HOST:NAME`` and a project as a reference; UsageError when it is none."""
+
+    @property
+    def ref(self) -> Ref:
+        """The instance that the arguments name."""
+        return self.named(self.options.instance, self.options.project)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verb:
+    help: str
+    add: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[At], int]
+    """Returns the exit status."""
+
+
+MORE: Mapping[str, _Verb] = {
+    "shell": _Verb(
+        terminal.SHELL,
+        terminal.add_shell,
+        lambda at: terminal.run_shell(at.options, at.ref, at.backends, at.audit, at.settings.shell),
+    ),
+    "console": _Verb(
+        terminal.CONSOLE,
+        terminal.add_console,
+        lambda at: terminal.run_console(at.options, at.ref, at.backends, at.audit),
+    ),
+}
+
+
+def add_more(subs: Verbs, verbs: argparse.ArgumentParser) -> None:
+    """The arguments of each; *verbs* has what all verbs know."""
+    for name, verb in MORE.items():
+        verb.add(subs.add_parser(name, parents=[verbs], help=verb.help, description=verb.help))
+
+
+def run_more(at: At) -> int:
+    """Do what the arguments say; returns the exit status."""
+    return MORE[str(at.options.verb)].run(at)

@@ -1,0 +1,1 @@
+"""Shells and consoles of instances in a real terminal."""
