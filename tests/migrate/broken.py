@@ -1,7 +1,7 @@
 """One move between real daemons, broken at one moment, and what became of everything.
 
 Role: takes a cell of the fault matrix from its container to the checks: what must be true after
-resume or undo. Boundary: the lab, and lxtui as a program; the moment is read from its journal.
+resume or undo. Boundary: the lab, and lxtui as a program, which holds itself still at the moment.
 Threading: a cell's own; a thread looks for two running copies all the while.
 """
 
@@ -94,16 +94,14 @@ def _break(scene: Scene, fault: Fault) -> str:
     arguments += ["--pool" if cell.mode == OTHER_POOL else "--mode", cell.mode]
     scene.move = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments, *scene.arguments],
-        env=dict(scene.environment),
+        env={**scene.environment, "LXTUI_MOMENT": cell.moment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    if not wait_until(lambda: _reached(scene), 60, 0.002):
+    if not wait_until(lambda: _stopped_or_over(scene), 60, 0.01):
         raise AssertionError(f"{cell.moment} was not reached: {_end(scene)}")
     killed = fault.apply is kill_lxtui
-    if not killed:
-        scene.move.send_signal(signal.SIGSTOP)
     fault.apply(scene)
     if not killed:
         scene.move.send_signal(signal.SIGCONT)
@@ -119,18 +117,12 @@ def _break(scene: Scene, fault: Fault) -> str:
     return "rode it out" if scene.move.returncode == 0 else said.strip().splitlines()[-1]
 
 
-def _reached(scene: Scene) -> bool:
-    if scene.move is not None and scene.move.poll() is not None:
+def _stopped_or_over(scene: Scene) -> bool:
+    """Whether lxtui holds itself still, or has ended before the moment."""
+    if scene.move is None or scene.move.poll() is not None:
         return True
-    journal = scene.journal
-    if journal is None:
-        return False
-    step, at_work, _ = scene.cell.moment.partition("+")
-    lines = journal.read_text().splitlines()
-    begins = [i for i, line in enumerate(lines) if f'"begin": "{step}"' in line]
-    if not begins or not at_work:
-        return bool(begins)
-    return any('"target operation"' in line for line in lines[begins[-1] :])
+    status = Path(f"/proc/{scene.move.pid}/stat").read_text()
+    return status.rpartition(")")[2].split()[0] == "T"
 
 
 def _end(scene: Scene) -> str:

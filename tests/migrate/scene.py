@@ -16,15 +16,33 @@ from pathlib import Path
 from tests.lab.lab import Host, Lab
 
 PROGRAM = """
-import sys
+import os, signal, sys
 from lxtui import cli
-from lxtui.backend import lxd
+from lxtui.backend import rest
 from lxtui.migrate import copying, ends
-ends.PATIENCE, ends.LINGER, lxd._LOST_AFTER, copying.STALLED = 6.0, 3.0, 6.0, 15.0
-lxd._TIMEOUT = (2.0, 30.0)
+from lxtui.migrate.journal import Journal
+ends.PATIENCE, ends.LINGER, rest._LOST_AFTER, copying.STALLED = 6.0, 3.0, 6.0, 15.0
+rest.TIMEOUT = (2.0, 30.0)
+step, at_work, _ = os.environ.get("LXTUI_MOMENT", "").partition("+")
+append, steps = Journal._append, []
+
+def watched(journal, line):
+    append(journal, line)
+    steps.append(line["begin"]) if "begin" in line else None
+    word = "target operation" if at_work else "begin"
+    if step in steps and word in {*line, *line.get("notes", ())}:
+        Journal._append = append
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+if step:
+    Journal._append = watched
 sys.exit(cli.main())
 """
-"""lxtui with less patience: the time it gives to a dead host is not what is tested."""
+"""lxtui with less patience: the time it gives to a dead host is not what is tested.
+
+It holds itself still when its journal has the moment that LXTUI_MOMENT names: a step that begins,
+or, with a plus, the target's operation in it. Whoever only read the journal would come late.
+"""
 PROFILE = "matrix"
 OTHER_POOL = "other-pool"
 """Stands for a mode: a cold move to another pool of the same server."""
@@ -111,7 +129,7 @@ class Fault:
     """What is broken, and how it is mended."""
 
     apply: Callable[[Scene], None]
-    """At the moment, while lxtui is held still."""
+    """At the moment, at which lxtui holds itself still."""
     after: Callable[[Scene], None] = lambda _: None
     """Right after lxtui goes on."""
     mend: Callable[[Scene], None] = lambda _: None
