@@ -280,6 +280,13 @@ ACTIONS: tuple[Action, ...] = (
         single=True,
     ),
     Action(
+        "launch",
+        "N",
+        "Launch",
+        "Make an instance of an image of any host, or of an image server, and start it",
+        _always,
+    ),
+    Action(
         "move",
         "m",
         "Move",

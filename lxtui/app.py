@@ -29,6 +29,7 @@ from lxtui.detail.answers import Answers
 from lxtui.editing.session import default_folder
 from lxtui.fleet import Fleet
 from lxtui.handover import attach
+from lxtui.launching.servers import servers
 from lxtui.model import JobState
 from lxtui.reaching import Reach
 from lxtui.saved_theme import SavedTheme
@@ -38,6 +39,7 @@ from lxtui.screens.asking import Wiring
 from lxtui.screens.bulk import BulkDialog
 from lxtui.screens.detail.screen import DetailScreen
 from lxtui.screens.dialogs import ConfirmDialog
+from lxtui.screens.launch import LaunchDialog
 from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
 from lxtui.screens.move_many import MoveManyDialog
@@ -49,7 +51,9 @@ from lxtui.shelves import Shelves
 
 _REST = 9.0
 """After a snapshot was shown, for how many times as long no other is."""
-_DIALOGS = SnapshotsDialog | BulkDialog | MoveDialog | MoveManyDialog | UnfinishedDialog
+_DIALOGS = (
+    SnapshotsDialog | BulkDialog | MoveDialog | MoveManyDialog | UnfinishedDialog | LaunchDialog
+)
 _SHOWING = MainScreen | DetailScreen | TableScreen | _DIALOGS
 
 
@@ -112,6 +116,7 @@ class LxtuiApp(App[None]):
                 journal=fleet.audit.entries,
                 answers=Answers(fleet.backends, fleet.happenings.on),
                 shelves=Shelves(fleet),
+                image_servers=partial(servers, os.environ, Path.home()),
             ),
             settings,
         )

@@ -1,9 +1,12 @@
 """Names that may be given.
 
-Role: a name → what is wrong with it. Boundary: pure. Threading: functions.
+Role: a name → what is wrong with it; names to offer. Boundary: pure. Threading: functions.
 """
 
 from __future__ import annotations
+
+import random
+from collections.abc import Collection
 
 _FORBIDDEN = frozenset("/?#%\\:&")
 
@@ -38,3 +41,30 @@ def snapshot_name_trouble(name: str) -> str:
     if any(char in _FORBIDDEN or char.isspace() or not char.isprintable() for char in name):
         return "a snapshot's name has no spaces and none of / ? # % & : \\"
     return ""
+
+
+_HOW = (
+    "brave bright calm clever eager fair gentle keen kind lively merry neat proud quick quiet sunny"
+)
+_WHO = (
+    "badger beaver falcon finch heron ibex lynx marten newt otter owl plover robin seal stoat wren"
+)
+
+
+def random_name(taken: Collection[str], chance: random.Random | None = None) -> str:
+    """A name for an instance that is not among *taken*, such as ``calm-otter``."""
+    chance = chance or random.Random()  # noqa: S311 a name is no secret
+    free = [
+        name
+        for how in _HOW.split()
+        for who in _WHO.split()
+        if (name := f"{how}-{who}") not in taken
+    ]
+    if free:
+        return chance.choice(free)
+    number = 2
+    while (
+        name := f"{chance.choice(_HOW.split())}-{chance.choice(_WHO.split())}-{number}"
+    ) in taken:
+        number += 1
+    return name

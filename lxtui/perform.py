@@ -17,6 +17,7 @@ from lxtui import format as text
 from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.calls.base import Call
+from lxtui.calls.launch import Launch
 from lxtui.commands import (
     STOP_SECONDS,
     ChangeState,
@@ -36,6 +37,7 @@ from lxtui.errors import (
     OperationError,
     ReadOnlyError,
 )
+from lxtui.launching.carrying import launch
 from lxtui.migrate import rates
 from lxtui.migrate.journal import Journal, default_folder
 from lxtui.migrate.mover import Mover
@@ -94,29 +96,35 @@ def _perform(
         case UndoMove():
             return Outcome(undo(folder, command.token, backends, report))
     backend = _backend(backends, command.ref.host)
-    operation = _begin(command, backend)
 
-    def on_progress(now: Operation) -> None:
-        if stop.is_set():
-            backend.cancel(now)
-            raise InterruptedByUserError(
-                f"{command.title}: no longer waited for; the host may still finish it"
-            )
-        report(Progress(now.progress or now.description, now.processed, now.rate, now.percent))
+    def wait(backend: Backend, operation: Operation) -> None:
+        def on_progress(now: Operation) -> None:
+            if stop.is_set():
+                backend.cancel(now)
+                raise InterruptedByUserError(
+                    f"{command.title}: no longer waited for; the host may still finish it"
+                )
+            report(Progress(now.progress or now.description, now.processed, now.rate, now.percent))
 
-    report(Progress(operation.description))
-    backend.wait(operation, on_progress)
+        report(Progress(operation.description))
+        backend.wait(operation, on_progress)
+
+    if isinstance(command, Launch):
+        return Outcome(launch(command, backends, wait))
+    wait(backend, _begin(command, backend))
     return Outcome(f"{command.title}: done")
 
 
 def _changed(command: Command, folder: Path) -> tuple[str, ...]:
-    """The hosts on which a command changes something; a copy marks its source."""
+    """The hosts on which a command changes something; a copy marks its source, an image is lent."""
     match command:
         case Move(ref, target):
             return (ref.host, target)
         case ResumeMove() | UndoMove():
             header = Journal.peek(folder, command.token).header
             return (header.source.host, header.destination.host)
+        case Launch() if command.lends is not None:
+            return (command.ref.host, command.lends.host)
         case _:
             return (command.ref.host,)
 

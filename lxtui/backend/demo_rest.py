@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from lxtui.api import Document, Path, Request
-from lxtui.backend import demo_rest_acts, demo_rest_detail, demo_tables
+from lxtui.backend import demo_rest_acts, demo_rest_detail, demo_rest_launch, demo_tables
 from lxtui.backend.base import Download
 from lxtui.errors import ConflictError, NotFoundError, OperationError
 from lxtui.format import limit_bytes, timestamp
@@ -213,12 +213,13 @@ def _put_instance(asked: Asked) -> Operation:
     daemon.instance(ref)
 
     def effect() -> None:
-        daemon.put(_written(daemon, daemon.instance(ref), body))
+        daemon.put(written(daemon, daemon.instance(ref), body))
 
     return daemon.begin("Updating instance", ref, 0.2, effect)
 
 
-def _written(daemon: Daemon, now: Instance, body: Mapping[str, Any]) -> Instance:
+def written(daemon: Daemon, now: Instance, body: Mapping[str, Any]) -> Instance:
+    """An instance as *body* has it."""
     profiles = tuple(body.get("profiles", now.profiles))
     config: dict[str, str] = {}
     devices: dict[str, Mapping[str, str]] = {}
@@ -324,6 +325,7 @@ ROUTES: Mapping[tuple[str, Path], Route] = {
     **demo_rest_detail.ROUTES,
     **demo_tables.ROUTES,
     **demo_rest_acts.ROUTES,
+    **demo_rest_launch.ROUTES,
     ("get", ("instances", "*")): _instance,
     ("put", ("instances", "*")): _put_instance,
     ("post", ("instances", "*")): _rename_instance,

@@ -20,6 +20,7 @@ from lxtui.names import instance_name_trouble
 from lxtui.screens.asking import Wiring
 from lxtui.screens.dialogs import NameDialog
 from lxtui.screens.editing import edit
+from lxtui.screens.launch import LaunchDialog
 from lxtui.screens.limits import LimitsDialog
 from lxtui.screens.move import MoveDialog
 from lxtui.screens.publish import PublishDialog
@@ -45,6 +46,7 @@ class Acting:
         return {
             "copy": self._copy,
             "edit": self._edit,
+            "launch": self._launch,
             "limits": self._limits,
             "snapshots": self._snapshots,
             "publish": self._publish,
@@ -65,6 +67,10 @@ class Acting:
         if selection.instance is not None and selection.host is not None:
             dialog = SnapshotsDialog(selection.instance, selection.host.kind, self._wiring)
             self._screen.app.push_screen(dialog)
+
+    def _launch(self, selection: Selection) -> None:
+        host = selection.host.name if selection.host is not None else ""
+        self._screen.app.push_screen(LaunchDialog(host, self._fleet(), self._wiring))
 
     def _limits(self, selection: Selection) -> None:
         if selection.instance is not None and selection.host is not None:

@@ -7,7 +7,7 @@ fleet as a Wiring of functions; imports no backend. Threading: the screen's.
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from lxtui.bulk import common_snapshots, plan
 from lxtui.commands import Command, Many, MoveMany, RestoreSnapshot
 from lxtui.detail.base import Questions
 from lxtui.errors import LxtuiError
+from lxtui.launching.servers import Server
 from lxtui.model import FleetSnapshot, Instance, Kind
 from lxtui.names import instance_name_trouble
 from lxtui.restoring import Loss
@@ -70,6 +71,8 @@ class Wiring:
     """Of hosts, for the pages of an instance or a host."""
     shelves: Reach
     """The tables of what is not an instance."""
+    image_servers: Callable[[], Collection[Server]]
+    """Those of both command lines."""
 
 
 class Asking:

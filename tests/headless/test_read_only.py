@@ -98,6 +98,7 @@ _VERBS = {
     "limits": ["limits", "oslo:web1", "--cpu", "1"],
     "publish": ["publish", "oslo:build"],
     "expire": ["expire", "oslo:web1/daily0", "7d"],
+    "launch": ["launch", "debian/12", "oslo:fresh"],
     "copy": ["copy", "oslo:web1", "oslo:web9"],
 }
 

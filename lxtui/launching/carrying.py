@@ -1,0 +1,79 @@
+"""Carries a launch out: the image's secret, the instance, its start.
+
+Role: what perform.py calls for a launch. Boundary: knows the backend protocol. Threading: blocks
+its caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from lxtui.backend.base import Backend
+from lxtui.calls.launch import Launch, LendImage
+from lxtui.errors import (
+    ConflictError,
+    InterruptedByUserError,
+    LxtuiError,
+    NotFoundError,
+    OperationError,
+)
+from lxtui.model import CLI, Kind, Operation, Ref, StateAction
+
+Wait = Callable[[Backend, Operation], None]
+"""Waits for an operation with progress; LxtuiError when it fails or is given up."""
+
+
+def launch(command: Launch, backends: Mapping[str, Backend], wait: Wait) -> str:
+    """Make the instance and start it; what was done, in words.
+
+    LxtuiError when it was not made, or was made and did not start: it stays, to be looked at.
+    """
+    if command.trouble:
+        raise OperationError(f"{command.title}: {command.trouble}")
+    ref, kind = command.ref, command.kind
+    backend = backends[ref.host]
+    with suppress(NotFoundError):
+        backend.instance(ref)  # Incus 6.0.4 says it with a constraint of its database
+        raise ConflictError(f"{ref} exists already: choose another name")
+    if command.lends is not None:
+        command = replace(command, secret=_secret(command.lends, backends))
+    try:
+        wait(backend, backend.request(command.request))
+    except LxtuiError as error:
+        if isinstance(error, InterruptedByUserError) or not command.secret:
+            raise
+        # The daemon's own words may repeat what it was asked.
+        raise type(error)(str(error).replace(command.secret, "(hidden)")) from None
+    if not command.spec.start:
+        return f"{ref} was created; it is not started"
+    try:
+        wait(backend, backend.change_state(ref, StateAction.START))
+    except InterruptedByUserError:
+        raise
+    except LxtuiError as error:
+        raise OperationError(
+            f"{ref} was created and did not start: {error}; it is left as it is: see "
+            f"'{_log(ref, kind)}', start it again, or remove it with "
+            f"'{ref.command(f'{CLI[kind]} delete')}'"
+        ) from error
+    return f"{ref} was created and runs"
+
+
+def _log(ref: Ref, kind: Kind) -> str:
+    return ref.command(f"{CLI[kind]} info", " --show-log")
+
+
+def _secret(image: Ref, backends: Mapping[str, Backend]) -> str:
+    """The host's secret for one fetch of a private image."""
+    if image.host not in backends:
+        raise NotFoundError(f"no host is named {image.host!r}")
+    operation = backends[image.host].request(LendImage(image).request)
+    secret = operation.metadata.get("secret")
+    if not isinstance(secret, str) or not secret:
+        raise OperationError(
+            f"{image.host} gave no secret for image {image.name[:12]}: "
+            f"make it public, or copy it to the host first"
+        )
+    return secret
