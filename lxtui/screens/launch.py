@@ -122,13 +122,15 @@ class LaunchDialog(ModalScreen[None]):
     def show(self, fleet: FleetSnapshot) -> None:
         """Know the fleet as it is now; say how far the launch is."""
         self._fleet = fleet
+        if self._closing:
+            return
         job = next((one for one in fleet.jobs if one.id == self._job), None)
         if job is not None and job.state is JobState.RUNNING:
             self._say(f"{job.progress.text or 'sending'} … (esc closes; it goes on)")
 
     def on_launch_dialog_looked(self, message: LaunchDialog.Looked) -> None:
         """Fill in what is empty, and say what is wrong now."""
-        if message.asked != self._asked:
+        if self._closing or message.asked != self._asked:
             return  # of a host that is no longer the one
         if isinstance(message.found, LxtuiError):
             self._note("host", str(message.found))
@@ -141,6 +143,8 @@ class LaunchDialog(ModalScreen[None]):
 
     def on_launch_dialog_images(self, message: LaunchDialog.Images) -> None:
         """They can be chosen now."""
+        if self._closing:
+            return
         self._images[message.host] = message.found
         self._preview()
 
@@ -164,6 +168,8 @@ class LaunchDialog(ModalScreen[None]):
     def on_launch_dialog_ended(self, message: LaunchDialog.Ended) -> None:
         """Leave when all is well; else say why, and keep what was written."""
         self._job = None
+        if self._closing:
+            return
         if message.error is None:
             if self.is_current:
                 self.dismiss(None)
@@ -220,6 +226,11 @@ class LaunchDialog(ModalScreen[None]):
         with os.fdopen(descriptor, "w") as file:
             file.write(_TEMPLATE)
         return Path(path)
+
+    @property
+    def _closing(self) -> bool:
+        """Whether the fields have gone already: hosts may answer in between."""
+        return not self.query("#lines")
 
     @property
     def _wanted(self) -> tuple[str, str]:

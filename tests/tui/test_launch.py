@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,10 @@ def _text(stage: Stage, name: str) -> str:
 
 def _beside(stage: Stage, name: str) -> str:
     return str(stage.app.screen.query_one(f"#{name}-from", Label).render())
+
+
+def _says(stage: Stage, name: str, what: str) -> bool:
+    return what in _beside(stage, name)
 
 
 async def _open(pilot: Pilot[None], stage: Stage) -> None:
@@ -127,7 +132,7 @@ def test_a_host_that_does_not_answer_or_may_not_be_changed_is_said() -> None:
         dead = next(one.name for one in stage.fleet.snapshot.hosts if not one.online)
         for host, said in (("nowhere", "no such host"), (dead, "does not answer")):
             _field(stage, "host").value = host
-            await until(pilot, lambda said=said: said in _beside(stage, "host"))
+            await until(pilot, partial(_says, stage, "host", said))
             await pilot.press("enter")
             assert not stage.fleet.jobs.all
         _field(stage, "host").value = "kyoto"
@@ -177,7 +182,11 @@ def test_choices() -> None:
     mine = Choice("oslo", "default", "a" * 64, ("x",))
     theirs = (Choice("kyoto", "default", "a" * 64, ("x",)), Choice("kyoto", "default", "b" * 64))
     options = Options("oslo", "default", Kind.LXD, pools=("default",))
-    images = {"kyoto": theirs, "oslo": (mine,), "rome": LxtuiError("gone")}
+    images: dict[str, tuple[Choice, ...] | LxtuiError] = {
+        "kyoto": theirs,
+        "oslo": (mine,),
+        "rome": LxtuiError("gone"),
+    }
     assert [one for one, _ in picks("image", options, images, ())] == ["x", f"kyoto:{'b' * 12}"]
     assert [one for one, _ in picks("pool", options, images, ())] == ["default"]
     assert picks("pool", None, images, ()) == []
