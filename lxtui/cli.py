@@ -33,7 +33,6 @@ from lxtui.errors import LxtuiError, NotStartedError, UsageError
 from lxtui.headless_audit import add_audit, print_audit
 from lxtui.headless_config import add_config, run_config
 from lxtui.headless_edit import add_edit, add_set, run_edit, run_set
-from lxtui.headless_launch import add_launch, run_launch
 from lxtui.headless_limits import add_limits, run_limits
 from lxtui.headless_terminal import split
 from lxtui.host_arguments import add_hosts
@@ -159,8 +158,6 @@ def _parser() -> argparse.ArgumentParser:
     add_set(subs.add_parser("set", parents=[verbs], help=told, description=told))
     told = "Show what limits an instance and which profile says so, or set it"
     add_limits(subs.add_parser("limits", parents=[verbs], help=told, description=told))
-    told = "Make an instance of an image, and start it"
-    add_launch(subs.add_parser("launch", parents=[verbs], help=told, description=told))
     told = "List what was done with lxtui from this account: who, when, where, what, the result"
     add_audit(subs.add_parser("audit", parents=[verbs], help=told, description=told))
     told = "Say where the settings are, whether they are right, and what is in effect"
@@ -245,8 +242,6 @@ def _run(options: argparse.Namespace) -> int:
             return DONE
         if options.verb in MORE:
             return run_more(At(options, backends, settings, audit, partial(ref_of, known=known)))
-        if options.verb == "launch":
-            return run_launch(options, backends, known, audit)
         if options.verb in {"resume", "undo"}:
             return take_up(options, backends, audit)
         return run_command(options, backends, known, audit)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from lxtui import format as text
-from lxtui import headless, remotes
+from lxtui import headless
 from lxtui.api import Document
 from lxtui.api import Path as ApiPath
 from lxtui.audit.journal import Audit
@@ -28,6 +28,8 @@ from lxtui.launching.spec import LaunchSpec
 from lxtui.launching.user_data import read_user_data
 from lxtui.model import Host, Ref
 from lxtui.names import instance_name_trouble, random_name
+
+LAUNCH = "Make an instance of an image, and start it"
 
 
 def add_launch(sub: argparse.ArgumentParser) -> None:
@@ -61,19 +63,18 @@ def add_launch(sub: argparse.ArgumentParser) -> None:
 def run_launch(
     options: argparse.Namespace,
     backends: Mapping[str, Backend],
-    known: remotes.Remotes,
+    named: Callable[[str, str], Ref],
     audit: Audit,
 ) -> int:
-    """Make it; returns the exit status."""
+    """Make it; returns the exit status. *named* makes a reference of HOST:NAME and a project."""
     host, colon, name = options.instance.partition(":")
     if not colon:
         raise UsageError(f"{options.instance!r}: write HOST:NAME, or HOST: for a name to be found")
-    remote = known.named(host)
-    ref = Ref(remote.name, options.project or remote.project, name)
+    ref = named(f"{host}:{name or 'any'}", options.project)._replace(name=name)
     if name and (trouble := instance_name_trouble(name)):
         raise UsageError(f"{name!r}: {trouble}")
     try:
-        command = Launch(_spec(options, ref, backends), remote.kind)
+        command = Launch(_spec(options, ref, backends), backends[ref.host].remote.kind)
     except UsageError:
         raise
     except LxtuiError as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lxtui import headless_launch as launch
 from lxtui import headless_terminal as terminal
 from lxtui.audit.journal import Audit
 from lxtui.backend.base import Backend
@@ -47,6 +48,11 @@ class _Verb:
 
 
 MORE: Mapping[str, _Verb] = {
+    "launch": _Verb(
+        launch.LAUNCH,
+        launch.add_launch,
+        lambda at: launch.run_launch(at.options, at.backends, at.named, at.audit),
+    ),
     "shell": _Verb(
         terminal.SHELL,
         terminal.add_shell,

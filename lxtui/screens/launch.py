@@ -122,7 +122,7 @@ class LaunchDialog(ModalScreen[None]):
     def show(self, fleet: FleetSnapshot) -> None:
         """Know the fleet as it is now; say how far the launch is."""
         self._fleet = fleet
-        if self._closing:
+        if self._gone:
             return
         job = next((one for one in fleet.jobs if one.id == self._job), None)
         if job is not None and job.state is JobState.RUNNING:
@@ -130,7 +130,7 @@ class LaunchDialog(ModalScreen[None]):
 
     def on_launch_dialog_looked(self, message: LaunchDialog.Looked) -> None:
         """Fill in what is empty, and say what is wrong now."""
-        if self._closing or message.asked != self._asked:
+        if self._gone or message.asked != self._asked:
             return  # of a host that is no longer the one
         if isinstance(message.found, LxtuiError):
             self._note("host", str(message.found))
@@ -143,7 +143,7 @@ class LaunchDialog(ModalScreen[None]):
 
     def on_launch_dialog_images(self, message: LaunchDialog.Images) -> None:
         """They can be chosen now."""
-        if self._closing:
+        if self._gone:
             return
         self._images[message.host] = message.found
         self._preview()
@@ -168,7 +168,7 @@ class LaunchDialog(ModalScreen[None]):
     def on_launch_dialog_ended(self, message: LaunchDialog.Ended) -> None:
         """Leave when all is well; else say why, and keep what was written."""
         self._job = None
-        if self._closing:
+        if self._gone:
             return
         if message.error is None:
             if self.is_current:
@@ -228,7 +228,7 @@ class LaunchDialog(ModalScreen[None]):
         return Path(path)
 
     @property
-    def _closing(self) -> bool:
+    def _gone(self) -> bool:
         """Whether the fields have gone already: hosts may answer in between."""
         return not self.query("#lines")
 
