@@ -1,7 +1,8 @@
 """The Textual application: wiring only.
 
 Role: starts the fleet, hands its snapshots to the screens, hands their commands to the fleet.
-Boundary: no I/O of its own. Threading: the fleet's workers only post a message here.
+Boundary: no I/O of its own. Threading: the fleet's workers only post a message here. Longer than
+200 lines for the list of what the screens get.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Role: the answers about images, profiles, networks, pools, volumes, projects, members, warnings and
 operations, out of what the simulated daemon knows and the documents that it was given. Boundary:
-touches nothing outside the simulated daemon. Threading: called with the fleet's lock held.
+touches nothing outside the simulated daemon. Threading: called with the fleet's lock held. Longer
+than 400 lines because it has nine kinds of things.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A move as a list of steps, before any of them is taken.
 
 Role: facts → plan: what is asked of the target, what must be true of it afterwards, which steps in
-which order. Boundary: pure. Threading: functions of values.
+which order. Boundary: pure. Threading: functions of values. Longer than 400 lines because it has
+each step's words, undo and needs.
 """
 
 from __future__ import annotations
