@@ -45,7 +45,8 @@ from tests.backend.test_pins import KINDS, OFFER, REF, SPEC
 from tests.lab.client import make_certificate
 from tests.tui.conftest import Stage
 
-READING = {"connect", "operations", "events", "migration channel", "sftp", "export"}
+READING = {"connect", "operations", "events", "migration channel", "shell", "sftp", "export"}
+"""``shell`` are its channels alone: the request for them is refused, as ``ASKING`` shows."""
 
 
 @pytest.fixture(autouse=True)
@@ -201,9 +202,11 @@ def test_nothing_is_evacuated_there() -> None:
     assert (row.fate, row.reason) == (Fate.STAYS, "a is read-only")
 
 
+# What asks by one of the methods below: it is refused there.
+ASKING = {name: KINDS[name] for name in ("shell request", "console request")}
 # Every request of the backend that is no GET; each must have a line here.
 CHANGING: dict[str, Callable[[LxdBackend], object]] = {
-    **{name: ask for name, ask in KINDS.items() if name not in READING},
+    **{name: ask for name, ask in KINDS.items() if name not in {*READING, *ASKING}},
     "create snapshot": lambda one: one.create_snapshot(REF, "s"),
     "restore snapshot": lambda one: one.restore_snapshot(REF, "s"),
     "delete snapshot": lambda one: one.delete_snapshot(REF, "s"),
@@ -244,7 +247,7 @@ def test_the_backend_sends_nothing_but_questions(tmp_path: Path) -> None:
     with closing(Impostor(tmp_path / "server")) as server:
         with closing(LxdBackend(_remote(tmp_path, server))) as backend:
             assert backend.connect().read_only
-            for change in CHANGING.values():
+            for change in [*CHANGING.values(), *ASKING.values()]:
                 with pytest.raises(ReadOnlyError, match="h is read-only"):
                     change(backend)
         methods = {

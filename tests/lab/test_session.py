@@ -101,7 +101,7 @@ def test_no_lab_is_a_loud_skip(tmp_path: Path, required: str, status: int) -> No
         f"if {required!r}: os.environ['LXTUI_LAB_REQUIRED'] = '1'\n"
         "import tests.lab.fixtures as fixtures\n"
         "from tests.lab.errors import LabUnavailable\n"
-        "def up(name): raise LabUnavailable('the moon is full')\n"
+        "def up(name, driver): raise LabUnavailable('the moon is full')\n"
         "fixtures.up = up\n"
         "def test_a(lab): pass\n"
         "def test_b(lxd1): pass\n",
