@@ -132,6 +132,11 @@ class Figures:
     keys: dict[str, list[float]] = field(default_factory=dict)
 
 
+def _place(row: int | str, total: int) -> bytes:
+    """The cursor's line, as it is told below the table; on top stands how many run of how many."""
+    return rf"(?<!\d){row}/{total}  container".encode()
+
+
 def _walk(
     terminal: Terminal, count: int, total: int, page: int, into: dict[str, list[float]]
 ) -> None:
@@ -144,7 +149,7 @@ def _walk(
         if wanted == row:
             continue
         began = terminal.press(KEYS[name])
-        took = terminal.wait(rb"(?<!\d)%d/%d " % (wanted, total)) - began
+        took = terminal.wait(_place(wanted, total)) - began
         into.setdefault(name, []).append(took)
         row = wanted
         terminal.idle(chance.uniform(0.02, 0.12))
@@ -214,11 +219,11 @@ def _page(terminal: Terminal, total: int) -> int:
     terminal.press(b"\x1b[H")
     terminal.idle(0.5)
     terminal.press(KEYS["page down"])
-    terminal.wait(rb"\d+/%d " % total)
+    terminal.wait(_place(r"\d+", total))
     terminal.idle(0.3)
-    found = re.findall(rb"(\d+)/%d " % total, terminal.text)
+    found = re.findall(_place(r"(\d+)", total), terminal.text)
     terminal.press(b"\x1b[H")
-    terminal.wait(rb"(?<!\d)1/%d " % total)
+    terminal.wait(_place(1, total))
     return int(found[-1]) - 1
 
 

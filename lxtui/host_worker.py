@@ -148,7 +148,7 @@ class HostWorker:
                 if named is None or monotonic() >= until:
                     self._sample(host)
                     until, pause = monotonic() + pause, self._poll_seconds
-                elif not self._look_at(named):
+                elif named and not self._look_at(named):
                     self._sample(host)
                 if self._dirty.wait(max(until - monotonic(), 0.0)):
                     # Bursts of events are one change to the eye.

@@ -7,13 +7,10 @@ Threading: called with the fleet's lock held.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
+from lxtui.backend.demo_asked import Asked
 from lxtui.errors import NotFoundError, OperationError
 from lxtui.model import Operation, Ref
-
-if TYPE_CHECKING:
-    from lxtui.backend.demo_rest import Asked
 
 
 def _member_state(asked: Asked) -> Operation:

@@ -7,12 +7,10 @@ the fleet's lock held.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lxtui.backend.demo_asked import Asked, Json, instance_json, snapshot_json
 from lxtui.model import Instance
-
-if TYPE_CHECKING:
-    from lxtui.backend.demo_rest import Asked, Json
 
 _MIB = 2**20
 _WAVE = 40.0
@@ -33,8 +31,6 @@ def instance_state(asked: Asked) -> Json:
 
 def instances(asked: Asked) -> list[Json]:
     """All instances with their states."""
-    from lxtui.backend.demo_rest import instance_json  # noqa: PLC0415 it has this module's routes
-
     return [{**instance_json(one), "state": _state(asked, one)} for one in asked.daemon.instances()]
 
 
@@ -86,25 +82,8 @@ def resources(asked: Asked) -> Json:
     }
 
 
-def profile(asked: Asked) -> Json:
-    """One profile."""
-    from lxtui.errors import NotFoundError  # noqa: PLC0415 only the odd request fails
-
-    found = asked.daemon.profiles.get(asked.args[0])
-    if found is None:
-        raise NotFoundError(f"{asked.daemon.name}: Profile not found")
-    return {
-        "name": asked.args[0],
-        "description": found.description,
-        "config": dict(found.config),
-        "devices": {name: dict(device) for name, device in found.devices.items()},
-    }
-
-
 def snapshots(asked: Asked) -> list[Json]:
     """Those of one instance, each with what it holds alone."""
-    from lxtui.backend.demo_rest import snapshot_json  # noqa: PLC0415 it has this module's routes
-
     one = asked.daemon.instance(asked.ref)
     return [
         {**snapshot_json(snapshot), "size": (at + 1) * 7 * _MIB}
@@ -143,6 +122,5 @@ ROUTES: dict[tuple[str, tuple[str, ...]], Any] = {
     ("get", ("instances", "*", "logs")): logs,
     ("get", ("instances", "*", "logs", "*")): log,
     ("get", ("instances", "*", "console")): console,
-    ("get", ("profiles", "*")): profile,
     ("get", ("resources",)): resources,
 }

@@ -6,14 +6,10 @@ Threading: called with the fleet's lock held.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from lxtui.backend.demo_asked import Asked, written
 from lxtui.backend.demo_tables import within
 from lxtui.errors import ConflictError, NotFoundError, OperationError
 from lxtui.model import Instance, Operation, Ref
-
-if TYPE_CHECKING:
-    from lxtui.backend.demo_rest import Asked
 
 _SECONDS = 3.0
 """To fetch and unpack an image."""
@@ -29,8 +25,6 @@ def lend(asked: Asked) -> Operation:
 
 def create(asked: Asked) -> Operation:
     """An instance of an image of its own, or of one that is fetched."""
-    from lxtui.backend.demo_rest import written  # noqa: PLC0415 it has this module's routes
-
     daemon, body = asked.daemon, asked.request.body
     project = asked.request.parameters.get("project", "default")
     ref, source = Ref(daemon.name, project, str(body["name"])), body["source"]

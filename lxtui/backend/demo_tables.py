@@ -9,16 +9,13 @@ than 400 lines because it has nine kinds of things.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from lxtui.api import Path
+from lxtui.backend.demo_asked import Asked, Daemon, Json
 from lxtui.errors import ConflictError, NotFoundError, OperationError
 from lxtui.model import Instance, Kind, Operation
-
-if TYPE_CHECKING:
-    from lxtui.backend.demo_rest import Asked, Daemon, Json
-
 
 _NAMES = {Kind.LXD: "LXD", Kind.INCUS: "Incus"}
 
@@ -38,7 +35,7 @@ def _here(asked: Asked, found: Iterable[Json]) -> list[Json]:
 
 def _profiles(asked: Asked) -> list[Json]:
     """Those of the default project, and one of every project that has its own."""
-    found = [_profile(asked, one) for one in asked.daemon.profiles]
+    found = [profile(asked, one) for one in asked.daemon.profiles]
     for one in within(asked.daemon, "projects"):
         if one["config"].get("features.profiles") == "true":
             described = f"Default profile of {one['name']}"
@@ -70,18 +67,19 @@ def _users(instances: Iterable[Instance], key: str, name: str) -> list[str]:
     ]
 
 
-def _profile(asked: Asked, name: str) -> Json:
+def profile(asked: Asked, name: str) -> Json:
+    """One profile; NotFoundError when there is none of that name."""
     daemon = asked.daemon
     try:
-        profile = daemon.profiles[name]
+        found = daemon.profiles[name]
     except KeyError:
         raise NotFoundError(f"{daemon.name}: Profile not found") from None
     return {
         "name": name,
-        "description": profile.description,
+        "description": found.description,
         "project": "default",
-        "config": dict(profile.config),
-        "devices": {key: dict(device) for key, device in profile.devices.items()},
+        "config": dict(found.config),
+        "devices": {key: dict(device) for key, device in found.devices.items()},
         "used_by": [_address(one) for one in daemon.instances() if name in one.profiles],
     }
 
@@ -316,7 +314,7 @@ def _put_network(asked: Asked) -> Operation:
 
 def _delete_profile(asked: Asked) -> Operation:
     name = asked.args[0]
-    if _profile(asked, name)["used_by"] or name == "default":
+    if profile(asked, name)["used_by"] or name == "default":
         raise OperationError(f"{asked.daemon.name}: Profile is currently in use")
     del asked.daemon.profiles[name]
     asked.daemon.tell("profile-deleted", asked.request.path, _project(asked))
@@ -376,6 +374,7 @@ ROUTES: Mapping[tuple[str, Path], Any] = {
     ("post", ("images", "aliases")): _add_alias,
     ("delete", ("images", "aliases", "*")): _remove_alias,
     ("get", ("profiles",)): _profiles,
+    ("get", ("profiles", "*")): lambda asked: profile(asked, asked.args[0]),
     ("delete", ("profiles", "*")): _delete_profile,
     ("get", ("networks",)): lambda asked: _here(
         asked,
