@@ -40,6 +40,9 @@ class Group(Protocol):
         For what the kernel itself tells of ancestors, as hierarchical_memory_limit does.
         """
 
+    def populated(self) -> bool:
+        """Return whether there is any process in this cgroup or below it."""
+
     def host(self, path: str) -> bytes:
         """Return a file of the host, as ``proc/meminfo`` or ``sys/devices/system/cpu/online``."""
 
