@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from lxtui.completing import KINDS, candidates
-from tests.lab.fixtures import MakeInstance
-from tests.lab.lab import Host, Lab
 
 _INCUS = """remotes:
   prod: {addr: "https://127.0.0.1:1", protocol: incus}
@@ -78,11 +76,3 @@ def test_nothing_is_loaded_that_is_not_needed(environ: dict[str, str]) -> None:
         check=True,
     )
     assert done.stdout == "prod\n\n"
-
-
-@pytest.mark.lab
-def test_instances_of_a_real_host(lab: Lab, lxd1: Host, make_instance: MakeInstance) -> None:
-    """The names on the host that the word names."""
-    name = make_instance(lxd1)
-    word = f"lxd1:{name[:-1]}"
-    assert f"lxd1:{name}" in candidates("instances", word, lab.environment, Path("/nonexistent"))

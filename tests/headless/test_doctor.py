@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event as Flag
@@ -18,7 +18,6 @@ import pytest
 
 from lxtui import remotes
 from lxtui.backend.base import Backend, Download
-from lxtui.backend.lxd import LxdBackend
 from lxtui.cli import main
 from lxtui.client_files import client_pair
 from lxtui.doctor import files, hosts
@@ -30,7 +29,6 @@ from lxtui.migrate.journal import Header, Journal, default_folder
 from lxtui.migrate.kept import state_of
 from lxtui.migrate.options import MoveOptions
 from lxtui.model import Event, Host, HostStatus, Instance, Kind, Ref, Remote
-from tests.lab.lab import Lab
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 LXD = Remote("one", Kind.LXD, "/run/lxd.socket")
@@ -315,23 +313,3 @@ def test_it_runs_where_the_settings_are_wrong(environ: dict[str, str], tmp_path:
     found = {one["check"]: one for one in json.loads(done.stdout)}
     assert "tehme" in found["config"]["text"]
     assert found["hosts"]["level"] == "warning"
-
-
-@pytest.mark.lab
-@pytest.mark.parametrize("name", ["lxd1", "incus1"])
-def test_real_hosts_are_well(name: str, lab: Lab) -> None:
-    """LXD and Incus have every feature, a right clock, and open their event stream."""
-    known = remotes.load(lab.environment, Path("/nonexistent"))
-    with closing(LxdBackend(known.named(name))) as backend:
-        (found,) = hosts.hosts({name: backend}, lambda: datetime.now(UTC))
-    assert found.level is Level.OK
-    assert "has the pinned certificate" in found.text
-
-
-@pytest.mark.lab
-def test_a_real_hosts_clock_is_read(lab: Lab) -> None:
-    """What the daemon says of the time is compared with ours, whichever of both is wrong."""
-    known = remotes.load(lab.environment, Path("/nonexistent"))
-    with closing(LxdBackend(known.named("lxd1"))) as backend:
-        early = hosts.hosts({"lxd1": backend}, lambda: datetime.now(UTC) - timedelta(hours=2))
-        assert any("its clock is at least 1h 59m ahead of ours" in one.text for one in early)
