@@ -97,7 +97,7 @@ async def settled(pilot: Pilot[None], stage: Stage) -> None:
     await until(pilot, lambda: all(one.seen_at or one.error for one in stage.fleet.snapshot.hosts))
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for *condition*; AssertionError when it does not come true."""
     for _ in range(int(seconds / 0.02)):
         if condition():
