@@ -10,14 +10,12 @@ import errno
 from fractions import Fraction
 from mmap import PAGESIZE
 
-from lxfs import parse
+from lxfs import parse, stats
 from lxfs.model import (
-    NSEC_PER_TICK,
     BlockIo,
     CpuSpread,
     CpuTime,
     HugePages,
-    MemoryStat,
     MemoryUse,
     SourceError,
     SwapUse,
@@ -36,7 +34,7 @@ def memory(place: Place, *, with_swap: bool = True) -> MemoryUse:
     already swapped.
     """
     usage = place.read("memory.usage_in_bytes", parse.integer)
-    stat = place.read("memory.stat", _stat)
+    stat = place.read("memory.stat", stats.v1_memory)
     limits = place.limits(_LIMIT, parse.v1_limit)
     limit = min([limit for _, limit in limits], default=None)
     return MemoryUse(
@@ -45,33 +43,6 @@ def memory(place: Place, *, with_swap: bool = True) -> MemoryUse:
         ancestor_headroom=_ancestor_headroom(place, limits),
         swap=_swap(place, usage, limit) if with_swap else None,
         stat=stat,
-    )
-
-
-def _stat(text: bytes) -> MemoryStat:
-    values = parse.flat_keyed(text)
-
-    def total(name: str) -> int:
-        try:
-            return values[b"total_" + name.encode()]
-        except KeyError:
-            raise ValueError(f"no total_{name} line") from None
-
-    return MemoryStat(
-        anon=total("rss"),
-        file=total("cache"),
-        # Lines that came with 3.16 (dirty: 4.2; swapcached: 5.18) or with a kernel option.
-        shmem=values.get(b"total_shmem", 0),
-        file_mapped=values.get(b"total_mapped_file", 0),
-        file_dirty=values.get(b"total_dirty", 0),
-        file_writeback=values.get(b"total_writeback", 0),
-        active_anon=total("active_anon"),
-        inactive_anon=total("inactive_anon"),
-        active_file=total("active_file"),
-        inactive_file=total("inactive_file"),
-        unevictable=total("unevictable"),
-        swapcached=values.get(b"total_swapcached", 0),
-        anon_thp=values.get(b"total_rss_huge", 0),
     )
 
 
@@ -85,14 +56,11 @@ def _swap(place: Place, usage: int, limit: int | None) -> SwapUse | None:
     both = place.read_if_any("memory.memsw.usage_in_bytes", parse.integer)
     if both is None:
         return None  # a kernel that does not account swap
-    # Two files are two moments: their difference may come out below nothing.
-    swapped = max(0, both - usage)
+    swapped = stats.swapped(both, usage)
     if place.read_if_any("memory.swappiness", parse.integer) == 0:
         return SwapUse(usage=swapped, limit=swapped)
     memsw = place.smallest(_SWAP_LIMIT, parse.v1_limit)
-    if memsw is None:
-        return SwapUse(usage=swapped, limit=None)
-    return SwapUse(usage=swapped, limit=max(0, memsw - (limit or 0)))
+    return SwapUse(usage=swapped, limit=stats.swap_limit(memsw, limit))
 
 
 def _ancestor_headroom(place: Place, limits: list[tuple[Place, int]]) -> int | None:
@@ -131,36 +99,15 @@ def huge_pages(place: Place, size: str) -> HugePages:
 
 
 def block_io(place: Place) -> dict[parse.Device, BlockIo]:
-    """Return the block I/O by device (cgroup-v1/blkio-controller.rst).
-
-    Counted by the throttle, which since Linux 6.10 sleeps until a limit is set on the device, or
-    else by the BFQ scheduler, where that serves the device. The root cgroup has none of its own.
-    """
-    found: dict[parse.Device, BlockIo] = {}
+    """Return the block I/O by device; the root cgroup has none of its own."""
     if place.is_top:
-        return found
-    for family in ("throttle", "bfq"):
-        stem = f"blkio.{family}.io_service"
-        sizes = place.read_if_any(f"{stem}_bytes_recursive", parse.blkio) or {}
-        counts = place.read_if_any(f"{stem}d_recursive", parse.blkio) or {}
-        for device in sizes.keys() | counts.keys():
-            size, count = sizes.get(device, {}), counts.get(device, {})
-            io = BlockIo(
-                rbytes=size.get(b"Read", 0),
-                wbytes=size.get(b"Write", 0),
-                dbytes=size.get(b"Discard", 0),
-                rios=count.get(b"Read", 0),
-                wios=count.get(b"Write", 0),
-                dios=count.get(b"Discard", 0),
-            )
-            if io != BlockIo():
-                found.setdefault(device, io)
-    return found
+        return {}
+    return stats.v1_block_io(lambda name: place.read_if_any(name, parse.blkio))
 
 
 def left(place: Place, limit: int) -> int:
     """Return what a cgroup has left of its limit in bytes, with what it can reclaim; at least 0."""
-    stat = place.read("memory.stat", _stat)
+    stat = place.read("memory.stat", stats.v1_memory)
     return max(0, limit - place.read("memory.usage_in_bytes", parse.integer) + stat.reclaimable)
 
 
@@ -170,17 +117,7 @@ def cpu_time(place: Place) -> CpuTime:
     cpuacct.stat is in ticks, divides the scheduler's exact sum by the sampled shares and never
     goes back; cpuacct.usage_user and _sys are the samples alone.
     """
-    return place.read("cpuacct.stat", _cpu_time)
-
-
-def _cpu_time(text: bytes) -> CpuTime:
-    values = parse.flat_keyed(text)
-    try:
-        return CpuTime(
-            user=values[b"user"] * NSEC_PER_TICK, system=values[b"system"] * NSEC_PER_TICK
-        )
-    except KeyError as key:
-        raise ValueError(f"no {key} line") from None
+    return place.read("cpuacct.stat", stats.v1_cpu)
 
 
 def cpu_spread(place: Place) -> CpuSpread | None:
@@ -189,11 +126,7 @@ def cpu_spread(place: Place) -> CpuSpread | None:
     Each CPU's line has the time that its ticks found in user mode (nice included) and in the
     kernel, as /proc/stat has for the machine.
     """
-    return place.read_if_any("cpuacct.usage_all", _usage_all)
-
-
-def _usage_all(text: bytes) -> CpuSpread:
-    return CpuSpread(*parse.columns(text, b"cpu user system"))
+    return place.read_if_any("cpuacct.usage_all", stats.v1_cpu_spread)
 
 
 def cpu_quota(place: Place) -> Fraction | None:

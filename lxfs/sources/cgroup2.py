@@ -9,20 +9,17 @@ import errno
 from collections.abc import Mapping
 from fractions import Fraction
 
-from lxfs import parse
+from lxfs import parse, stats
 from lxfs.model import (
     BlockIo,
     CpuTime,
     HugePages,
-    MemoryStat,
     MemoryUse,
     SourceError,
     SwapUse,
     UncountedError,
 )
 from lxfs.sources.place import Place
-
-_NSEC_PER_USEC = 1000
 
 
 def memory(place: Place, *, with_swap: bool = True) -> MemoryUse:
@@ -38,65 +35,24 @@ def memory(place: Place, *, with_swap: bool = True) -> MemoryUse:
         limit=min((limit for _, limit in limits), default=None),
         ancestor_headroom=_ancestor_headroom(charged, limits),
         swap=_swap(charged) if with_swap else None,
-        stat=charged.read("memory.stat", _stat),
+        stat=charged.read("memory.stat", stats.v2_memory),
     )
 
 
 def _charged(place: Place) -> tuple[Place, int]:
     """Return the cgroup that a cgroup's memory is charged to, and its use in bytes.
 
-    The root cgroup has no sum of its own; it is then made as v1's root makes it
-    (mm/memcontrol.c).
+    The root cgroup has no sum of its own.
     """
     for level in place.ancestry:
         usage = level.read_if_any("memory.current", parse.integer)
         if usage is not None:
             return level, usage
     if place.is_top:
-        stat = place.read("memory.stat", _stat)
-        return place, stat.anon + stat.file
+        stat = place.read("memory.stat", stats.v2_memory)
+        return place, stats.root_usage(stat)
     raise SourceError(
         errno.ENODEV, "no memory controller in it or above it", place.file("memory.current")
-    )
-
-
-def _stat(text: bytes) -> MemoryStat:
-    values = parse.flat_keyed(text)
-
-    def must(name: str) -> int:
-        try:
-            return values[name.encode()]
-        except KeyError:
-            raise ValueError(f"no {name} line") from None
-
-    def may(name: str) -> int | None:
-        return values.get(name.encode())
-
-    return MemoryStat(
-        anon=must("anon"),
-        file=must("file"),
-        shmem=must("shmem"),
-        file_mapped=must("file_mapped"),
-        file_dirty=must("file_dirty"),
-        file_writeback=must("file_writeback"),
-        active_anon=must("active_anon"),
-        inactive_anon=must("inactive_anon"),
-        active_file=must("active_file"),
-        inactive_file=must("inactive_file"),
-        unevictable=must("unevictable"),
-        swapcached=may("swapcached") or 0,
-        anon_thp=may("anon_thp") or 0,
-        file_thp=may("file_thp"),
-        shmem_thp=may("shmem_thp"),
-        slab_reclaimable=may("slab_reclaimable"),
-        slab_unreclaimable=may("slab_unreclaimable"),
-        kernel_stack=may("kernel_stack"),
-        pagetables=may("pagetables"),
-        sec_pagetables=may("sec_pagetables"),
-        percpu=may("percpu"),
-        vmalloc=may("vmalloc"),
-        zswap=may("zswap"),
-        zswapped=may("zswapped"),
     )
 
 
@@ -158,12 +114,7 @@ def block_io(place: Place) -> dict[parse.Device, BlockIo]:
     """
     if place.is_top:
         return {}
-    devices = place.read_if_any("io.stat", parse.io_stat) or {}
-    found = {
-        device: BlockIo(**{name.decode(): value for name, value in values.items()})
-        for device, values in devices.items()
-    }
-    return {device: io for device, io in found.items() if io != BlockIo()}
+    return place.read_if_any("io.stat", stats.v2_block_io) or {}
 
 
 def pressure(place: Place, resource: str) -> bytes:
@@ -187,7 +138,7 @@ def pressure(place: Place, resource: str) -> bytes:
 
 def left(place: Place, limit: int) -> int:
     """Return what a cgroup has left of its limit in bytes, with what it can reclaim; at least 0."""
-    stat = place.read("memory.stat", _stat)
+    stat = place.read("memory.stat", stats.v2_memory)
     return max(0, limit - place.read("memory.current", parse.integer) + stat.reclaimable)
 
 
@@ -196,21 +147,7 @@ def cpu_time(place: Place) -> CpuTime:
 
     Its user time includes nice time, which kernels before 6.10 do not tell apart.
     """
-    return place.read("cpu.stat", _cpu_time)
-
-
-def _cpu_time(text: bytes) -> CpuTime:
-    values = parse.flat_keyed(text)
-    try:
-        user, system = values[b"user_usec"], values[b"system_usec"]
-    except KeyError as key:
-        raise ValueError(f"no {key} line") from None
-    nice = min(values.get(b"nice_usec", 0), user)
-    return CpuTime(
-        user=(user - nice) * _NSEC_PER_USEC,
-        system=system * _NSEC_PER_USEC,
-        nice=nice * _NSEC_PER_USEC,
-    )
+    return place.read("cpu.stat", stats.v2_cpu)
 
 
 def cpu_quota(place: Place) -> Fraction | None:
