@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from lxtui.calls.base import Call
+from lxtui.calls.files import FileCommand
 from lxtui.migrate.options import MoveOptions, Transport
 from lxtui.migrate.placement import Row
 from lxtui.model import CLI, Kind, Ref, StateAction
@@ -216,4 +217,5 @@ Command = (
     | Move
     | ResumeMove
     | UndoMove
+    | FileCommand
 )

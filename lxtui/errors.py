@@ -56,6 +56,10 @@ class OperationError(LxtuiError):
     """The host took the request and then failed at it; the message is the host's own."""
 
 
+class NoSuchFileError(OperationError):
+    """The instance has no such file, or no longer."""
+
+
 class OperationLostError(OperationError):
     """The host was restarted and knows the request no more: it may have been carried out."""
 

@@ -26,6 +26,7 @@ from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.commands import Command
 from lxtui.errors import LxtuiError
+from lxtui.files.tree import Done, IncompleteError
 from lxtui.jobs import Jobs
 from lxtui.model import Host, Instance, JobState, Progress, Ref, host_unseen, status_of
 from lxtui.perform import Outcome, perform
@@ -154,6 +155,11 @@ def outcome_json(verb: str, ref: Ref, outcome: Outcome | LxtuiError) -> Json:
         "result": "failed" if failed else "done",
         "error": str(outcome) if failed else None,
     }
+    moved = outcome.done if isinstance(outcome, IncompleteError) else None
+    if isinstance(outcome, Outcome):
+        moved = outcome.transfer
+    if moved is not None:
+        answer |= transfer_json(moved)
     if isinstance(outcome, Outcome) and outcome.move is not None:
         done = outcome.move
         answer |= {
@@ -166,6 +172,18 @@ def outcome_json(verb: str, ref: Ref, outcome: Outcome | LxtuiError) -> Json:
             "passes": done.passes,
         }
     return answer
+
+
+def transfer_json(done: Done) -> Json:
+    """What came of files."""
+    return {
+        "files": done.files,
+        "directories": done.folders,
+        "bytes": done.size,
+        "seconds": done.seconds,
+        "skipped": [{"path": text.path(one.path), "reason": one.why} for one in done.skipped],
+        "failed": [{"path": text.path(one.path), "reason": one.why} for one in done.failed],
+    }
 
 
 def print_json(value: Any) -> None:

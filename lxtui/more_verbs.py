@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lxtui import headless_files as files
 from lxtui import headless_launch as launch
 from lxtui import headless_terminal as terminal
 from lxtui.audit.journal import Audit
@@ -48,6 +49,11 @@ class _Verb:
 
 
 MORE: Mapping[str, _Verb] = {
+    "files": _Verb(
+        files.FILES,
+        files.add_files,
+        lambda at: files.run_files(at.options, at.backends, at.named, at.audit),
+    ),
     "launch": _Verb(
         launch.LAUNCH,
         launch.add_launch,

@@ -17,6 +17,7 @@ from lxtui import format as text
 from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.calls.base import Call
+from lxtui.calls.files import FileCommand
 from lxtui.calls.launch import Launch
 from lxtui.commands import (
     STOP_SECONDS,
@@ -37,6 +38,8 @@ from lxtui.errors import (
     OperationError,
     ReadOnlyError,
 )
+from lxtui.files.carrying import carry, words
+from lxtui.files.tree import Done
 from lxtui.launching.carrying import launch
 from lxtui.migrate import rates
 from lxtui.migrate.journal import Journal, default_folder
@@ -57,6 +60,8 @@ class Outcome:
 
     text: str
     move: MoveReport | None = None
+    transfer: Done | None = None
+    """Of files."""
 
 
 def perform(
@@ -73,6 +78,8 @@ def perform(
     """
     ref = command.ref
     kind = backends[ref.host].remote.kind if ref.host in backends else Kind.LXD
+    if isinstance(command, FileCommand) and not command.changes:
+        return _perform(command, backends, report, stop, moves)
     with audit.of(ref, command.title, command.equivalent(kind)):
         return _perform(command, backends, report, stop, moves)
 
@@ -96,6 +103,9 @@ def _perform(
         case UndoMove():
             return Outcome(undo(folder, command.token, backends, report))
     backend = _backend(backends, command.ref.host)
+    if isinstance(command, FileCommand):
+        done = carry(command, backend, report, stop)
+        return Outcome(words(command, done), transfer=done)
 
     def wait(backend: Backend, operation: Operation) -> None:
         def on_progress(now: Operation) -> None:
@@ -123,6 +133,8 @@ def _changed(command: Command, folder: Path) -> tuple[str, ...]:
         case ResumeMove() | UndoMove():
             header = Journal.peek(folder, command.token).header
             return (header.source.host, header.destination.host)
+        case FileCommand() if not command.changes:
+            return ()
         case Launch() if command.lends is not None:
             return (command.ref.host, command.lends.host)
         case _:

@@ -7,13 +7,14 @@ Threading: every method blocks and may be called from any thread; none may run o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Event as Flag
 from typing import Protocol
 
 from lxtui import api
+from lxtui.errors import OperationError
 from lxtui.model import (
     Devices,
     Event,
@@ -89,6 +90,43 @@ class Files(Protocol):
 
         Empty for what is not there or may not be read.
         """
+
+
+class Disk(Files, Protocol):
+    """All that can be done with the files of an instance; links are followed inside it."""
+
+    def small(self, paths: Sequence[bytes]) -> list[tuple[FileEntry, bytes] | OperationError]:
+        """What each file was when it was opened, and its first 32 KiB; or why it was not."""
+
+    def look(self, path: bytes, *, follow: bool = False) -> FileEntry | None:
+        """What *path* is; None when there is nothing. Links are followed inside the instance."""
+
+    def opened(self, path: bytes) -> AbstractContextManager[tuple[FileEntry, Iterator[bytes]]]:
+        """What a file was when it was opened, and its bytes until there are no more."""
+
+    def create(self, path: bytes, data: Iterable[bytes], mode: int, uid: int, gid: int) -> None:
+        """Write a new file, which nobody else may read before it is whole.
+
+        OperationError when there is one of that name; what was written stays when it fails.
+        """
+
+    def make_folder(self, path: bytes, mode: int, uid: int, gid: int) -> None:
+        """Make a folder; OperationError when there is something of that name."""
+
+    def make_link(self, path: bytes, target: bytes) -> None:
+        """Make a symbolic link that says *target*."""
+
+    def rename(self, old: bytes, new: bytes, *, replace: bool) -> None:
+        """Give *old* the name *new*; without *replace*, OperationError when there is one."""
+
+    def remove(self, path: bytes) -> None:
+        """Remove a file, or a link itself."""
+
+    def remove_folder(self, path: bytes) -> None:
+        """Remove an empty folder."""
+
+    def room(self, path: bytes) -> int | None:
+        """Bytes that can still be written below *path*; None where that is not told."""
 
 
 class Stream(Protocol):
@@ -240,7 +278,7 @@ class Backend(Protocol):
     def send(self, ref: Ref, spec: InstanceSpec, sink: MigrationOffer, url: str) -> Operation:
         """Begin to push the instance into *sink*, the target's, found at *url*."""
 
-    def files(self, ref: Ref) -> AbstractContextManager[Files]:
+    def files(self, ref: Ref) -> AbstractContextManager[Disk]:
         """The files of an instance, until the block ends."""
 
     def channel(self, offer: MigrationOffer, name: str) -> AbstractContextManager[Channel]:

@@ -25,8 +25,9 @@ from types import MappingProxyType
 from typing import Any
 
 from lxtui import api
-from lxtui.backend import demo_proc, demo_rest
-from lxtui.backend.base import Channel, Download, Files, OnProgress, Stream
+from lxtui.backend import demo_rest
+from lxtui.backend.base import Channel, Disk, Download, OnProgress, Stream
+from lxtui.backend.demo_files import DemoFiles, Disks
 from lxtui.clock import Clock, utc_now
 from lxtui.errors import (
     ConflictError,
@@ -39,7 +40,6 @@ from lxtui.format import limit_bytes
 from lxtui.model import (
     Devices,
     Event,
-    FileEntry,
     Host,
     HostStatus,
     Instance,
@@ -143,6 +143,7 @@ class DemoFleet:
         self.daemons: dict[str, _Daemon] = {}
         self.offers: dict[str, tuple[str, Ref]] = {}
         self.numbers = itertools.count(1)
+        self.disks = Disks()
         self.life: Callable[[str], None] = lambda _: None
         """Lets happen on a host what happens there by itself."""
 
@@ -180,32 +181,6 @@ class DemoFleet:
     def backends(self) -> list[DemoBackend]:
         """One backend for each host."""
         return [self.backend(name) for name in self.daemons]
-
-
-class _NoFiles:
-    """An empty disk, with the /proc of an instance that has used so many seconds of CPU time."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
-
-    def entries(self, folder: bytes, most: int = 0) -> list[FileEntry]:  # noqa: ARG002 see base
-        """Nothing but processes."""
-        return [] if self._seconds is None else demo_proc.entries(folder)
-
-    def links(self, paths: Sequence[bytes]) -> list[bytes]:
-        """Nowhere."""
-        return [b"" for _ in paths]
-
-    def set_times(self, paths: Sequence[bytes], seconds: int) -> None:
-        """Nothing is kept."""
-
-    def digests(self, files: Sequence[tuple[bytes, int]]) -> list[bytes]:
-        """All alike."""
-        return [b"" for _ in files]
-
-    def heads(self, paths: Sequence[bytes], most: int) -> list[bytes]:  # noqa: ARG002 see base
-        """Nothing but of processes."""
-        return demo_proc.heads(paths, self._seconds or 0.0)
 
 
 class DemoBackend:
@@ -333,6 +308,7 @@ class DemoBackend:
 
             def effect() -> None:
                 self._daemon().instances.pop(ref, None)
+                self._fleet.disks.forget(ref)
                 self._tell("instance-deleted", ref)
 
             return self._begin("Deleting instance", ref, 0.3, effect)
@@ -348,6 +324,8 @@ class DemoBackend:
                 if renamed in self._daemon().instances:
                     raise OperationError(f'{self._name}: Instance "{name}" already exists')
                 now = self._daemon().instances.pop(ref)
+                self._fleet.disks.copy(ref, renamed)
+                self._fleet.disks.forget(ref)
                 self._put(replace(now, ref=renamed, config=frozen(_renamed(now.config))))
 
             return self._begin("Renaming instance", ref, 0.2, effect)
@@ -573,6 +551,7 @@ class DemoBackend:
                     ipv6=(),
                 )
                 daemon.instances[spec.ref] = arrived
+                self._fleet.disks.copy(source_ref, spec.ref)
                 if spec.live:
                     now = source.instances[source_ref]
                     source.instances[source_ref] = replace(now, status="Stopped")
@@ -595,11 +574,13 @@ class DemoBackend:
             f"{ref.host}: the demo fleet pushes no {spec.ref} to {url} for {sink.operation.id}"
         )
 
-    def files(self, ref: Ref) -> AbstractContextManager[Files]:
-        """An empty disk: the demo's instances have no files but processes."""
+    def files(self, ref: Ref) -> AbstractContextManager[Disk]:
+        """A few files, and its processes while it runs."""
         with self._fleet.lock:
             used = self._measured(self._daemon(), self._find(ref)).cpu_ns
-        return nullcontext(_NoFiles(None if used is None else used / 1e9))
+            disk = self._fleet.disks.of(ref)
+        seconds = None if used is None else used / 1e9
+        return nullcontext(DemoFiles(self._name, disk, seconds, read_only=self.read_only))
 
     def channel(self, offer: MigrationOffer, name: str) -> AbstractContextManager[Channel]:
         """Refuse: the demo's hosts always reach each other."""

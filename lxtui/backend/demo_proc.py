@@ -19,9 +19,7 @@ _PEOPLE = (
     (132, "nginx", "nginx: worker process", 33, 0.6),
     (133, "nginx", "nginx: worker process", 33, 0.3),
 )
-_PASSWD = (
-    b"root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33::/:/bin/sh\nmessagebus:x:101:101::/:\n"
-)
+PASSWD = b"root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33::/:/bin/sh\nmessagebus:x:101:101::/:\n"
 _KIB = 1024
 
 
@@ -34,7 +32,7 @@ def entries(folder: bytes) -> list[FileEntry]:
 
 def heads(paths: Sequence[bytes], seconds: float) -> list[bytes]:
     """Files of it, after *seconds* of CPU time of all processes together."""
-    known: dict[bytes, bytes] = {b"/etc/passwd": _PASSWD}
+    known: dict[bytes, bytes] = {b"/etc/passwd": PASSWD}
     for pid, name, command, uid, share in _PEOPLE:
         ticks = int(seconds * share * 100)
         memory = 4 * _KIB + pid * 97

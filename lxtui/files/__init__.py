@@ -1,0 +1,1 @@
+"""Files of instances: looked at, pulled here, pushed there."""
