@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Thread
 from time import monotonic
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.message import Message
@@ -32,6 +33,7 @@ from lxtui.fleet import Fleet
 from lxtui.handover import attach
 from lxtui.launching.servers import servers
 from lxtui.model import JobState
+from lxtui.pauses import Pauses
 from lxtui.reaching import Reach
 from lxtui.saved_theme import SavedTheme
 from lxtui.saved_views import SavedViews
@@ -97,6 +99,8 @@ class LxtuiApp(App[None]):
         self._saved_theme = saved_theme or SavedTheme()
         self._soon: Timer | None = None
         self._shown_at = self._cost = 0.0
+        self._announced = False
+        self._pauses = Pauses()
         reach = Reach(fleet)
         self._main = MainScreen(
             Wiring(
@@ -136,8 +140,20 @@ class LxtuiApp(App[None]):
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._quit, True)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        self._at_ease = self._pauses.begin()
+        self.set_interval(1.0, self._pauses.look)
         self.push_screen(self._main)
         self._fleet.start(self._announce)
+
+    def on_unmount(self) -> None:
+        """Leave the interpreter as it was."""
+        self._at_ease()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Notice that somebody is at the keys."""
+        if isinstance(event, events.InputEvent):
+            self._pauses.touched()
+        await super().on_event(event)
 
     def _remember_theme(self, theme: Theme) -> None:
         if theme.name != self._saved_theme.over(self._settings.theme):
@@ -152,6 +168,7 @@ class LxtuiApp(App[None]):
 
     def on_fleet_changed(self) -> None:
         """Show it now; or soon, so that showing leaves most of the time to the keys."""
+        self._announced = False
         if self._soon is None:
             wait = self._shown_at + _REST * self._cost - monotonic()
             if wait > 0:
@@ -202,7 +219,9 @@ class LxtuiApp(App[None]):
         Thread(target=finish, name="hang-up").start()
 
     def _announce(self) -> None:
-        self.post_message(FleetChanged())
+        if not self._announced:  # each message wakes the screen's thread
+            self._announced = True
+            self.post_message(FleetChanged())
 
     def _now(self) -> datetime:
         return self._clock()

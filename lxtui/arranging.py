@@ -1,15 +1,18 @@
 """Which instances are shown, in which order, below which headers.
 
 Role: instances and a View → the lines of the table. The same for the screen and for
-``lxtui list``. Boundary: pure but for the order by name that an Arranger remembers, because ten
-thousand names do not change with each look. Threading: an Arranger belongs to one thread.
+``lxtui list``. Boundary: pure but for what an Arranger remembers of its last look, because of ten
+thousand instances an event changes one. Threading: an Arranger belongs to one thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import compress
+from operator import is_not
+from typing import Any, TypeAlias
 
 from lxtui import columns
 from lxtui import format as text
@@ -17,7 +20,9 @@ from lxtui.columns import Column, Shape
 from lxtui.errors import UsageError
 from lxtui.model import Host, Instance, Ref
 from lxtui.query import Query, parse
+from lxtui.remembered import Remembered
 
+_Name: TypeAlias = tuple[columns.Natural, columns.Natural, str]
 GROUPS = ("host", "project", "profiles", "location", "state", "type")
 """Columns that are offered to group by, besides the labels (``user.*``) that there are."""
 
@@ -81,11 +86,18 @@ class Arranged:
 
 
 class Arranger:
-    """Arranges one fleet again and again."""
+    """Arranges one fleet again and again; what an event did not change is not looked at anew."""
 
     def __init__(self) -> None:
-        self._names: list[Ref] = []
         self._query: Query[Instance] = Query()
+        self._names: Remembered[Instance, _Name] = Remembered()
+        self._matching: Remembered[Instance, bool] = Remembered()
+        self._keys: Remembered[Instance, Any] = Remembered()
+        self._labels: Remembered[Instance, str | None] = Remembered()
+        self._by_name: tuple[list[_Name], list[int]] = ([], [])
+        """The names, and the order of the instances by them."""
+        self._sorted: tuple[object, list[int]] = (None, [])
+        """What the last order was made of, and that order."""
 
     def arrange(
         self,
@@ -98,20 +110,20 @@ class Arranger:
         """The lines of the table; an unknown column or group is as if it were not there."""
         if view.filter != self._query.text:
             self._query = parse(view.filter)
-        query, by_name = self._query, {host.name: host for host in hosts}
-        shown = self._by_name(instances)
-        if query.alternatives:
-            shown = [one for one in shown if query.matches(one, by_name.get(one.ref.host), now)]
-        if (column := columns.find(view.sort)) is not None:
-            shown = columns.sorted_by(
-                column, shown, lambda one: by_name.get(one.ref.host), descending=view.descending
-            )
-        elif view.descending:
-            shown.reverse()
+        # When a host was seen last is nothing to sort by, and changes with each look.
+        known = {host.name: replace(host, seen_at=None) for host in hosts}
+        order = self._order(instances, known, view)
+        if self._query.alternatives:
+            matching = self._matches(instances, known, now)
+            order = list(compress(order, map(matching.__getitem__, order)))
+        shown = list(map(instances.__getitem__, order))
         group = columns.find(view.group)
         if group is None or group.shape.is_number:
-            return Arranged(shown, shown, len(instances), query)
-        buckets = _buckets(shown, group, by_name.get)
+            return Arranged(shown, shown, len(instances), self._query)
+        labels = self._labels.all(
+            instances, lambda one: _label(group, one, known.get(one.ref.host)), (group.id, known)
+        )
+        buckets = _buckets(zip(map(labels.__getitem__, order), shown, strict=True), group)
         lines: list[Line] = []
         for label, members in buckets.items():
             header = _header(group.id, label, members)
@@ -120,18 +132,48 @@ class Arranger:
             if not header.folded:
                 lines += members
         ordered = [one for members in buckets.values() for one in members]
-        return Arranged(lines, ordered, len(instances), query)
+        return Arranged(lines, ordered, len(instances), self._query)
 
-    def _by_name(self, instances: Sequence[Instance]) -> list[Instance]:
+    def _matches(
+        self, instances: Sequence[Instance], hosts: Mapping[str, Host], now: datetime
+    ) -> list[bool]:
+        """Of each instance whether it is shown."""
+        query = self._query
+        return self._matching.all(
+            instances,
+            lambda one: query.matches(one, hosts.get(one.ref.host), now),
+            (query.text, hosts, now if query.timed else None),
+        )
+
+    def _order(
+        self, instances: Sequence[Instance], hosts: Mapping[str, Host], view: View
+    ) -> list[int]:
+        """The places of all instances in the order of *view*, filtered or not."""
+        by_name = self._order_by_name(instances)
+        column = columns.find(view.sort)
+        if column is None:
+            return by_name[::-1] if view.descending else by_name
+        keys = self._keys.all(
+            instances,
+            lambda one: columns.order(column.value(one, hosts.get(one.ref.host))),
+            (column.id, hosts),
+        )
+        before, order = self._sorted
+        made_of = (by_name, keys, view.descending)
+        # Lists that are the same objects as before were not changed since.
+        if not isinstance(before, tuple) or any(map(is_not, before, made_of)):
+            order = columns.ordered(keys, by_name, descending=view.descending)
+            self._sorted = (made_of, order)
+        return order
+
+    def _order_by_name(self, instances: Sequence[Instance]) -> list[int]:
         """By host, then name as people count."""
-        known = {one.ref: one for one in instances}
-        if len(known) == len(self._names):
-            try:
-                return [known[ref] for ref in self._names]
-            except KeyError:
-                pass  # one has gone and another has come
-        self._names = sorted(known, key=_order)
-        return [known[ref] for ref in self._names]
+        names = self._names.all(instances, lambda one: _name(one.ref))
+        before, order = self._by_name
+        if names is not before:
+            order = sorted(range(len(names)), key=names.__getitem__)
+            self._by_name = (names, order)
+        return order
 
 
 def check(view: View) -> View:
@@ -153,24 +195,27 @@ def shown_columns(view: View) -> list[Column]:
     return list(found.values()) or [columns.BY_ID["name"]]
 
 
-def _order(ref: Ref) -> tuple[columns.Natural, columns.Natural, str]:
+def _name(ref: Ref) -> _Name:
     return columns.natural(ref.host), columns.natural(ref.name), ref.project
 
 
+def _label(column: Column, one: Instance, host: Host | None) -> str | None:
+    """The group that an instance belongs to; None for those without one."""
+    value = column.value(one, host)
+    if value is None or value == "":
+        return None
+    return ", ".join(value) if column.shape is Shape.NAMES else str(value)  # type: ignore[arg-type]
+
+
 def _buckets(
-    shown: Iterable[Instance], column: Column, hosts: Callable[[str], Host | None]
+    shown: Iterable[tuple[str | None, Instance]], column: Column
 ) -> Mapping[str, list[Instance]]:
-    """By the column's text, in natural order; those without one last."""
-    found: dict[str, list[Instance]] = {}
-    missing: list[Instance] = []
-    for one in shown:
-        value = column.value(one, hosts(one.ref.host))
-        if value is None or value == "":
-            missing.append(one)
-        else:
-            label = ", ".join(value) if column.shape is Shape.NAMES else str(value)  # type: ignore[arg-type]
-            found.setdefault(label, []).append(one)
-    ordered = {label: found[label] for label in sorted(found, key=columns.natural)}
+    """By their labels, in natural order; those without one last."""
+    found: dict[str | None, list[Instance]] = {}
+    for label, one in shown:
+        found.setdefault(label, []).append(one)
+    missing = found.pop(None, [])
+    ordered = {label: found[label] for label in sorted(filter(None, found), key=columns.natural)}
     if missing:
         ordered.setdefault(f"no {column.label.lower()}", []).extend(missing)
     return ordered

@@ -8,7 +8,7 @@ and functions; the orders of names are remembered.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -367,22 +367,28 @@ def sorted_by(
 
     A time column is ordered by age: the youngest first.
     """
-    known: list[tuple[Any, Row]] = []  # the values of one column are of one kind
-    unknown: list[Row] = []
-    for one in rows:
-        value = column.value(one, host_of(one))
-        if value is None:
-            unknown.append(one)
-        elif isinstance(value, datetime):
-            known.append((-value.timestamp(), one))
-        elif isinstance(value, str):
-            known.append((natural(value), one))
-        elif isinstance(value, tuple):
-            known.append((natural(" ".join(value)), one))
-        else:
-            known.append((value, one))
-    known.sort(key=lambda pair: pair[0], reverse=descending)
-    return [one for _, one in known] + unknown
+    found = list(rows)
+    keys = [order(column.value(one, host_of(one))) for one in found]
+    return [found[at] for at in ordered(keys, range(len(found)), descending=descending)]
+
+
+def order(value: Value) -> Any:
+    """What a value is ordered by among those of its column; None for what is not known."""
+    if isinstance(value, datetime):
+        return -value.timestamp()
+    if isinstance(value, tuple):
+        return natural(" ".join(value))
+    return natural(value) if isinstance(value, str) else value
+
+
+def ordered(keys: Sequence[Any], places: Iterable[int], *, descending: bool) -> list[int]:
+    """*places* by the key of each; equal ones keep their order, those without a key come last."""
+    known: list[int] = []
+    unknown: list[int] = []
+    for at in places:
+        (unknown if keys[at] is None else known).append(at)
+    known.sort(key=keys.__getitem__, reverse=descending)
+    return known + unknown
 
 
 def user_keys(instances: Iterable[Instance]) -> Collection[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -77,7 +78,7 @@ class Fleet:
             states = list(self._states.values())
         return FleetSnapshot(
             hosts=tuple(state.host for state in states),
-            instances=tuple(one for state in states for one in state.instances),
+            instances=tuple(chain.from_iterable(state.instances for state in states)),
             operations=tuple(
                 one for state in states for one in state.operations if not one.finished
             ),

@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import translate
-from functools import lru_cache
 from typing import Generic, TypeAlias
 
 from lxtui.columns import Field, Row, Shape, Value, find
@@ -297,19 +296,15 @@ def _date(value: str) -> datetime | None:
 
 def haystack(one: Instance) -> str:
     """Everything in which a bare word is looked for, in small letters."""
-    return _haystack(
-        (
-            *(str(one.ref), one.ref.project, one.status, one.type, one.location),
-            *(one.architecture, one.description, *one.ipv4, *one.ipv6, *one.profiles),
-            *(snapshot.name for snapshot in one.snapshots),
-            one.expanded_config.get("image.description", ""),
-            *(value for key, value in one.expanded_config.items() if key[:5] == "user."),
-        )
-    )
-
-
-@lru_cache(maxsize=32_768)
-def _haystack(texts: tuple[str, ...]) -> str:
+    ref, config = one.ref, one.expanded_config
+    texts = [
+        f"{ref.host}:{ref.name}{ref.where}",
+        *(ref.project, one.status, one.type, one.location, one.architecture, one.description),
+        *(*one.ipv4, *one.ipv6, *one.profiles),
+        config.get("image.description", ""),
+    ]
+    texts += [snapshot.name for snapshot in one.snapshots]
+    texts += [config[key] for key in config if key[:5] == "user."]
     return "\n".join(texts).casefold()
 
 

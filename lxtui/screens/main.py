@@ -14,7 +14,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Footer, Input
 
 from lxtui import format as text
 from lxtui.actions import ACTIONS, BY_ID, Selection
@@ -37,6 +37,7 @@ from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.screens.viewing import Viewing
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree
+from lxtui.widgets.one_line import OneLine
 from lxtui.widgets.operations import OperationsPane
 
 
@@ -88,8 +89,8 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the panes."""
-        yield Static(id="summary")
-        yield Static(id="banner")
+        yield OneLine(id="summary")
+        yield OneLine(id="banner")
         with Horizontal(id="fleet"):
             yield FleetTree()
             with Vertical():
@@ -97,7 +98,7 @@ class MainScreen(Screen[None]):
                     placeholder="filter: words, !not, state:running, mem>1G, age<7d", id="filter"
                 )
                 yield FleetTable()
-                yield Static(id="about")
+                yield OneLine(id="about")
         yield OperationsPane()
         yield Footer(compact=True)
 
@@ -118,7 +119,7 @@ class MainScreen(Screen[None]):
         table.show(fleet.instances, fleet.hosts, now)
         self.query_one(FleetTree).show(fleet)
         self.query_one(OperationsPane).show(fleet, now)
-        self.query_one("#summary", Static).update(summary(fleet, len(table.marked)))
+        self.query_one("#summary", OneLine).say(summary(fleet, len(table.marked)))
         self._say_nothing()
         self._show_banner()
 
@@ -130,7 +131,7 @@ class MainScreen(Screen[None]):
 
     def _show_marks(self) -> None:
         marked = len(self.query_one(FleetTable).marked)
-        self.query_one("#summary", Static).update(summary(self._fleet, marked))
+        self.query_one("#summary", OneLine).say(summary(self._fleet, marked))
 
     @property
     def selection(self) -> Selection:
@@ -308,11 +309,11 @@ class MainScreen(Screen[None]):
         key = self._settings.keys.get("moves", BY_ID["moves"].key) or ":moves"
         many = f"{left} unfinished moves", "them"
         what, it = ("1 unfinished move", "it") if left == 1 else many
-        banner = self.query_one("#banner", Static)
-        banner.update(Content(f" {what}: {key} shows {it}"))
+        banner = self.query_one("#banner", OneLine)
+        banner.say(Content(f" {what}: {key} shows {it}"))
         banner.display = bool(left)
 
     def _show_about(self) -> None:
         table = self.query_one(FleetTable)
         line = about(self.selection, self._wiring.clock(), table.cursor_row + 1, table.row_count)
-        self.query_one("#about", Static).update(line)
+        self.query_one("#about", OneLine).say(line)

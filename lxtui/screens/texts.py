@@ -18,7 +18,7 @@ from lxtui.model import FleetSnapshot, Host, HostStatus, JobState
 def summary(fleet: FleetSnapshot, marked: int) -> Content:
     """The line on top."""
     online = sum(host.online for host in fleet.hosts)
-    running = sum(one.running for one in fleet.instances)
+    running = [one.status for one in fleet.instances].count("Running")
     jobs = sum(job.state is JobState.RUNNING for job in fleet.jobs) + len(fleet.operations)
     parts = [
         Content.styled(" lxtui ", "bold reverse"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from rich.text import Text
 from textual.binding import Binding
@@ -19,8 +20,15 @@ from lxtui.arranging import Arranged, Arranger, Group, Line, View, shown_columns
 from lxtui.columns import Column
 from lxtui.fitting import fitting
 from lxtui.model import Host, Instance, Ref
+from lxtui.remembered import Remembered
 from lxtui.widgets.line_table import LineTable, Look, Slot
-from lxtui.widgets.table_cells import group_cells, instance_cells, telling, wanted_widths
+from lxtui.widgets.table_cells import (
+    group_cells,
+    instance_cells,
+    lengths,
+    usual_width,
+    wanted_widths,
+)
 
 _ARROWS = {False: "↑", True: "↓"}
 _MEASURED = 500
@@ -56,6 +64,8 @@ class FleetTable(LineTable):
         self._now = datetime.min.replace(tzinfo=UTC)
         self._columns: list[Column] = []
         self._measured: object = None
+        self._lengths: Remembered[Instance, tuple[int, ...]] = Remembered()
+        self._subtitled = ""
         self._waiting: tuple[Ref, Ref] | None = None
         """An instance that has gone from its host, and where the cursor was left instead."""
 
@@ -216,7 +226,9 @@ class FleetTable(LineTable):
             row = self._follow(before.ref)
         self.move(row)
         self.post_message(self.Highlighted())  # the line under the cursor may say something else
-        self.border_subtitle = Text(self.subtitle)  # a str would be read as markup
+        if (subtitle := self.subtitle) != self._subtitled:  # each one draws the whole table anew
+            self._subtitled = subtitle
+            self.border_subtitle = Text(subtitle)  # a str would be read as markup
 
     def _follow(self, before: Ref) -> int:
         """Where the cursor belongs: where it was; it goes along with an instance that moved.
@@ -259,17 +271,19 @@ class FleetTable(LineTable):
         self._measured = state
         chosen = shown_columns(view)
         own = view.columns != columns.DEFAULT  # who has chosen an order has said what matters
-        if not own:
-            chosen = telling(chosen, shown)
+        every = self._lengths.all(self._instances, partial(lengths, chosen), view.columns)
+        length_of = dict(zip(map(id, self._instances), every, strict=True))
+        measured = [length_of[id(one)] for one in shown]
+        wanted = wanted_widths(chosen, measured, marks=bool(self._marked))
         labels = {column.id: column.label for column in chosen}
         if (sort := columns.find(view.sort)) is not None and sort.id in labels:
             labels[sort.id] += _ARROWS[view.descending]
-        widths = [
-            max(width, len(labels[column.id]))
-            for column, width in zip(
-                chosen, wanted_widths(chosen, shown, marks=bool(self._marked)), strict=True
-            )
+        told = [
+            (column, max(width or 0, usual_width(column), len(labels[column.id])))
+            for column, width in zip(chosen, wanted, strict=True)
+            if own or width is not None
         ]
+        chosen, widths = [column for column, _ in told], [width for _, width in told]
         room = fitting(chosen, widths, self.room, in_order=own)
         self._columns = [column for column in chosen if column.id in room]
         self.left_out = tuple(column for column in chosen if column.id not in room)

@@ -6,6 +6,7 @@ gets values, sends Tree's own messages. Threading: the screen's.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -61,21 +62,19 @@ class FleetTree(Tree[NodeId]):
         self._snapshot = snapshot
         if not self.display:
             return
-        by_host: dict[str, list[Instance]] = {host.name: [] for host in snapshot.hosts}
-        for one in snapshot.instances:
-            if one.ref.host in by_host:
-                by_host[one.ref.host].append(one)
+        has = Counter([one.ref.host for one in snapshot.instances])
         wanted: set[NodeId] = set()
         for at, host in enumerate(snapshot.hosts):
-            identity, mine = NodeId(host.name), by_host[host.name]
+            identity, count = NodeId(host.name), has[host.name]
             wanted.add(identity)
             parent = self._ensure(self.root, identity, _host_label(host), at, leaf=False)
-            parent.allow_expand = bool(mine)
-            if mine and host.name not in self._opened:
+            parent.allow_expand = bool(count)
+            if count and host.name not in self._opened:
                 self._opened.add(host.name)
-                if len(mine) <= _OPEN and len(snapshot.hosts) <= _OPEN_HOSTS:
+                if count <= _OPEN and len(snapshot.hosts) <= _OPEN_HOSTS:
                     parent.expand()
             if parent.is_expanded:
+                mine = [one for one in snapshot.instances if one.ref.host == host.name]
                 mine.sort(key=lambda one: one.ref)
                 for position, instance in enumerate(mine):
                     wanted |= self._show_instance(parent, position, instance)

@@ -116,6 +116,20 @@ class LineTable(ScrollView, can_focus=True):
         if self._cursor != before:
             self.post_message(self.Highlighted())
 
+    def _step(self, row: int) -> None:
+        """The same while the lines are what they were: only two of them look otherwise."""
+        before, top = self._cursor, self.scroll_offset.y
+        self._cursor = max(min(row, self.row_count - 1), 0)
+        if self._cursor == before:
+            return
+        self._into_view()
+        if self.scroll_offset.y == top:
+            for one in (before, self._cursor):
+                self.refresh(Region(0, one - top + 1, self.size.width, 1))
+        else:
+            self.redraw()
+        self.post_message(self.Highlighted())
+
     def redraw(self) -> None:
         """Have those lines drawn that look otherwise than they were drawn last."""
         height = self.row_count + 1
@@ -153,16 +167,16 @@ class LineTable(ScrollView, can_focus=True):
 
     def action_cursor(self, step: int) -> None:
         """Move the cursor by lines."""
-        self.move(self._cursor + step)
+        self._step(self._cursor + step)
 
     def action_page(self, pages: float) -> None:
         """Move the cursor by what can be seen, or by a part of it."""
         lines = max(int(abs(pages) * (self._seen - 1)), 1)
-        self.move(self._cursor + (lines if pages > 0 else -lines))
+        self._step(self._cursor + (lines if pages > 0 else -lines))
 
     def action_edge(self, row: int) -> None:
         """Move the cursor to the first or the last line."""
-        self.move(row % max(self.row_count, 1))
+        self._step(row % max(self.row_count, 1))
 
     def action_activate(self) -> None:
         """Open what is under the cursor."""

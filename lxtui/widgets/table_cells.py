@@ -71,37 +71,47 @@ def _style(column: str, value: Value) -> str:
     return ""
 
 
-def wanted_widths(chosen: Sequence[Column], shown: Sequence[Instance], *, marks: bool) -> list[int]:
-    """The cells that each column would like for what is shown."""
+def lengths(chosen: Sequence[Column], instance: Instance) -> tuple[int, ...]:
+    """How long an instance's text is in each column; -1 where it says only what is usual.
+
+    The last one is how much its project takes behind the name. A number is as wide as its column.
+    """
+    project = instance.ref.project
+    found = [_length(column, column.value(instance, None)) for column in chosen]
+    return (*found, 0 if project == "default" else len(project) + 3)
+
+
+def wanted_widths(
+    chosen: Sequence[Column], measured: Sequence[tuple[int, ...]], *, marks: bool
+) -> list[int | None]:
+    """The cells that each column would like, of the ``lengths`` of all that is shown; None for one
+    that says the same usual thing of every instance.
+    """
+    nothing = [-1 if column.id in _USUAL else 0 for column in chosen]
+    *longest, project = map(max, zip(*measured, strict=True)) if measured else (*nothing, 0)
     with_project = all(column.id != "project" for column in chosen)
-    widths = []
-    for column in chosen:
-        width = column.width
-        if not column.shape.is_number:
-            texts = (column.value(one, None) for one in shown)
-            width = min(width, max(map(_length, texts), default=0))
-            if column.id == "name":
-                width += len(MARK) if marks else 0
-                if with_project:
-                    projects = {one.ref.project for one in shown} - {"default"}
-                    width += max((len(project) + 3 for project in projects), default=0)
-            elif column.id == "state":
-                width += 1  # the question mark
-        widths.append(width)
+    widths: list[int | None] = []
+    for column, length in zip(chosen, longest, strict=True):
+        width = min(column.width, length)
+        if column.id == "name":
+            width += len(MARK) if marks else 0
+            width += project if with_project else 0
+        elif column.id == "state":
+            width += 1  # the question mark
+        widths.append(width if length >= 0 else None)
     return widths
 
 
-def _length(value: Value) -> int:
+def usual_width(column: Column) -> int:
+    """The cells of what a column says where it says nothing."""
+    return len(_USUAL.get(column.id) or "-")
+
+
+def _length(column: Column, value: Value) -> int:
+    if column.id in _USUAL and value == _USUAL[column.id]:
+        return -1
+    if column.shape.is_number:
+        return column.width
     if isinstance(value, tuple):
         return sum(map(len, value)) + 2 * len(value) - 2
     return len(value) if isinstance(value, str) else 1
-
-
-def telling(chosen: Sequence[Column], shown: Sequence[Instance]) -> list[Column]:
-    """Without the columns that say the same usual thing of every instance."""
-    return [
-        column
-        for column in chosen
-        if column.id not in _USUAL
-        or any(column.value(one, None) != _USUAL[column.id] for one in shown)
-    ]

@@ -212,3 +212,65 @@ def test_shapes_say_what_is_a_number() -> None:
     """Texts stand at the left and have no sums."""
     assert [one.id for one in COLUMNS if one.shape is Shape.NAMES] == ["ipv4", "ipv6", "profiles"]
     assert BY_ID["cpu"].shape.is_number
+
+
+_STATES = st.sampled_from(["Running", "Stopped", "Error"])
+_FLEETS = st.lists(
+    st.dictionaries(
+        st.tuples(st.sampled_from(["oslo", "lima"]), st.sampled_from(["a", "b2", "b10", "c"])),
+        st.tuples(_STATES, st.none() | st.integers(0, 3), st.sampled_from([(), ("p1",)])),
+    ),
+    max_size=6,
+)
+_VIEWS = st.builds(
+    View,
+    filter=st.sampled_from(["", "b", "state:running", "!error mem>0"]),
+    sort=st.sampled_from(["", "state", "cpu", "memory%", "profiles"]),
+    descending=st.booleans(),
+    group=st.sampled_from(["", "state", "profiles"]),
+)
+
+
+@given(_FLEETS, st.lists(_VIEWS, min_size=1, max_size=3))
+def test_an_arranger_that_remembers_arranges_as_a_new_one(
+    looks: list[dict[tuple[str, str], tuple[str, int | None, tuple[str, ...]]]], views: list[View]
+) -> None:
+    """Whatever came, went or changed since the last look, and however it is looked at."""
+    arranger, known = Arranger(), dict[tuple[str, str], Instance]()
+    for look in looks:
+        for (host, name), (status, cpu, profiles) in look.items():
+            fresh = _one(name, host, status=status, cpu_percent=cpu, memory=cpu, profiles=profiles)
+            if known.get((host, name)) != fresh:
+                known[host, name] = fresh
+        known = {place: one for place, one in known.items() if place in look}
+        instances = list(known.values())
+        for view in views:
+            expected = Arranger().arrange(instances, HOSTS, view, NOW)
+            assert arranger.arrange(instances, HOSTS, view, NOW).lines == expected.lines
+
+
+def test_one_that_changes_is_all_that_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a thousand instances one changes: its filter, its place and its group are worked out
+    anew, and nothing of the others.
+    """
+    asked: list[str] = []
+    state = BY_ID["state"]
+
+    def counting(one: Instance, host: Host | None) -> columns.Value:
+        asked.append(one.ref.name)
+        return state.value(one, host)
+
+    watched = {
+        **columns._BY_NAME,
+        "state": replace(state, value=counting),
+    }
+    monkeypatch.setattr(columns, "_BY_NAME", watched)
+    arranger = Arranger()
+    view = View(filter="state:r", sort="state", group="state")
+    instances = [_one(f"c{number}") for number in range(1000)]
+    arranger.arrange(instances, HOSTS, view, NOW)
+    asked.clear()
+    instances[7] = replace(instances[7], status="Error")
+    later = [replace(host, seen_at=NOW) for host in HOSTS]
+    assert len(arranger.arrange(list(instances), later, view, NOW).shown) == 1000
+    assert asked == ["c7"] * 3
