@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from lxtui.calls.base import Call
-from lxtui.calls.files import FileCommand
+from lxtui.calls.base import Call, Work
 from lxtui.migrate.options import MoveOptions, Transport
 from lxtui.migrate.placement import Row
 from lxtui.model import CLI, Kind, Ref, StateAction
@@ -217,5 +216,5 @@ Command = (
     | Move
     | ResumeMove
     | UndoMove
-    | FileCommand
+    | Work
 )

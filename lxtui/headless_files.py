@@ -7,7 +7,6 @@ text; what a container wrote reaches a terminal only as printable text. Threadin
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping
@@ -17,11 +16,13 @@ from lxtui import format as text
 from lxtui import headless
 from lxtui.audit.journal import Audit
 from lxtui.backend.base import Backend
-from lxtui.calls.files import FileCommand, MakeFolder, Pull, Push, RemoveFiles
+from lxtui.calls.base import Work
+from lxtui.calls.files import MakeFolder, Pull, Push, RemoveFiles
 from lxtui.errors import LxtuiError, OperationError, UsageError
 from lxtui.files import paths
 from lxtui.files.folders import listed
 from lxtui.files.listing import Line, Listing
+from lxtui.files.places import pull_names
 from lxtui.files.tree import MOST_FILES
 from lxtui.headless import Json
 from lxtui.model import Ref
@@ -30,8 +31,7 @@ from lxtui.move_verbs import agrees
 FILES = "List, read, pull, push and remove files of an instance, running or not"
 _MOST_BYTES = 16 * 1024 * 1024
 """Of a file that goes into a JSON document."""
-_ALL_BITS, _PERMISSIONS = 0o7777, 0o777
-"""The daemons' file servers set no setuid, setgid or sticky bit (tried: they leave it out)."""
+_ALL_BITS = 0o7777
 Named = Callable[[str, str], Ref]
 """``HOST:NAME`` and a project as a reference."""
 
@@ -98,8 +98,8 @@ def _add_most(sub: argparse.ArgumentParser) -> None:
 
 
 def _add_owner(sub: argparse.ArgumentParser, mode: str) -> None:
-    sub.add_argument("--uid", type=int, metavar="UID", help="whose, inside (default: root's)")
-    sub.add_argument("--gid", type=int, metavar="GID", help="its group, inside")
+    sub.add_argument("--uid", metavar="UID", help="whose, inside (default: root's)")
+    sub.add_argument("--gid", metavar="GID", help="its group, inside")
     sub.add_argument("--mode", metavar="MODE", help=f"permissions, octal ({mode})")
 
 
@@ -130,7 +130,7 @@ def run_files(
     )
 
 
-def _command(options: argparse.Namespace, named: Named) -> FileCommand:
+def _command(options: argparse.Namespace, named: Named) -> Work:
     match options.deed:
         case "pull":
             return _pull(options, named)
@@ -138,10 +138,9 @@ def _command(options: argparse.Namespace, named: Named) -> FileCommand:
             return _push(options, named)
         case "mkdir":
             ref, path = _one(options.path, options.project, named)
-            mode = 0o755 if options.mode is None else _mode(options.mode)
-            return MakeFolder(
-                ref, path, options.create_dirs, mode, options.uid or 0, options.gid or 0
-            )
+            mode = 0o755 if options.mode is None else paths.permissions(options.mode, "--mode")
+            uid, gid = _owner(options)
+            return MakeFolder(ref, path, options.create_dirs, mode, uid or 0, gid or 0)
         case _:
             ref, found = _several(options.paths, options.project, named)
             return RemoveFiles(ref, found, options.recursive, options.most)
@@ -152,10 +151,10 @@ def _pull(options: argparse.Namespace, named: Named) -> Pull:
     if not inside:
         raise UsageError("pull: write HOST:NAME/PATH … and then where to")
     ref, found = _several(inside, options.project, named)
-    folder, names = pull_names(ref, found, local)
+    folder, sources = pull_names(ref, found, local)
     return Pull(
         ref,
-        tuple(zip(found, names, strict=True)),
+        sources,
         folder,
         options.recursive,
         options.links,
@@ -163,17 +162,6 @@ def _pull(options: argparse.Namespace, named: Named) -> Pull:
         options.keep_mode,
         options.most,
     )
-
-
-def pull_names(ref: Ref, found: tuple[bytes, ...], local: str) -> tuple[Path, tuple[bytes, ...]]:
-    """The folder, and the name of each in it, for what a person wrote as *local*."""
-    target = Path(local)
-    if local.endswith("/") or target.is_dir() or len(found) > 1:
-        names = tuple(paths.last(path) or os.fsencode(ref.name) for path in found)
-        if len(set(names)) < len(names):
-            raise UsageError("two of them have one name: pull them to different directories")
-        return target, names
-    return target.parent, (os.fsencode(target.name),)
 
 
 def _push(options: argparse.Namespace, named: Named) -> Push:
@@ -187,28 +175,20 @@ def _push(options: argparse.Namespace, named: Named) -> Push:
         to,
         options.recursive,
         options.create_dirs,
-        options.uid,
-        options.gid,
-        None if options.mode is None else _mode(options.mode),
+        *_owner(options),
+        None if options.mode is None else paths.permissions(options.mode, "--mode"),
         options.links,
         options.force,
         options.most,
     )
 
 
-def _mode(written: str) -> int:
-    try:
-        mode = int(written, 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= _ALL_BITS:
-        raise UsageError(f"--mode {written!r}: write it as 0644")
-    if mode > _PERMISSIONS:
-        raise UsageError(
-            f"--mode {written}: the hosts' file servers set no setuid, setgid or sticky bit: "
-            f"push it, then 'lxtui shell HOST:NAME -- chmod {written} PATH'"
-        )
-    return mode
+def _owner(options: argparse.Namespace) -> tuple[int | None, int | None]:
+    uid, gid = options.uid, options.gid
+    return (
+        None if uid is None else paths.number(uid, "--uid"),
+        None if gid is None else paths.number(gid, "--gid"),
+    )
 
 
 def _one(written: str, project: str, named: Named) -> tuple[Ref, bytes]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lxtui import headless_backups as backups
 from lxtui import headless_files as files
 from lxtui import headless_launch as launch
 from lxtui import headless_terminal as terminal
@@ -49,6 +50,16 @@ class _Verb:
 
 
 MORE: Mapping[str, _Verb] = {
+    "export": _Verb(
+        backups.EXPORT,
+        backups.add_export,
+        lambda at: backups.run_export(at.options, at.ref, at.backends, at.audit),
+    ),
+    "import": _Verb(
+        backups.IMPORT,
+        backups.add_import,
+        lambda at: backups.run_import(at.options, at.backends, at.named, at.audit),
+    ),
     "files": _Verb(
         files.FILES,
         files.add_files,

@@ -16,9 +16,9 @@ from threading import Event as Flag
 from lxtui import format as text
 from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
-from lxtui.calls.base import Call
-from lxtui.calls.files import FileCommand
+from lxtui.calls.base import Call, Work
 from lxtui.calls.launch import Launch
+from lxtui.carrying import carry
 from lxtui.commands import (
     STOP_SECONDS,
     ChangeState,
@@ -38,7 +38,6 @@ from lxtui.errors import (
     OperationError,
     ReadOnlyError,
 )
-from lxtui.files.carrying import carry, words
 from lxtui.files.tree import Done
 from lxtui.launching.carrying import launch
 from lxtui.migrate import rates
@@ -78,7 +77,7 @@ def perform(
     """
     ref = command.ref
     kind = backends[ref.host].remote.kind if ref.host in backends else Kind.LXD
-    if isinstance(command, FileCommand) and not command.changes:
+    if isinstance(command, Work) and not command.changes:
         return _perform(command, backends, report, stop, moves)
     with audit.of(ref, command.title, command.equivalent(kind)):
         return _perform(command, backends, report, stop, moves)
@@ -103,9 +102,9 @@ def _perform(
         case UndoMove():
             return Outcome(undo(folder, command.token, backends, report))
     backend = _backend(backends, command.ref.host)
-    if isinstance(command, FileCommand):
-        done = carry(command, backend, report, stop)
-        return Outcome(words(command, done), transfer=done)
+    if isinstance(command, Work):
+        said, done = carry(command, backend, report, stop)
+        return Outcome(said, transfer=done)
 
     def wait(backend: Backend, operation: Operation) -> None:
         def on_progress(now: Operation) -> None:
@@ -133,7 +132,7 @@ def _changed(command: Command, folder: Path) -> tuple[str, ...]:
         case ResumeMove() | UndoMove():
             header = Journal.peek(folder, command.token).header
             return (header.source.host, header.destination.host)
-        case FileCommand() if not command.changes:
+        case Work() if not command.changes:
             return ()
         case Launch() if command.lends is not None:
             return (command.ref.host, command.lends.host)

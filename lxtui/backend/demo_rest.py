@@ -15,7 +15,13 @@ from dataclasses import replace
 from typing import Any
 
 from lxtui.api import Document, Path, Request
-from lxtui.backend import demo_rest_acts, demo_rest_detail, demo_rest_launch, demo_tables
+from lxtui.backend import (
+    demo_rest_acts,
+    demo_rest_backups,
+    demo_rest_detail,
+    demo_rest_launch,
+    demo_tables,
+)
 from lxtui.backend.base import Download
 from lxtui.backend.demo_asked import (
     Asked,
@@ -169,6 +175,7 @@ ROUTES: Mapping[tuple[str, Path], Route] = {
     **demo_rest_detail.ROUTES,
     **demo_tables.ROUTES,
     **demo_rest_acts.ROUTES,
+    **demo_rest_backups.ROUTES,
     **demo_rest_launch.ROUTES,
     ("get", ("instances", "*")): _instance,
     ("put", ("instances", "*")): _put_instance,

@@ -7,6 +7,7 @@ Threading: called with the fleet's lock held.
 from __future__ import annotations
 
 from lxtui.backend.demo_asked import Asked, written
+from lxtui.backend.demo_rest_backups import import_
 from lxtui.backend.demo_tables import within
 from lxtui.errors import ConflictError, NotFoundError, OperationError
 from lxtui.model import Instance, Operation, Ref
@@ -26,6 +27,8 @@ def lend(asked: Asked) -> Operation:
 def create(asked: Asked) -> Operation:
     """An instance of an image of its own, or of one that is fetched."""
     daemon, body = asked.daemon, asked.request.body
+    if isinstance(body, tuple):  # a file was sent
+        return import_(asked, *body)
     project = asked.request.parameters.get("project", "default")
     ref, source = Ref(daemon.name, project, str(body["name"])), body["source"]
     if any(one.ref == ref for one in daemon.instances()):

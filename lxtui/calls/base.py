@@ -7,6 +7,7 @@ operation, so that a new one needs no line there. Boundary: pure. Threading: val
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from lxtui.api import Request
 from lxtui.model import Kind, Ref
@@ -38,3 +39,23 @@ class Call(ABC):
     @abstractmethod
     def request(self) -> Request:
         """What is sent."""
+
+
+class Work(ABC):
+    """What is more than one request; carrying.py carries it out."""
+
+    __slots__ = ()
+    changes: ClassVar[bool] = True
+    """Whether it changes something of the host."""
+
+    ref: Ref
+    """The instance that it is about."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """A line for the operations pane."""
+
+    @abstractmethod
+    def equivalent(self, kind: Kind) -> str:
+        """The same with the host's own command line."""

@@ -8,34 +8,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from lxtui import format as text
+from lxtui.calls.base import Work
 from lxtui.files.paths import joined, last
 from lxtui.files.tree import MOST_FILES
 from lxtui.model import CLI, Kind, Ref
-
-
-class FileCommand(ABC):
-    """What is done with files of the instance *ref*."""
-
-    __slots__ = ()
-    changes: ClassVar[bool] = True
-    """Whether it changes something of the instance."""
-
-    ref: Ref
-
-    @property
-    @abstractmethod
-    def title(self) -> str:
-        """A line for the operations pane."""
-
-    @abstractmethod
-    def equivalent(self, kind: Kind) -> str:
-        """The same with the host's own command line."""
 
 
 def _where(ref: Ref, path: bytes) -> str:
@@ -66,7 +47,7 @@ def _names(paths: tuple[bytes, ...]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Pull(FileCommand):
+class Pull(Work):
     """Copy files and directories of an instance to this machine."""
 
     changes: ClassVar[bool] = False
@@ -105,7 +86,7 @@ class Pull(FileCommand):
 
 
 @dataclass(frozen=True, slots=True)
-class Push(FileCommand):
+class Push(Work):
     """Copy files and directories of this machine into an instance."""
 
     ref: Ref
@@ -143,7 +124,7 @@ class Push(FileCommand):
 
 
 @dataclass(frozen=True, slots=True)
-class MakeFolder(FileCommand):
+class MakeFolder(Work):
     """Make a directory inside an instance."""
 
     ref: Ref
@@ -174,7 +155,7 @@ class MakeFolder(FileCommand):
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveFiles(FileCommand):
+class RemoveFiles(Work):
     """Remove files and directories of an instance."""
 
     ref: Ref

@@ -103,8 +103,15 @@ class Here:
                 self._at((*route, b""))
                 os.fchmod(self._open[-1][1], mode & 0o777 | 0o700)
 
-    def write(self, route: Route, pieces: Iterable[bytes], mode: int = FILE_MODE) -> None:
-        """Write a file; it has its name when it is whole."""
+    def write(
+        self,
+        route: Route,
+        pieces: Iterable[bytes],
+        mode: int = FILE_MODE,
+        *,
+        durable: bool = False,
+    ) -> None:
+        """Write a file; it has its name when it is whole, and *durable* on the disk."""
         with _Explained(self._path(route)):
             above, new = self._at(route), _temporary()
             file = os.open(new, _FRESH, FILE_MODE, dir_fd=above)
@@ -116,7 +123,7 @@ class Here:
                             view = view[os.write(file, view) :]
                     if mode != FILE_MODE:
                         os.fchmod(file, mode & 0o777)
-                    if os.fstat(file).st_size >= _WORTH_A_SYNC:
+                    if durable or os.fstat(file).st_size >= _WORTH_A_SYNC:
                         os.fsync(file)
                 finally:
                     os.close(file)
@@ -124,6 +131,8 @@ class Here:
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(new, dir_fd=above)
+            if durable:
+                os.fsync(above)
 
     def link(self, route: Route, target: bytes) -> None:
         """Make a symbolic link that says *target*; nothing here goes through it."""

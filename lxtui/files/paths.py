@@ -14,6 +14,9 @@ from lxtui.errors import UsageError
 
 _LONGEST_NAME = 255
 """Bytes of one name, NAME_MAX of linux/limits.h."""
+_ALL_BITS, _PERMISSIONS = 0o7777, 0o777
+"""The daemons' file servers leave the other bits out (tried: LXD 5.0.2, Incus 6.0.4)."""
+_LAST_ID = 2**32 - 2
 KERNELS = frozenset({b"/proc", b"/sys"})
 """What the kernel makes up while it is read; left out of a tree unless it is named itself."""
 
@@ -71,6 +74,29 @@ def normal(path: bytes) -> bytes:
             done.append(part)
     plain = b"/" + b"/".join(done)
     return plain + b"/" if done and path.endswith(b"/") else plain
+
+
+def number(written: str, what: str) -> int:
+    """The number of a user or group; UsageError when it is none."""
+    if not written.isdecimal() or int(written) > _LAST_ID:
+        raise UsageError(f"{what} {written!r}: write its number inside")
+    return int(written)
+
+
+def permissions(written: str, what: str) -> int:
+    """``0644``; UsageError for what is no octal number, and for what the servers cannot set."""
+    try:
+        mode = int(written, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= _ALL_BITS:
+        raise UsageError(f"{what} {written!r}: write it as 0644")
+    if mode > _PERMISSIONS:
+        raise UsageError(
+            f"{what} {written}: the hosts' file servers set no setuid, setgid or sticky bit: "
+            f"push it, then 'lxtui shell HOST:NAME -- chmod {written} PATH'"
+        )
+    return mode
 
 
 def joined(folder: bytes, name: bytes) -> bytes:

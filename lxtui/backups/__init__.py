@@ -1,0 +1,1 @@
+"""Instances exported into files of this machine, and imported from them."""
