@@ -234,6 +234,14 @@ ACTIONS: tuple[Action, ...] = (
         single=True,
     ),
     Action(
+        "files",
+        "F",
+        "Files",
+        "Browse the instance's files; pull them here, push others there",
+        _instance,
+        single=True,
+    ),
+    Action(
         "edit",
         "e",
         "Edit",

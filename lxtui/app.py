@@ -50,6 +50,7 @@ from lxtui.screens.snapshots import SnapshotsDialog
 from lxtui.screens.suspending import edited
 from lxtui.screens.tables import TableScreen
 from lxtui.screens.unfinished import UnfinishedDialog
+from lxtui.screens.working import WorkDialog
 from lxtui.shelves import Shelves
 
 _REST = 9.0
@@ -57,7 +58,7 @@ _REST = 9.0
 _DIALOGS = (
     SnapshotsDialog | BulkDialog | MoveDialog | MoveManyDialog | UnfinishedDialog | LaunchDialog
 )
-_SHOWING = MainScreen | DetailScreen | TableScreen | _DIALOGS
+_SHOWING = MainScreen | DetailScreen | TableScreen | WorkDialog | _DIALOGS
 
 
 class FleetChanged(Message):

@@ -24,6 +24,9 @@ from lxtui.detail.happenings import Happening
 from lxtui.detail.inside import Inside, inside_from
 from lxtui.detail.samples import HostSample, Sample, host_sample_from, sample_from
 from lxtui.errors import LxtuiError, NotFoundError, NotTrustedError, OperationError
+from lxtui.files.folders import listed as directory
+from lxtui.files.folders import start
+from lxtui.files.listing import FileStart, Listing
 from lxtui.model import Profile, Ref, Snapshot
 
 _LOG_BYTES = 256 * 1024
@@ -144,6 +147,16 @@ class Answers:
                 if len(kept) > _LOG_BYTES // _PIECE + 1:
                     kept.popleft()
         return LogText(b"".join(kept)[-_LOG_BYTES:], size)
+
+    def listing(self, ref: Ref, path: bytes) -> Listing:
+        """What is in one of its directories; the instance's disk is let go of at once."""
+        with self._backends[ref.host].files(ref) as files:
+            return directory(files, path)
+
+    def file_start(self, ref: Ref, path: bytes) -> FileStart:
+        """The beginning of one of its files."""
+        with self._backends[ref.host].files(ref) as files:
+            return start(files, path)
 
     def inside(self, ref: Ref) -> Inside:
         """What it sees of this machine; says why where it cannot be known."""

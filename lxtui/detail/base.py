@@ -15,6 +15,7 @@ from lxtui.detail.happenings import Happening
 from lxtui.detail.inside import Inside
 from lxtui.detail.processes import Reading
 from lxtui.detail.samples import HostSample, Sample
+from lxtui.files.listing import FileStart, Listing
 from lxtui.model import Profile, Ref, Snapshot
 
 
@@ -72,6 +73,12 @@ class Questions(Protocol):
 
     def console_log(self, ref: Ref) -> LogText:
         """What it wrote to its console since the last reader: the servers forget what was read."""
+
+    def listing(self, ref: Ref, path: bytes) -> Listing:
+        """What is in one of its directories."""
+
+    def file_start(self, ref: Ref, path: bytes) -> FileStart:
+        """The beginning of one of its files."""
 
     def inside(self, ref: Ref) -> Inside:
         """What it sees of this machine; says why where it cannot be known."""

@@ -14,7 +14,7 @@ from lxtui.backend.base import Backend, Disk
 from lxtui.calls.files import MakeFolder, RemoveFiles
 from lxtui.detail.processes import users
 from lxtui.errors import ConflictError, NoSuchFileError, OperationError
-from lxtui.files.listing import Line, Listing
+from lxtui.files.listing import FileStart, Line, Listing
 from lxtui.files.meter import Meter
 from lxtui.files.paths import Kind, above, joined, kind_of
 from lxtui.files.survey import Survey
@@ -32,7 +32,8 @@ def listed(files: Disk, path: bytes, most: int = MOST_LISTED) -> Listing:
     found = files.look(path, follow=True) or files.look(itself)  # a link may point nowhere
     if found is None:
         raise NoSuchFileError(f"{text.path(path)}: there is no such file in the instance")
-    if kind_of(found.mode) is Kind.FOLDER:
+    is_folder = kind_of(found.mode) is Kind.FOLDER
+    if is_folder:
         entries = files.entries(path, most)
         folder = path
     else:
@@ -42,7 +43,19 @@ def listed(files: Disk, path: bytes, most: int = MOST_LISTED) -> Listing:
     targets = dict(zip(links, _targets(files, links), strict=True))
     passwd = files.heads([b"/etc/passwd"], _PASSWD_BYTES)[0]
     lines = (Line(one, targets.get(joined(folder, one.name), b"")) for one in shown)
-    return Listing(path, tuple(lines), len(entries) > most, users(passwd))
+    return Listing(path, tuple(lines), len(entries) > most, users(passwd), is_folder)
+
+
+def start(files: Disk, path: bytes) -> FileStart:
+    """The beginning of a file; OperationError when it is none."""
+    found = files.look(path, follow=True)
+    if found is None or kind_of(found.mode) is not Kind.FILE:
+        what = "there is nothing" if found is None else f"it is a {kind_of(found.mode)}"
+        raise OperationError(f"{text.path(path)}: {what}")
+    first = files.small([path])[0]
+    if isinstance(first, OperationError):
+        raise first
+    return FileStart(path, first[1], first[0].size)
 
 
 def _order(one: FileEntry) -> tuple[bool, bytes]:

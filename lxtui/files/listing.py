@@ -20,6 +20,35 @@ _LAST_SECOND = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
+class FileStart:
+    """The beginning of a file."""
+
+    path: bytes
+    data: bytes
+    size: int
+    """Of all of it, as it says."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it looks like something to read."""
+        return b"\0" not in self.data
+
+    def rows(self, most: int) -> list[str]:
+        """Its lines, printable; of what is no text its bytes, sixteen in a line."""
+        if self.is_text:
+            shown = self.data.decode(errors="replace").replace("\r\n", "\n").split("\n")
+            return [text.plain(one.replace("\t", "    ")) for one in shown[:most]]
+        return [
+            f"{at:08x}  {self.data[at : at + 16].hex(' '):<47}  {_ascii(self.data[at : at + 16])}"
+            for at in range(0, min(len(self.data), 16 * most), 16)
+        ]
+
+
+def _ascii(data: bytes) -> str:
+    return "".join(chr(one) if 32 <= one < 127 else "." for one in data)  # noqa: PLR2004 what ASCII prints
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One name."""
 
@@ -64,6 +93,7 @@ class Listing:
     """There is more than what is shown."""
     users: Mapping[int, str]
     """Of the instance's own /etc/passwd."""
+    is_folder: bool = True
 
     def owner(self, line: Line) -> str:
         """By name where the instance has one, and the group's number where it is another."""

@@ -300,6 +300,14 @@ class MainScreen(Screen[None]):
             screen = HostScreen if selection.instance is None else InstanceScreen
             self.app.push_screen(screen(self._wiring, self._settings, subject))
 
+    def _do_files(self) -> None:
+        selection = self.selection
+        if selection.host is not None and selection.instance is not None:
+            now = self._wiring.clock()
+            subject = Subject(self._fleet, selection.host, now, selection.instance)
+            screen = InstanceScreen(self._wiring, self._settings, subject, "files")
+            self.app.push_screen(screen)
+
     def _do_help(self) -> None:
         self.app.push_screen(TextDialog("help", help_page(self._settings.keys)))
 

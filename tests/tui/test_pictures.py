@@ -54,6 +54,7 @@ class SnapCompare(Protocol):
         ("details-processes", ["i", "6"]),
         ("details-logs", ["i", "7", "down"]),
         ("snapshots", ["S"]),
+        ("files", ["F"]),
     ],
 )
 def test_picture(

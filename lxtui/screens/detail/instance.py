@@ -9,6 +9,7 @@ from textual.content import Content
 
 from lxtui import format as text
 from lxtui.model import FleetSnapshot
+from lxtui.screens.detail.files import FilesPage
 from lxtui.screens.detail.happenings import HappeningsPage
 from lxtui.screens.detail.inside import InsidePage
 from lxtui.screens.detail.live import LivePage
@@ -41,7 +42,8 @@ class InstanceScreen(DetailScreen):
 
     def make_pages(self) -> list[Page]:
         """The pages, in their order."""
-        return [page(self.wiring.answers, self.subject) for page in _PAGES]
+        pages = [page(self.wiring.answers, self.subject) for page in _PAGES]
+        return [*pages, FilesPage(self.subject, self.wiring)]
 
     def renewed(self, fleet: FleetSnapshot) -> Subject:
         """The instance as it is now; one that is gone stays as it was seen last."""

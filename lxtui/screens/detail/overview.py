@@ -25,7 +25,7 @@ class OverviewPage(Page):
     """State, addresses, limits against use."""
 
     name_ = "Overview"
-    short = "Overview"
+    short = "Info"
     refresh_seconds = 5.0
 
     def __init__(self, answers: Questions, subject: Subject) -> None:

@@ -28,7 +28,7 @@ from lxtui.screens.help import help_page
 
 _PATIENCE = 3.0
 """Seconds after which it is said that a page waits."""
-_WIDE = 110
+_WIDE = 120
 """From this width on tabs have their full names."""
 
 
@@ -53,7 +53,7 @@ class TabLine(Static):
         wide = self.app.size.width >= _WIDE
         parts, ends, end = [], list[int](), 0
         for number, page in enumerate(self._pages):
-            label = f"{number + 1} {page.name_ if wide else page.short}"
+            label = f"{(number + 1) % 10} {page.name_ if wide else page.short}"
             # Brackets beside the colours: a terminal may have none.
             here = number == at
             shown = f"[{label}]" if here else f" {label} " if wide else f" {label}"
@@ -81,7 +81,7 @@ class DetailScreen(Screen[None]):
         Binding("escape", "back", "Back", tooltip="Back to the table"),
         Binding("left_square_bracket", "turn(-1)", "Previous page", show=False),
         Binding("right_square_bracket", "turn(1)", "Next page"),
-        *(Binding(str(number), f"page({number})", show=False) for number in range(1, 10)),
+        *(Binding(str(number), f"page({number})", show=False) for number in range(10)),
         Binding("r", "again", "Ask again", id="refresh", show=False),
         Binding("question_mark", "help", "Help", id="help"),
         *(
@@ -99,8 +99,12 @@ class DetailScreen(Screen[None]):
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
 
-    def __init__(self, wiring: Wiring, settings: Settings, subject: Subject) -> None:
+    def __init__(
+        self, wiring: Wiring, settings: Settings, subject: Subject, first: str = ""
+    ) -> None:
+        """*first* is the id of the page to begin with."""
         super().__init__()
+        self._first = first
         self.wiring = wiring
         self.subject = subject
         self._settings = settings
@@ -131,12 +135,13 @@ class DetailScreen(Screen[None]):
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        """Begin with the first page."""
+        """Begin with the first page, or the one that was asked for."""
         for page in self._pages:
             page.display = False
         self._draw_frame()
         self.set_interval(1.0, self._draw_frame)
-        self.choose(0)
+        ids = [page.id for page in self._pages]
+        self.choose(ids.index(self._first) if self._first in ids else 0)
 
     def show(self, fleet: FleetSnapshot) -> None:
         """Show the fleet as it is now."""
@@ -168,8 +173,8 @@ class DetailScreen(Screen[None]):
         self.choose((self._at + by) % len(self._pages))
 
     def action_page(self, number: int) -> None:
-        """The page of that number."""
-        self.choose(number - 1)
+        """The page of that number; 0 is the tenth."""
+        self.choose((number - 1) % 10)
 
     def action_again(self) -> None:
         """Ask now."""

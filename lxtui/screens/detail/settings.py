@@ -100,7 +100,7 @@ class ConfigurationPage(_SettingsPage):
     """Each effective key."""
 
     name_ = "Configuration"
-    short = "Config"
+    short = "Conf"
 
     def text(self) -> Content:
         """The daemon's own notes last, and folded."""
@@ -148,7 +148,7 @@ class DevicesPage(_SettingsPage):
     """Each effective device."""
 
     name_ = "Devices"
-    short = "Devices"
+    short = "Devs"
 
     def text(self) -> Content:
         """One part for each."""
