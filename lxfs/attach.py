@@ -14,7 +14,19 @@ from dataclasses import dataclass, field
 from lxfs import graft, probe
 from lxfs.containers import Containers, Running
 from lxfs.errors import UsageError, UserError
-from lxfs.overmounts import LXFS, NESTS, Answer, Mounts, Plan, Spot, to_attach, to_detach
+from lxfs.overmounts import (
+    CGROUPS,
+    LXFS,
+    NESTS,
+    SHAPES,
+    Answer,
+    Mounts,
+    Plan,
+    Spot,
+    to_attach,
+    to_attach_cgroups,
+    to_detach,
+)
 from lxfs.parse import Mount
 from lxfs.sources.host import Host
 from lxfs.table import FILES, MIRRORS
@@ -169,21 +181,27 @@ def _attach_one(
     *,
     replace: bool,
     heal: bool,
+    cgroupfs: str | None = None,
     root: str = "/",
 ) -> Report | None:
-    """Bring the view into one container; return ``None`` where there is nothing to heal."""
+    """Bring the view into one container; return ``None`` where there is nothing to heal.
+
+    ``cgroupfs`` is the shape of the cgroups that are put there too, if any are.
+    """
     with graft.place(container.pid, root) as there, graft.alone(there):
         graft.check_is_apart(there)
         mounts = Mounts(there.mounts())
         known = answers.of(there, mounts)
-        seen = [spot for spot in mounts.views() if spot.path not in NESTS]
+        seen = [spot for spot in mounts.views() if spot.path not in (*NESTS, CGROUPS)]
+        cgroups = mounts.spot(CGROUPS).view
+        dead_cgroups = cgroups is not None and known.get(cgroups.device) is Answer.DEAD
         states = [known[spot.cover[-1].device] for spot in seen]
         others = [
             spot
             for spot, state in zip(seen, states, strict=True)
             if spot.cover[-1].device != view.device and state not in (Answer.DEAD, Answer.FOREIGN)
         ]
-        if heal and Answer.DEAD not in states and not (replace and others):
+        if heal and Answer.DEAD not in states and not dead_cgroups and not (replace and others):
             return None
         if others and not replace and not heal:
             spot = others[0]
@@ -204,6 +222,8 @@ def _attach_one(
             )
 
         report = _work(container, there, view.root, plan)
+        if cgroupfs is not None or dead_cgroups:
+            _put_cgroups(report, there, view, answers, cgroupfs)
         now = Mounts(there.mounts())
         shown = [path for path in PATHS if _device(now.spot(path)) == view.device]
         if not shown:
@@ -212,6 +232,21 @@ def _attach_one(
         if probe.ask(there.root, shown[0]) is not Answer.ANSWERS:
             report.failed[shown[0]] = "it was mounted and does not answer"
         return report
+
+
+def _put_cgroups(
+    report: Report, there: graft.Place, view: View, answers: Answers, shape: str | None
+) -> None:
+    """Put the cgroups of the view over the container's own. Raises ``UserError``."""
+    now = Mounts(there.mounts())
+    found = to_attach_cgroups(now, view.device, answers.of(there, now), shape)
+    report.left.update(found.left or {})
+    if found.steps:
+        report.add(graft.do(there, view.root, found.steps))
+        if shape is not None and not {*report.put, *report.failed, *report.absent} & {CGROUPS}:
+            raise UserError(
+                f"lxfs on {view.directory} serves no {SHAPES[shape]}: mount it with --cgroupfs ro"
+            )
 
 
 def _device(spot: Spot) -> str | None:
@@ -238,7 +273,12 @@ def _each(
 
 
 def attach(
-    wanted: Sequence[str], *, everyone: bool, replace: bool, directory: str | None
+    wanted: Sequence[str],
+    *,
+    everyone: bool,
+    replace: bool,
+    directory: str | None,
+    cgroupfs: str | None = None,
 ) -> Iterator[tuple[str, bool]]:
     """Bring the view into containers; yield a line about each and whether it went well.
 
@@ -253,12 +293,14 @@ def attach(
         yield from _each(
             found,
             lambda container: _attach_one(
-                container, source, answers, replace=replace, heal=everyone
+                container, source, answers, replace=replace, heal=everyone, cgroupfs=cgroupfs
             ),
         )
 
 
-def attach_root(container: Running, root: str, directory: str | None) -> str:
+def attach_root(
+    container: Running, root: str, directory: str | None, cgroupfs: str | None = None
+) -> str:
     """Bring the view into a container that is just being made, whose root is yet elsewhere.
 
     Returns the line about it; raises ``UserError``.
@@ -267,7 +309,17 @@ def attach_root(container: Running, root: str, directory: str | None) -> str:
     if host.pid_namespace(container.pid) == host.pid_namespace("self"):
         return f"{container.label}: it has the host's pid namespace, and is shown the host"
     with view(host, directory) as source:
-        return str(_attach_one(container, source, Answers(), replace=False, heal=False, root=root))
+        return str(
+            _attach_one(
+                container,
+                source,
+                Answers(),
+                replace=False,
+                heal=False,
+                cgroupfs=cgroupfs,
+                root=root,
+            )
+        )
 
 
 def _detach_one(container: Running, answers: Answers, device: str | None) -> Report | None:

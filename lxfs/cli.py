@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     attach.add_argument(
         "--replace", action="store_true", help="take off LXCFS or another lxfs that answers"
     )
+    _add_shape(attach, "put the container's cgroups over its /sys/fs/cgroup, in this shape")
     attach.set_defaults(call=_attach)
 
     detach = verbs.add_parser("detach", help="take the view out of containers that run")
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=("systemd", "lxc", "oci"),
         help="leave a part out",
     )
+    _add_shape(install, "have the hooks put cgroups over /sys/fs/cgroup, in this shape")
     install.set_defaults(call=_install)
 
     uninstall = verbs.add_parser("uninstall", help="remove what install has set up")
@@ -90,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         "oci-hook", help="for runc, crun and podman: attach as a container starts"
     )
     hook.add_argument("--from", dest="directory", metavar="DIR", help="the lxfs mount")
+    _add_shape(hook, "put the container's cgroups over its /sys/fs/cgroup, in this shape")
     hook.set_defaults(call=_oci_hook)
 
     run = verbs.add_parser(
@@ -121,6 +124,12 @@ def _add_mounting(add_parser: Callable[..., argparse.ArgumentParser]) -> None:
         "--state",
         metavar="FILE",
         help="where counters and load averages outlive the server, as /run/lxfs.state",
+    )
+    mount.add_argument(
+        "--cgroupfs",
+        choices=("off", "ro", "rw"),
+        default="ro",
+        help="serve cgroup/, in which containers find their cgroups in both shapes (default: ro)",
     )
     mount.add_argument(
         "--driver",
@@ -169,6 +178,10 @@ def _add_containers(parser: argparse.ArgumentParser, everyone: str) -> None:
     )
 
 
+def _add_shape(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--cgroupfs", choices=("v1", "v2"), help=what)
+
+
 def _pid(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise ValueError(f"{text!r} is not a pid: write the number of a process")
@@ -191,7 +204,11 @@ def _mount(arguments: argparse.Namespace) -> int:
     from lxfs import mounting  # noqa: PLC0415 - --help needs none of it
     from lxfs.drivers.rules import Rules  # noqa: PLC0415
 
-    rules = Rules(cpus_by_quota=arguments.cpus == "quota", by_cgroup=arguments.identity == "cgroup")
+    rules = Rules(
+        cpus_by_quota=arguments.cpus == "quota",
+        by_cgroup=arguments.identity == "cgroup",
+        cgroupfs=arguments.cgroupfs,
+    )
     state = Path(arguments.state).absolute() if arguments.state is not None else None
     mounting.mount(
         arguments.directory,
@@ -240,6 +257,7 @@ def _attach(arguments: argparse.Namespace) -> int:
             everyone=arguments.all,
             replace=arguments.replace,
             directory=arguments.directory,
+            cgroupfs=arguments.cgroupfs,
         )
     )
 
@@ -275,6 +293,7 @@ def _install(arguments: argparse.Namespace) -> int:
             arguments.root,
             view=arguments.view or VIEW,
             without=arguments.without,
+            cgroupfs=arguments.cgroupfs,
             dry=arguments.dry_run,
         )
     )
@@ -289,7 +308,7 @@ def _uninstall(arguments: argparse.Namespace) -> int:
 def _oci_hook(arguments: argparse.Namespace) -> int:
     from lxfs.oci import run  # noqa: PLC0415 - --help needs none of it
 
-    for line in run(sys.stdin.read(), arguments.directory):
+    for line in run(sys.stdin.read(), arguments.directory, arguments.cgroupfs):
         print(plain(line), file=sys.stderr)  # where runtimes look for what a hook says
     return 0
 

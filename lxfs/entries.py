@@ -1,11 +1,12 @@
 """What a name in the served tree can be: a file, a link, a directory.
 
 Role: the values that the table is made of and that the tree answers from.
-Boundary: values only; opens nothing and knows no FUSE.
+Boundary: values and what follows from them; opens nothing and knows no FUSE.
 Threading: immutable.
 """
 
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from lxfs.origin import Origin
@@ -42,3 +43,25 @@ class Directory:
     """A directory; ``links`` of 1 means that nobody has looked how many others are in it."""
 
     links: int = 1
+
+
+def listings(files: Collection[str], mirrors: Collection[str]) -> dict[str, dict[str, int]]:
+    """Return what is in the directories above files and mirrors: names, with their types."""
+    listings: dict[str, dict[str, int]] = {"/": {}}
+    for path in sorted([*files, *mirrors]):
+        above, name = "", ""
+        for part in path[1:].split("/"):
+            names = listings.setdefault(above or "/", {})
+            above, name = f"{above}/{part}", part
+            names[name] = stat.S_IFDIR
+        if path in files:
+            names[name] = stat.S_IFREG
+    return {path: dict(sorted(names.items())) for path, names in listings.items()}
+
+
+def may_read(file: File, uid: int | None) -> bool:
+    """Return whether a user of the host may read a file, which is root's as in procfs.
+
+    Root of another user namespace is another user. Capabilities are not known to us.
+    """
+    return uid == 0 or bool(file.mode & 0o004)

@@ -176,7 +176,7 @@ class _Child:
         if self._view is None:
             raise OSError(errno.EINVAL, "no view")
         try:
-            return syscalls.clone_mount(self._view, "" if step.whole else step.path)
+            return syscalls.clone_mount(self._view, step.part)
         except FileNotFoundError:
             return None
 

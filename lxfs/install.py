@@ -41,6 +41,8 @@ PARTS: Mapping[str, Mapping[str, tuple[str, int]]] = {
     "lxc": {HOOK: ("lxfs-hook", 0o755), LXC_CONFIG: ("99-lxfs.conf", 0o644)},
     "oci": {OCI_CONFIG: ("lxfs.json", 0o644)},
 }
+_SHAPED = {"\ncgroupfs=\n": "\ncgroupfs={}\n", '"oci-hook", ': '"oci-hook", "--cgroupfs", "{}", '}
+"""What the hooks have in them without a shape of cgroups, and with one."""
 _SNAP = "/var/snap/lxd"
 _DAEMONS = {"lxd": b"LXD_LXC_TEMPLATE_CONFIG=", "incusd": b"INCUS_LXC_TEMPLATE_CONFIG="}
 
@@ -96,11 +98,16 @@ def _is_roots(host: Host, pid: str) -> bool:
 
 
 def wanted(
-    command: str, view: str, without: Collection[str] = (), more: Collection[str] = ()
+    command: str,
+    view: str,
+    without: Collection[str] = (),
+    more: Collection[str] = (),
+    cgroupfs: str | None = None,
 ) -> dict[str, _File]:
     """Return what is to be installed: for an lxfs and where it mounts its view.
 
-    ``more`` are other directories of LXC's configuration.
+    ``more`` are other directories of LXC's configuration; ``cgroupfs`` is the shape of the cgroups
+    that the hooks put into containers, which they leave alone without.
     """
     for path in (command, view):
         if not path.startswith("/") or any(
@@ -113,6 +120,9 @@ def wanted(
             if part not in without:
                 text = (package_files("lxfs") / "share" / source).read_text(encoding="utf-8")
                 text = text.replace(PROGRAM, command).replace(VIEW, view)
+                if cgroupfs is not None:
+                    for without_shape, with_shape in _SHAPED.items():
+                        text = text.replace(without_shape, with_shape.format(cgroupfs))
                 found[path] = _File(text.encode(), mode)
                 if path == LXC_CONFIG:
                     found |= {f"{directory}/{LXC_NAME}": found[path] for directory in more}
@@ -191,7 +201,12 @@ class _Root:
 
 
 def install(
-    root: str = "/", *, view: str = VIEW, without: Collection[str] = (), dry: bool = False
+    root: str = "/",
+    *,
+    view: str = VIEW,
+    without: Collection[str] = (),
+    cgroupfs: str | None = None,
+    dry: bool = False,
 ) -> Iterator[str]:
     """Write the unit and the hooks; yield a line about each, and what to do next.
 
@@ -201,7 +216,7 @@ def install(
     there = _Root(root, dry=dry)
     elsewhere = told(Host()) if Path(root).resolve() == Path("/") else {}
     more = {name for name in (*elsewhere, _BUNDLED) if os.access(there.path(name), os.W_OK)}
-    files = wanted(program(), view, without, sorted(more - {LXC_DIRECTORY}))
+    files = wanted(program(), view, without, sorted(more - {LXC_DIRECTORY}), cgroupfs)
     would = "would write" if dry else "wrote"
     try:
         for name, file in files.items():

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lxfs import logs, parse, syscalls
+from lxfs.drivers import rules
 from lxfs.drivers.native import finding, holder, start, systemd
-from lxfs.drivers.rules import Rules, make_world
+from lxfs.drivers.rules import Rules
 from lxfs.errors import UserError
 from lxfs.ledger import open_file
 from lxfs.sources.host import Host
@@ -109,7 +110,7 @@ def make_tree(options: Options = Options()) -> Tree:
     """
     try:
         ledger = None if options.state is None else open_file(str(options.state))
-        return Tree(make_world(options.rules, ledger))
+        return rules.make_tree(options.rules, ledger)
     except OSError as error:
         raise UserError(f"the kernel's files cannot be read: {error}") from error
 
@@ -222,20 +223,20 @@ def _serve(
     ready: Callable[[], None],
 ) -> None:
     if options.driver == NATIVE:
-        session = start.stored(directory) or _orphan(directory)
+        session = start.stored(directory, writable=options.rules.writable) or _orphan(directory)
         if session is None:
             # The file of one that the service manager keeps is locked by that.
             ledger = systemd.stored().get("ledger")
             if ledger is None and options.state is not None:
                 ledger = open_file(str(options.state))
-            session = start.mounted(directory, ledger)
+            session = start.mounted(directory, ledger, writable=options.rules.writable)
         start.hold(session, directory, options.rules, pidfile=pidfile, daemon=daemon)
     from lxfs.drivers.fusepy import serve  # noqa: PLC0415 - needs libfuse, found missing earlier
 
     syscalls.set_name("lxfs")
     tree = make_tree(options)
     if pidfile is None:
-        serve(tree, directory, ready)
+        serve(tree, directory, ready, cgroupfs=options.rules.cgroupfs)
         return
     said = f"{os.getpid()}\n"
     try:
@@ -243,7 +244,7 @@ def _serve(
     except OSError as error:
         raise UserError(f"the pid file {pidfile} cannot be written: {error.strerror}") from error
     try:
-        serve(tree, directory, ready)
+        serve(tree, directory, ready, cgroupfs=options.rules.cgroupfs)
     finally:
         # By now it may be our successor's: lxfs umount does not wait for us.
         with contextlib.suppress(OSError):

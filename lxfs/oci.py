@@ -29,7 +29,7 @@ def rootfs(state: Mapping[str, object]) -> tuple[Running, str]:
         raise UserError(f"the state of a container was expected: {error}") from error
 
 
-def run(text: str, directory: str | None) -> Iterator[str]:
+def run(text: str, directory: str | None, cgroupfs: str | None = None) -> Iterator[str]:
     """Put the view into the container of a state; yield what is to be logged."""
     try:
         check_root()
@@ -38,6 +38,6 @@ def run(text: str, directory: str | None) -> Iterator[str]:
         here = Path("/").stat()
         # Until createContainer hooks have run, what becomes its root is a directory of the host.
         before = (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
-        yield attach_root(container, root if before else "/", directory)
+        yield attach_root(container, root if before else "/", directory, cgroupfs)
     except (OSError, ValueError, UserError) as error:
         yield f"lxfs oci-hook: the container starts without lxfs: {error}"

@@ -18,6 +18,10 @@ _VIEWS = frozenset({LXFS, LXCFS})
 _KERNELS = {"proc": "proc", "sys": "sysfs"}
 NESTS = ("var/lib/lxcfs", "var/lib/lxfs")
 """Where a container has the whole view for containers in it. It stays while it answers."""
+CGROUPS = "sys/fs/cgroup"
+"""Where a container looks for cgroups."""
+SHAPES: Mapping[str, str] = {"v1": "cgroup", "v2": "cgroup/unified"}
+"""What of the view is put there, by the shape that is asked for."""
 
 
 class Answer(StrEnum):
@@ -123,13 +127,19 @@ class Put:
     """Put a part of the view on a path.
 
     ``on`` is the mount that the path is to be found on, ``replaces`` one on top of that, which is
-    to go; ``whole`` puts all of the view there.
+    to go; ``whole`` puts all of the view there, ``source`` another part of it than the path's.
     """
 
     path: str
     on: int
     replaces: int | None = None
     whole: bool = False
+    source: str | None = None
+
+    @property
+    def part(self) -> str:
+        """What of the view is put there."""
+        return "" if self.whole else self.source or self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +187,8 @@ def to_attach(
         nest = spot.path in NESTS
         if not _wanted_off(top, device, answers, replace=replace and not nest):
             continue
+        if spot.path == CGROUPS:
+            continue  # see to_attach_cgroups
         # What is below it decides whether the view may take its place in one step.
         replaced = spot.path in wanted and len(spot.cover) == 1
         if spot.base is not None and (replaced or (nest and len(spot.cover) == 1)):
@@ -195,6 +207,35 @@ def to_attach(
         elif everywhere and spot.base is not None:
             steps.append(Put(spot.path, spot.base.id))
     return Plan(tuple(steps), left)
+
+
+def to_attach_cgroups(
+    mounts: Mounts, device: str, answers: Mapping[str, Answer], shape: str | None
+) -> Plan:
+    """Return what brings the cgroups of the view of ``device`` over a container's.
+
+    Without a ``shape`` the place of a dead view is taken, by that one's shape. What is below, the
+    kernel's own cgroups, stays mounted and comes to light again when the view is taken off.
+    """
+    spot = mounts.spot(CGROUPS)
+    if not spot.is_the_kernels or spot.top is None:
+        return Plan((), {CGROUPS: _not_the_kernels(spot)} if shape else {})
+    there = spot.view
+    if there is None:
+        return Plan((Put(CGROUPS, spot.top.id, source=SHAPES[shape]),) if shape else ())
+    dead = answers.get(there.device) is Answer.DEAD
+    source = SHAPES[shape] if shape else there.root.lstrip("/")
+    if source not in SHAPES.values() or not (shape or dead):
+        return Plan()
+    if there.device == device and there.root == f"/{source}":
+        return Plan()
+    if not dead and there.device != device:
+        return Plan((), {CGROUPS: _in_the_way(there, answers)})
+    if len(spot.cover) > 1:  # what is below decides what it is put on
+        below = spot.cover[-2]
+    elif spot.base is not None:
+        below = spot.base
+    return Plan((Put(CGROUPS, below.id, there.id, source=source),))
 
 
 def to_detach(mounts: Mounts, answers: Mapping[str, Answer], device: str | None = None) -> Plan:

@@ -6,6 +6,7 @@ Threading: unshare, setns and prctl act on the calling thread, as ``man 2`` says
 """
 
 import ctypes
+import errno
 import mmap
 import os
 
@@ -17,8 +18,10 @@ MNT_DETACH = 2
 MOVE_MOUNT_BENEATH = 0x200
 RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 0x02, 0x04, 0x08
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
+CLONE_NEWCGROUP = 0x02000000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
+_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP = 28, 1 << 2
 _PR_SET_CHILD_SUBREAPER = 36
 
 # include/uapi/asm-generic/unistd.h; later than the tables of each architecture diverged.
@@ -140,6 +143,18 @@ def attach_mount(mount: int, target: int, path: str, flags: int = 0) -> None:
 def setns(namespace: int, kind: int) -> None:
     """Enter a namespace by its descriptor; ``kind`` is a CLONE_ constant."""
     _checked(_libc.setns(namespace, kind))
+
+
+def take_ids(uid: int, gid: int) -> None:
+    """Give this thread ids for what it makes, for good, and leave it its capabilities.
+
+    (``man 2 setfsuid``, ``man 7 capabilities``: SECBIT_NO_SETUID_FIXUP.)
+    """
+    _checked(_libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
+    for call, number in ((_libc.setfsgid, gid), (_libc.setfsuid, uid)):
+        call(ctypes.c_uint(number))
+        if call(ctypes.c_uint(0xFFFFFFFF)) & 0xFFFFFFFF != number:  # the only way to learn of it
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def try_lock_memory(memory: mmap.mmap, offset: int, length: int) -> None:

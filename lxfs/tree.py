@@ -2,6 +2,7 @@
 
 Role: who opened what, and the text that goes with it; the table says what there is.
 Boundary: raises ``OSError`` and knows no FUSE; drivers translate.
+Longer than others, as each operation is here once, whatever part of the tree it is on.
 Threading: any number of threads at once; the handles are behind a lock, a handle behind its own.
 """
 
@@ -11,12 +12,15 @@ import stat as stat_module
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
-from lxfs.entries import Directory, File, Link
+from lxfs.cgroupfs.changes import Change
+from lxfs.cgroupfs.layout import TOP
+from lxfs.cgroupfs.serving import Cgroups
+from lxfs.entries import Directory, File, Link, listings, may_read
+from lxfs.handle import Attributes, Handle
 from lxfs.mirror import Mirror
 from lxfs.model import Container, GoneError, SourceError, UncountedError
 from lxfs.sources.host import Host
@@ -33,37 +37,6 @@ _MAX_KEPT = 64 << 20
 a file read in small pieces is rendered for each piece, and no longer one moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """Of stat(2): type and permissions, size, links."""
-
-    mode: int
-    size: int
-    links: int
-
-
-class Handle:
-    """An open file: whose it is, and the text that its reads are served from.
-
-    The text is let go at its end, where most readers stop; ``end`` is where that is, or was.
-    ``file`` is ``None`` until it is looked up, for a file that was opened in another process.
-    ``lock`` is held over a read; who holds it finds ``text`` and ``end`` as the last read left
-    them.
-    """
-
-    __slots__ = ("container", "end", "file", "lock", "owner", "path", "text")
-
-    def __init__(self, path: str, file: File | None, container: Container | None) -> None:
-        self.path = path
-        self.file = file
-        self.container = container
-        # Whom it counts for: cgroups are a container's to make, its pid namespace is not.
-        self.owner = None if container is None else (container.namespace, container.starttime)
-        self.lock = threading.RLock()
-        self.text: bytes | None = None
-        self.end: int | None = None
-
-
 class Tree:
     """The served tree, callable from many threads."""
 
@@ -72,15 +45,22 @@ class Tree:
         world: World,
         files: tuple[File, ...] = FILES,
         mirrors: tuple[Mirror, ...] = MIRRORS,
+        cgroups: Cgroups | None = None,
     ) -> None:
         self._world = world
+        self._cgroups = cgroups
         # A mirror of what this host does not have would be empty, and hide a container's own.
         self._mirrors = {
             f"/{mirror.path}": mirror for mirror in mirrors if world.host.mode(mirror.path)
         }
         # What is the same for every caller: the files of the table, and all directories above.
         paths = {f"/{file.path}": file for file in files}
-        self._listings = _listings(paths, self._mirrors)
+        self._listings = listings(paths, self._mirrors)
+        if cgroups is not None:
+            # Each has an own cgroup in each of them; what is below is for nobody the same.
+            self._listings[TOP] = dict.fromkeys(cgroups.names, stat_module.S_IFDIR)
+            above = self._listings["/"] | {TOP[1:]: stat_module.S_IFDIR}
+            self._listings["/"] = dict(sorted(above.items()))
         self._fixed: dict[str, File | Directory] = {
             **{
                 path: Directory(links=2 + list(names.values()).count(stat_module.S_IFDIR))
@@ -106,7 +86,23 @@ class Tree:
         """
         if (fixed := self._fixed.get(path)) is not None:
             return fixed
+        if (cgroups := self._of_cgroups(path)) is not None:
+            return cgroups.find(path, pid)
         return self._ask(path, partial(self._container, path, pid), Mirror.find)
+
+    def _of_cgroups(self, path: str) -> Cgroups | None:
+        return self._cgroups if path.startswith(f"{TOP}/") else None
+
+    def is_each_callers(self, path: str) -> bool:
+        """Return whether a path may be there for one caller and mean nothing to the next.
+
+        What is in the table or mirrored means the same to all who see it.
+        """
+        return path.count("/") > TOP.count("/") + 1 and self._of_cgroups(path) is not None
+
+    def callers_own(self, pid: int, most: int) -> Iterator[str]:
+        """Return such paths, of up to so many directories of a caller's."""
+        return iter(()) if self._cgroups is None else self._cgroups.own_paths(pid, most)
 
     def listing(self, path: str, pid: int = 0) -> Mapping[str, int]:
         """Return what a caller sees in a directory, sorted: names, with the type bits of modes.
@@ -117,6 +113,8 @@ class Tree:
             return fixed
         if isinstance(self._fixed.get(path), File):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        if (cgroups := self._of_cgroups(path)) is not None:
+            return cgroups.listing(path, pid)
         return self._ask(path, partial(self._container, path, pid), Mirror.names)
 
     def _ask(
@@ -152,12 +150,74 @@ class Tree:
         not begin its history. A caller that could read nothing is told 1. Files of sysfs all state
         the same size, as the kernel's do.
         """
+        if path not in self._fixed and (cgroups := self._of_cgroups(path)) is not None:
+            entry = cgroups.attributes(path, pid)
+            return Attributes(entry.mode, entry.size, 1, entry.uid, entry.gid)
         found = self.find(path, pid)
         if isinstance(found, Directory):
             return Attributes(stat_module.S_IFDIR | 0o555, 0, found.links)
         if isinstance(found, Link):
             return Attributes(stat_module.S_IFLNK | 0o777, 0, 1)
         return Attributes(stat_module.S_IFREG | found.mode, self._size(found, pid, uid), 1)
+
+    def access(self, path: str, wanted: int, pid: int, uid: int | None = None) -> None:
+        """Raise where a caller may not what R_OK, W_OK and X_OK stand for, or does not see a path.
+
+        EROFS for writing to anything that is no cgroup. The kernel asks for access(2) and chdir(2)
+        alone, and has nobody else to ask: without this a name that it knows from one container
+        would be there for all.
+        """
+        if path not in self._fixed and (cgroups := self._of_cgroups(path)) is not None:
+            return cgroups.access(path, wanted, pid, uid)
+        found = self.find(path, pid)
+        if wanted & os.W_OK:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        unreadable = wanted & os.R_OK and isinstance(found, File) and not may_read(found, uid)
+        if unreadable or (wanted & os.X_OK and isinstance(found, File)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return None
+
+    def make(
+        self, path: str, mode: int, pid: int, uid: int | None = None, *, again: bool = False
+    ) -> Attributes:
+        """Make a directory, which is a cgroup, and return its attributes.
+
+        ``again``: this very request may have been carried out already. Raises EROFS elsewhere.
+        """
+        if (cgroups := self._of_cgroups(path)) is None:
+            raise self.refused(path, pid)
+        entry = cgroups.make(path, mode, pid, uid, again=again)
+        return Attributes(entry.mode, entry.size, 1, entry.uid, entry.gid)
+
+    def remove(self, path: str, pid: int, uid: int | None = None, *, again: bool = False) -> None:
+        """Remove such a directory. Raises as ``make`` does, and as rmdir(2) of a cgroup."""
+        if path in self._fixed or (cgroups := self._of_cgroups(path)) is None:
+            raise self.refused(path, pid)
+        cgroups.remove(path, pid, uid, again=again)
+
+    def change(self, path: str, wanted: Change, pid: int, uid: int | None = None) -> Attributes:
+        """Change owner or mode, and return the attributes; of what is no cgroup's raise EROFS."""
+        if path in self._fixed or (cgroups := self._of_cgroups(path)) is None:
+            raise self.refused(path, pid)
+        entry = cgroups.change(path, wanted, pid, uid)
+        return Attributes(entry.mode, entry.size, 1, entry.uid, entry.gid)
+
+    def write(self, handle: Handle, data: bytes, pid: int) -> int:
+        """Write to an open control file, and return how much was. Raises EBADF elsewhere."""
+        if handle.control is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF), handle.path)
+        with handle.lock:
+            self._keep(handle, None)
+            return handle.control.write(data, pid)
+
+    def refused(self, path: str, pid: int, number: int = errno.EROFS) -> OSError:
+        """Return why a change is refused that no cgroup can undergo: EROFS outside of these.
+
+        Within them it is ``number``, and ENOENT for a caller that does not see the path.
+        """
+        if path not in self._fixed and (cgroups := self._of_cgroups(path)) is not None:
+            return cgroups.refuse(path, pid, number)
+        return OSError(errno.EROFS, os.strerror(errno.EROFS), path)
 
     def _size(self, file: File, pid: int, uid: int | None) -> int:
         if file.size is not None:
@@ -187,6 +247,14 @@ class Tree:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self.part(handle, size, offset)
 
+    def write_to(self, number: int, data: bytes, pid: int) -> int:
+        """Return what ``write`` does to the handle of a number. Raises EBADF, and as it does."""
+        with self._lock:
+            handle = self._handles.get(number)
+        if handle is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self.write(handle, data, pid)
+
     def release(self, number: int) -> None:
         """Forget the handle of a number."""
         with self._lock:
@@ -199,20 +267,28 @@ class Tree:
 
         A descriptor handed to another container goes on showing the opener's numbers, as a
         descriptor of any other file would. ``uid`` is the caller's as the host's user namespace
-        numbers it. Raises ENOENT, EISDIR, EACCES (for writing, or a file that is not for this
+        numbers it. Raises ENOENT, EISDIR, EROFS (for writing), EACCES (a file that is not for this
         user), ESRCH (caller unknown), ENFILE (too many open by this container).
         """
+        if path not in self._fixed and (cgroups := self._of_cgroups(path)) is not None:
+            control, caller = cgroups.opened(path, flags, pid, uid)
+            return self._counted(Handle(path, None, caller.container, control))
         file = self.find(path, pid)
         if isinstance(file, Directory):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if isinstance(file, Link):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        if flags & os.O_ACCMODE != os.O_RDONLY or not may_read(file, uid):
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        if not may_read(file, uid):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-        handle = Handle(path, file, self._container(path, pid))
+        return self._counted(Handle(path, file, self._container(path, pid)))
+
+    def _counted(self, handle: Handle) -> Handle:
+        """Return a handle that its container may have. Raises ENFILE."""
         with self._lock:
             if handle.owner is not None and self._open[handle.owner] >= _MAX_HANDLES:
-                raise OSError(errno.ENFILE, os.strerror(errno.ENFILE), path)
+                raise OSError(errno.ENFILE, os.strerror(errno.ENFILE), handle.path)
             self._open[handle.owner] += 1
             waited = time.monotonic() - self._reaped
             due = waited >= _REAP_SECONDS or self._world.identity.is_crowded
@@ -220,17 +296,30 @@ class Tree:
                 self._reaped = time.monotonic()
         if due:
             self._world.reap()
+            if self._cgroups is not None:
+                self._cgroups.forget()
         return handle
 
     def adopted(
-        self, path: str, container: Container | None, end: int | None, text: bytes | None
+        self,
+        path: str,
+        container: Container | None,
+        end: int | None,
+        text: bytes | None,
+        control: bytes | None = None,
     ) -> Handle:
         """Return the handle that another process had made for a container, as its reads left it.
 
-        Its ``path`` was settled there, and is not asked about again until it is read.
+        Its ``path`` was settled there, and is not asked about again until it is read. ``control``
+        is the record of an open control file. Raises ``ValueError`` and ``TypeError`` for one of
+        another shape.
         """
         file = self._fixed.get(path)
-        handle = Handle(path, file if isinstance(file, File) else None, container)
+        opened = None
+        if control is not None and self._cgroups is not None:
+            opened = self._cgroups.adopted(control, container)
+            path = opened.path
+        handle = Handle(path, file if isinstance(file, File) else None, container, opened)
         with self._lock:
             self._open[handle.owner] += 1
         if text is not None:
@@ -249,7 +338,10 @@ class Tree:
             if offset == 0 or text is None:
                 if offset and handle.end is not None and offset >= handle.end:
                     return b""
-                text = self._render(self._file(handle), handle.container)
+                if (control := handle.control) is not None:
+                    text = control.text()
+                else:
+                    text = self._render(self._file(handle), handle.container)
                 self._keep(handle, text)
                 handle.end = len(text)
             part = text[offset : offset + size]
@@ -320,28 +412,6 @@ class Tree:
     def close(self) -> None:
         """Stop what runs in the background."""
         self._world.loads.close()
-
-
-def _listings(files: Collection[str], mirrors: Collection[str]) -> dict[str, dict[str, int]]:
-    """Return what is in the directories above files and mirrors: names, with their types."""
-    listings: dict[str, dict[str, int]] = {"/": {}}
-    for path in sorted([*files, *mirrors]):
-        above, name = "", ""
-        for part in path[1:].split("/"):
-            names = listings.setdefault(above or "/", {})
-            above, name = f"{above}/{part}", part
-            names[name] = stat_module.S_IFDIR
-        if path in files:
-            names[name] = stat_module.S_IFREG
-    return {path: dict(sorted(names.items())) for path, names in listings.items()}
-
-
-def may_read(file: File, uid: int | None) -> bool:
-    """Return whether a user of the host may read a file, which is root's as in procfs.
-
-    Root of another user namespace is another user. Capabilities are not known to us.
-    """
-    return uid == 0 or bool(file.mode & 0o004)
 
 
 def _no_such(path: str) -> FileNotFoundError:

@@ -17,10 +17,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from lxfs.cgroupfs.changes import Change
 from lxfs.drivers.complaints import Complaints
-from lxfs.entries import File
 from lxfs.errors import UserError
-from lxfs.tree import Tree, may_read
+from lxfs.handle import Attributes
+from lxfs.tree import Tree
 
 # mfusepy would otherwise take libfuse 2 where both are installed.
 os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
@@ -34,6 +35,8 @@ _log = logging.getLogger(__name__)
 # A name that one caller sees means the same to all who see it; whether one does is asked again in
 # every operation. Sizes are each caller's own, and one inode serves them all.
 _ENTRY_SECONDS, _ATTRIBUTE_SECONDS = 3600.0, 0.0
+_BLOCK, _NAME_MAX = 4096, 255
+_NO_ID = 0xFFFFFFFF
 
 # Python runs in one of them at a time. More than a few take turns in waking up for one reader's
 # requests, which takes longer than answering; a second one answers while a first one waits.
@@ -90,7 +93,7 @@ def _caller() -> tuple[int, int]:
 
 
 class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
-    """FUSE operations over a tree; what is not here (poll, write...) libfuse answers ENOSYS.
+    """FUSE operations over a tree; what is not here (poll, lseek...) libfuse answers ENOSYS.
 
     That matters for poll: an answered poll that waits would hold up the host's suspend.
     """
@@ -109,11 +112,15 @@ class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
     @_answered
     def getattr(self, path: str, fh: object = None) -> dict[str, Any]:  # noqa: ARG002
         """Return stat(2)'s fields; all times are that of the mount."""
-        attributes = self._tree.attributes(path, *_caller())
+        return self._fields(self._tree.attributes(path, *_caller()))
+
+    def _fields(self, attributes: Attributes) -> dict[str, Any]:
         return {
             "st_mode": attributes.mode,
             "st_size": attributes.size,
             "st_nlink": attributes.links,
+            "st_uid": attributes.uid,
+            "st_gid": attributes.gid,
             "st_atime": self._since,
             "st_mtime": self._since,
             "st_ctime": self._since,
@@ -121,18 +128,9 @@ class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
 
     @_answered
     def access(self, path: str, mode: int) -> int:
-        """Return 0 when the caller sees a path, which nobody may write; else say why not.
-
-        The kernel asks for access(2) and chdir(2) alone, and has nobody else to ask: without this
-        a name that it knows from one container would be there for all.
-        """
+        """Return 0 when the caller sees a path and may do what it asks for; else say why not."""
         pid, uid = _caller()
-        found = self._tree.find(path, pid)
-        if mode & os.W_OK:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
-        unreadable = mode & os.R_OK and isinstance(found, File) and not may_read(found, uid)
-        if unreadable or (mode & os.X_OK and isinstance(found, File)):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        self._tree.access(path, mode, pid, uid)
         return 0
 
     @_answered
@@ -173,18 +171,101 @@ class _Operations(mfusepy.Operations):  # type: ignore[misc]  # untyped base
         return self._tree.read(info.fh, size, offset)
 
     @_answered
+    def write(self, path: str, data: bytes, offset: int, info: mfusepy.fuse_file_info) -> int:  # noqa: ARG002
+        """Write to a control file."""
+        return self._tree.write_to(info.fh, data, _caller()[0])
+
+    @_answered
+    def truncate(self, path: str, length: int, fh: object = None) -> int:  # noqa: ARG002
+        """Do nothing to a control file, whose length means nothing (kernfs)."""
+        return self._change(path, Change())
+
+    @_answered
+    def utimens(self, path: str, times: object = None) -> int:  # noqa: ARG002
+        """Do nothing to what is a cgroup's."""
+        return self._change(path, Change())
+
+    @_answered
+    def chmod(self, path: str, mode: int) -> int:
+        """Change the mode."""
+        return self._change(path, Change(mode=stat.S_IMODE(mode)))
+
+    @_answered
+    def chown(self, path: str, uid: int, gid: int) -> int:
+        """Change owner and group; -1 leaves one as it is."""
+        ids = [None if one in (-1, _NO_ID) else one for one in (uid, gid)]
+        return self._change(path, Change(uid=ids[0], gid=ids[1]))
+
+    def _change(self, path: str, wanted: Change) -> int:
+        self._tree.change(path, wanted, *_caller())
+        return 0
+
+    @_answered
+    def mkdir(self, path: str, mode: int) -> int:
+        """Make a cgroup."""
+        self._tree.make(path, mode, *_caller())
+        return 0
+
+    @_answered
+    def rmdir(self, path: str) -> int:
+        """Remove a cgroup."""
+        self._tree.remove(path, *_caller())
+        return 0
+
+    @_answered
+    def statfs(self, path: str) -> dict[str, int]:
+        """Tell who sees a path that the filesystem has no blocks."""
+        self._tree.find(path, _caller()[0])
+        return {"f_bsize": _BLOCK, "f_frsize": _BLOCK, "f_namemax": _NAME_MAX}
+
+    @_answered
+    def create(self, path: str, mode: int, info: object) -> int:  # noqa: ARG002
+        """Refuse a new file."""
+        raise self._refused(path, errno.EACCES)
+
+    @_answered
+    def mknod(self, path: str, mode: int, dev: int) -> int:  # noqa: ARG002
+        """Refuse a new file."""
+        raise self._refused(path)
+
+    @_answered
+    def unlink(self, path: str) -> int:
+        """Refuse to remove a file."""
+        raise self._refused(path)
+
+    @_answered
+    def symlink(self, target: str, source: str) -> int:  # noqa: ARG002
+        """Refuse a new link."""
+        raise self._refused(target)
+
+    @_answered
+    def link(self, target: str, source: str) -> int:  # noqa: ARG002
+        """Refuse a new name."""
+        raise self._refused(target)
+
+    @_answered
+    def rename(self, old: str, new: str) -> int:  # noqa: ARG002
+        """Refuse another name."""
+        raise self._refused(old)
+
+    def _refused(self, path: str, number: int = errno.EPERM) -> OSError:
+        """Return why a change of a directory is refused that no cgroup can undergo."""
+        return self._tree.refused(os.path.dirname(path), _caller()[0], number)  # noqa: PTH120
+
+    @_answered
     def release(self, path: str, info: mfusepy.fuse_file_info) -> int:  # noqa: ARG002
         """Forget the handle."""
         self._tree.release(info.fh)
         return 0
 
 
-def serve(tree: Tree, mountpoint: str, ready: Callable[[], None]) -> None:
+def serve(tree: Tree, mountpoint: str, ready: Callable[[], None], *, cgroupfs: str = "off") -> None:
     """Mount the tree on a directory and serve it until it is unmounted or a signal ends it.
 
     Without default_permissions: with it, and attributes that may not be kept, each open would ask
-    for those of the file and of every directory above it. The mount is read-only, and the tree
-    itself refuses writers, and readers that a file's mode leaves out.
+    for those of the file and of every directory above it. The mount is read-only unless cgroups
+    may be written to, and the tree itself refuses writers, and readers that a file's mode leaves
+    out.
 
     ``ready`` is called when the kernel has accepted the mount; requests are answered from then
     on. SIGTERM, SIGINT and SIGHUP unmount. Raises ``UserError`` when the mount fails; libfuse has
@@ -209,13 +290,15 @@ def serve(tree: Tree, mountpoint: str, ready: Callable[[], None]) -> None:
             fsname="lxfs",
             subtype="lxfs",
             allow_other=True,
-            ro=True,
+            ro=cgroupfs != "rw",
             noexec=True,
             nosuid=True,
             nodev=True,
             direct_io=True,
             attr_timeout=_ATTRIBUTE_SECONDS,
-            entry_timeout=_ENTRY_SECONDS,
+            # Of a name that is another cgroup for each caller nothing may be kept, and libfuse
+            # knows one time for all names.
+            entry_timeout=_ENTRY_SECONDS if cgroupfs == "off" else 0.0,
             **({"max_threads": _WORKERS, "max_idle_threads": _WORKERS} if _BOUNDED else {}),
         )
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""What a mount is asked to show, and the world that it is shown from.
+"""What a mount is asked to show, and the tree that shows it.
 
 Role: the rules as a value that one process can hand to another, and what comes of them.
 Boundary: knows no FUSE. Threading: values only.
@@ -7,17 +7,29 @@ Boundary: knows no FUSE. Threading: values only.
 import resource
 from dataclasses import dataclass
 
+from lxfs.cgroupfs.serving import Cgroups
+from lxfs.cgroupfs.table import TABLE
 from lxfs.ledger import Ledger
 from lxfs.sources.host import Host
+from lxfs.tree import Tree
 from lxfs.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How containers are told apart, and what they see of CPUs."""
+    """How containers are told apart, what they see of CPUs, and whether of their cgroups.
+
+    ``cgroupfs`` is ``off``, ``ro`` or ``rw``.
+    """
 
     cpus_by_quota: bool = True
     by_cgroup: bool = False
+    cgroupfs: str = "off"
+
+    @property
+    def writable(self) -> bool:
+        """Whether there is anything to write to."""
+        return self.cgroupfs == "rw"
 
 
 def make_world(rules: Rules, ledger: int | None = None) -> World:
@@ -33,6 +45,14 @@ def make_world(rules: Rules, ledger: int | None = None) -> World:
     return World.of(
         host, cpus_by_quota=rules.cpus_by_quota, by_cgroup=rules.by_cgroup, ledger=there
     )
+
+
+def make_tree(rules: Rules, ledger: int | None = None) -> Tree:
+    """Return the tree of this host. Raises as ``make_world``."""
+    world = make_world(rules, ledger)
+    if rules.cgroupfs == "off":
+        return Tree(world)
+    return Tree(world, cgroups=Cgroups(world, TABLE, writable=rules.writable))
 
 
 def _open_many() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lxfs.handle import Handle
 from lxfs.model import Container
-from lxfs.tree import Handle, Tree
+from lxfs.tree import Tree
 from lxfs.world import World
 from tests.fixtures import MEMBER, V2, fixture_host
 from tests.fixtures.numa import limit, numa_host

@@ -9,14 +9,16 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
 
 from lxfs.drivers.native import protocol
+from lxfs.drivers.native.changing import Changes
 from lxfs.drivers.native.handles import Handles
 from lxfs.drivers.native.memory import MINOR, SINCE, Memory
 from lxfs.drivers.native.nodes import Nodes
-from lxfs.entries import File
+from lxfs.handle import Attributes
 from lxfs.model import NSEC_PER_SEC
-from lxfs.tree import Attributes, Tree, may_read
+from lxfs.tree import Tree
 
 Answer = Callable[[memoryview, int, int, int, int, int], bytes | memoryview]
 """Takes the request, its length, node, pid, uid and unique."""
@@ -41,6 +43,7 @@ class Answers:
         self._since = divmod(memory.words[SINCE], NSEC_PER_SEC)
         self.nodes = Nodes(tree)
         self.handles = Handles(memory, tree, self.nodes)
+        changes = Changes(tree, memory, self)
         self.by_opcode: dict[int, Answer] = {
             protocol.LOOKUP: self._lookup,
             protocol.GETATTR: self._getattr,
@@ -54,7 +57,15 @@ class Answers:
             protocol.READDIR: self._readdir,
             **dict.fromkeys((protocol.RELEASEDIR, protocol.DESTROY), lambda *_: _NONE),
             protocol.ACCESS: self._access,
-            **dict.fromkeys(protocol.CHANGES, _read_only),
+            protocol.SETATTR: changes.setattr,
+            protocol.MKDIR: changes.mkdir,
+            protocol.RMDIR: changes.rmdir,
+            protocol.WRITE: changes.write,
+            protocol.FORGET: self._forget,
+            protocol.BATCH_FORGET: self._batch_forget,
+            **{
+                opcode: partial(self._refuse, number) for opcode, number in protocol.REFUSED.items()
+            },
         }
 
     def undo_open(self, reply: memoryview) -> None:
@@ -85,61 +96,56 @@ class Answers:
         # 32 bits: programs of 32-bit containers have no room for more in what stat(2) tells them.
         inode = (node ^ node >> 32) & _LOW
         blocks = -(-found.size // 512)
-        rest = (found.mode, found.links, 0, 0, 0, _BLOCK, 0)
+        rest = (found.mode, found.links, found.uid, found.gid, 0, _BLOCK, 0)
         return (inode, found.size, blocks, *times, *rest)
 
     def _lookup(
         self, request: memoryview, length: int, node: int, pid: int, uid: int, _unique: int
     ) -> bytes:
-        path = self.nodes.child(node, protocol.name_of(request, length))
-        found = self._tree.attributes(path, pid, uid)
-        child = self.nodes.id(path)
-        return protocol.ENTRY_OUT.pack(
-            child, 0, _ENTRY_SECONDS, 0, 0, 0, *self._fields(child, found)
-        )
+        path = self.nodes.child(node, protocol.name_of(request, length), pid)
+        return self.entry(path, self._tree.attributes(path, pid, uid))
+
+    def entry(self, path: str, found: Attributes) -> bytes:
+        """Return a path's entry, which the kernel is to keep if it means the same to everybody."""
+        seconds = 0 if self._tree.is_each_callers(path) else _ENTRY_SECONDS
+        child = self.nodes.told(path)
+        return protocol.ENTRY_OUT.pack(child, 0, seconds, 0, 0, 0, *self._fields(child, found))
+
+    def attributes(self, node: int, found: Attributes) -> bytes:
+        """Return the reply that tells a node's attributes, which are not to be kept."""
+        return protocol.ATTR_OUT.pack(0, 0, 0, *self._fields(node, found))
 
     def _getattr(
         self, _request: memoryview, _length: int, node: int, pid: int, uid: int, _unique: int
     ) -> bytes:
-        found = self._tree.attributes(self.nodes.path(node), pid, uid)
-        return protocol.ATTR_OUT.pack(0, 0, 0, *self._fields(node, found))
+        return self.attributes(node, self._tree.attributes(self.nodes.path(node, pid), pid, uid))
 
     def _readlink(self, _request: memoryview, _length: int, node: int, pid: int, *_: int) -> bytes:
-        return os.fsencode(self._tree.readlink(self.nodes.path(node), pid))
+        return os.fsencode(self._tree.readlink(self.nodes.path(node, pid), pid))
 
     def _access(
         self, request: memoryview, _length: int, node: int, pid: int, uid: int, _unique: int
     ) -> bytes:
-        """Say whether the caller sees a path, which nobody may write.
-
-        The kernel asks for access(2) and chdir(2) alone, and has nobody else to ask: without this
-        a name that it knows from one container would be there for all.
-        """
-        path = self.nodes.path(node)
+        """Say whether the caller sees a path, and may do with it what it asks for."""
         mask = protocol.ACCESS_IN.unpack_from(request, protocol.IN.size)[0]
-        found = self._tree.find(path, pid)
-        if mask & os.W_OK:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
-        unreadable = mask & os.R_OK and isinstance(found, File) and not may_read(found, uid)
-        if unreadable or (mask & os.X_OK and isinstance(found, File)):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        self._tree.access(self.nodes.path(node, pid), mask, pid, uid)
         return _NONE
 
     def _opendir(self, _request: memoryview, _length: int, node: int, pid: int, *_: int) -> bytes:
         """Let a caller into a directory that it sees: the kernel may know the name from another."""
-        self._tree.find(self.nodes.path(node), pid)
+        self._tree.find(self.nodes.path(node, pid), pid)
         return protocol.OPEN_OUT.pack(0, 0, 0)
 
     def _readdir(self, request: memoryview, _length: int, node: int, pid: int, *_: int) -> bytes:
         """Return names with their types, which readers of d_type count CPUs by."""
         fields = protocol.READ_IN.unpack_from(request, protocol.IN.size)
         _handle, offset, size = fields[:3]
-        path = self.nodes.path(node)
+        path = self.nodes.path(node, pid)
         own = {".": stat.S_IFDIR, "..": stat.S_IFDIR}
         names = list({**own, **self._tree.listing(path, pid)}.items())
         text = b""
         for position, (name, mode) in enumerate(names[offset:], offset + 1):
-            child = self.nodes.id(self.nodes.child(node, name))
+            child = self.nodes.id(self.nodes.child(node, name, pid))
             entry = protocol.dirent((child ^ child >> 32) & _LOW, position, name, mode)
             if len(text) + len(entry) > size:
                 break
@@ -150,7 +156,7 @@ class Answers:
         self, request: memoryview, _length: int, node: int, pid: int, uid: int, unique: int
     ) -> bytes:
         flags = protocol.OPEN_IN.unpack_from(request, protocol.IN.size)[0]
-        number = self.handles.opened(self.nodes.path(node), node, flags, pid, uid, unique)
+        number = self.handles.opened(self.nodes.path(node, pid), node, flags, pid, uid, unique)
         return protocol.OPEN_OUT.pack(number, _OPEN_FLAGS, 0)
 
     def _read(self, request: memoryview, *_: int) -> bytes:
@@ -172,9 +178,26 @@ class Answers:
         self.handles.released(protocol.RELEASE_IN.unpack_from(request, protocol.IN.size)[0])
         return _NONE
 
-    def _statfs(self, *_: object) -> bytes:
+    def _statfs(self, _request: memoryview, _length: int, node: int, pid: int, *_: int) -> bytes:
+        path = self.nodes.path(node, pid)
+        if self._tree.is_each_callers(path):
+            self._tree.find(path, pid)
         return protocol.STATFS_OUT.pack(0, 0, 0, 0, 0, _BLOCK, _NAME_MAX, 0)
 
+    def _forget(self, request: memoryview, _length: int, node: int, *_: int) -> bytes:
+        self.nodes.forget(node, protocol.FORGET_IN.unpack_from(request, protocol.IN.size)[0])
+        return _NONE
 
-def _read_only(*_: object) -> bytes:
-    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    def _batch_forget(self, request: memoryview, length: int, *_: int) -> bytes:
+        at = protocol.IN.size
+        count, _ = protocol.BATCH_FORGET_IN.unpack_from(request, at)
+        at += protocol.BATCH_FORGET_IN.size
+        size = protocol.FORGET_ONE.size
+        for start in range(at, min(at + count * size, length - size + 1), size):
+            self.nodes.forget(*protocol.FORGET_ONE.unpack_from(request, start))
+        return _NONE
+
+    def _refuse(
+        self, number: int, _request: memoryview, _length: int, node: int, pid: int, *_: int
+    ) -> bytes:
+        raise self._tree.refused(self.nodes.path(node, pid), pid, number)

@@ -1,8 +1,10 @@
 """Open files, by numbers that a successor can do something with.
 
 Role: for each open file a record in the shared memory: which node, whose container, the length of
-the text that was read last, and the text itself while a reader has had only part of it. A file
-that is read at once costs one word; one read in pieces is, over any number of servers, one text.
+the text that was read last, and the text itself while a reader has had only part of it; of a
+cgroup's file also its path and who may write to it, as nodes of cgroups mean nothing for long. A
+file that is read at once costs one word; one read in pieces is, over any number of servers, one
+text.
 Boundary: the tree makes and reads handles; this module puts them on record and takes them up.
 Threading: any number of threads; a handle's record is written under that handle's lock.
 """
@@ -17,12 +19,13 @@ from collections.abc import Collection
 from lxfs.drivers.native.arena import Arena
 from lxfs.drivers.native.memory import HANDLE_WORDS, HANDLES, HIGHEST, Memory
 from lxfs.drivers.native.nodes import Nodes
+from lxfs.handle import Handle
 from lxfs.model import Container, OwnCgroup
-from lxfs.tree import Handle, Tree
+from lxfs.tree import Tree
 
 # Words of a record. The first says whether it counts, and is stored last: the lowest bit, above it
 # how often the record has been used, which is part of the handle's number.
-_STATE, _NODE, _UNIQUE, _NAMESPACE, _INIT, _STARTTIME, _OWN, _END, _TEXT = range(9)
+_STATE, _NODE, _UNIQUE, _NAMESPACE, _INIT, _STARTTIME, _OWN, _END, _TEXT, _CONTROL = range(10)
 _INDEX_BITS = 32
 _GENERATIONS = (1 << 31) - 1
 
@@ -63,26 +66,39 @@ class Handles:
         text = self._arena.claim(record[_TEXT]) if record[_TEXT] else None
         if text is None:
             record[_TEXT] = 0
-        container = None
+        container, path, control = None, "", None
+        if record[_CONTROL]:
+            control = self._arena.claim(record[_CONTROL])
+            if control is None:
+                record[_CONTROL] = 0
         try:
-            path = self._nodes.path(record[_NODE])
+            if control is None:
+                path = self._nodes.path(record[_NODE])
             if record[_INIT]:
                 fields = record[_NAMESPACE], record[_INIT], record[_STARTTIME]
                 container = Container(*fields, self._claim_own(record[_OWN]))
         except (OSError, ValueError, TypeError):
             path = ""  # of nothing that is there: every read of it says so
         end = record[_END] - 1 if record[_END] else None
-        return self._tree.adopted(path, container, end, text)
+        try:
+            return self._tree.adopted(path, container, end, text, control)
+        except (ValueError, TypeError, AttributeError):
+            return self._tree.adopted("", container, end, text)
 
     def opened(self, path: str, node: int, flags: int, pid: int, uid: int, unique: int) -> int:
         """Return the number of a new handle. Raises as ``Tree.opened``, and ENFILE when full."""
         handle = self._tree.opened(path, flags, pid, uid)
         container = handle.container
+        control = 0
         try:
+            if handle.control is not None:
+                control = self._put(handle.control.record())
             own = self._put_own(container.own) if container is not None and container.own else 0
             index = self._index()
         except OSError:
             self._tree.closed(handle)
+            if control:
+                self._arena.free(control)
             raise
         at = index * HANDLE_WORDS
         words = self._words
@@ -98,6 +114,7 @@ class Handles:
         words[at + _OWN] = own
         words[at + _END] = 0
         words[at + _TEXT] = 0
+        words[at + _CONTROL] = control
         number = generation << _INDEX_BITS | index
         self._open[number] = handle
         words[at] = generation << 1 | 1
@@ -126,6 +143,23 @@ class Handles:
                 self._record(number & 0xFFFFFFFF, handle, offset + len(part))
             return part
 
+    def write(self, number: int, data: bytes, pid: int) -> int:
+        """Return what ``Tree.write`` does. Raises EBADF, and as it does."""
+        handle = self._open.get(number)
+        if handle is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        with handle.lock:
+            written = self._tree.write(handle, data, pid)
+            self._record(number & 0xFFFFFFFF, handle, 0)
+            return written
+
+    def _put(self, text: bytes) -> int:
+        """Return the word of a text on record. Raises ENFILE when there is no room for it."""
+        word = self._arena.put(text)
+        if not word:
+            raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
+        return word
+
     def _record(self, index: int, handle: Handle, reached: int) -> None:
         """Put on record what the next read needs: the end, and the text if that is not reached."""
         at = index * HANDLE_WORDS
@@ -146,10 +180,10 @@ class Handles:
         with handle.lock:  # whoever still reads has its text on record before it is let go
             index = number & 0xFFFFFFFF
             at = index * HANDLE_WORDS
-            text = self._words[at + _TEXT]
+            texts = [self._words[at + _TEXT], self._words[at + _CONTROL]]
             self._words[at] &= ~1
-            self._words[at + _TEXT] = 0
-            if text:
+            self._words[at + _TEXT] = self._words[at + _CONTROL] = 0
+            for text in filter(None, texts):
                 self._arena.free(text)
             if handle.container is not None and handle.container.own:
                 self._let_own(handle.container.own)
@@ -167,10 +201,7 @@ class Handles:
             known = self._owns.get(own)
             if known is None:
                 text = json.dumps([[one.hierarchy, one.path, one.inode] for one in own]).encode()
-                word = self._arena.put(text)
-                if not word:
-                    raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
-                known = self._owns[own] = [word, 0]
+                known = self._owns[own] = [self._put(text), 0]
             known[1] += 1
             return known[0]
 

@@ -110,6 +110,15 @@ class Slot:
     def strikes(self, count: int) -> None:
         self.control[1] = count
 
+    @property
+    def begun(self) -> int:
+        """The ``unique`` of the last change that was begun to be made."""
+        return self.control[2]
+
+    @begun.setter
+    def begun(self, unique: int) -> None:
+        self.control[2] = unique
+
     def make_present(self) -> None:
         """Touch and lock the pages that the kernel copies to and from.
 

@@ -15,8 +15,7 @@ from lxfs import syscalls
 from lxfs.drivers.native import locks
 from lxfs.drivers.native.memory import SERVER_LOCK, SERVERS, Memory
 from lxfs.drivers.native.session import answer
-from lxfs.drivers.rules import Rules, make_world
-from lxfs.tree import Tree
+from lxfs.drivers.rules import Rules, make_tree
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ def run(device: int, memory: Memory, ledger: int, rules: Rules, report: int) -> 
     """Serve until the mount is gone; say so on ``report`` when requests are answered."""
     syscalls.set_name("lxfs-server")
     locks.displace(memory.descriptor, SERVER_LOCK)
-    tree = Tree(make_world(rules, ledger))
+    tree = make_tree(rules, ledger)
     memory.words[SERVERS] += 1
 
     def end(error: OSError) -> None:

@@ -131,8 +131,6 @@ class Workers:
         try:
             answer = self._answers.by_opcode.get(opcode)
             if answer is None:
-                if opcode in protocol.WITHOUT_REPLY:
-                    return
                 number = errno.ENOSYS
             else:
                 payload = answer(slot.request, length, node, pid, uid, unique)
@@ -144,6 +142,8 @@ class Workers:
             number = errno.EIO
             if self._complaints.due(repr(error)):
                 _log.exception("opcode %d on node %#x failed", opcode, node)
+        if opcode in protocol.WITHOUT_REPLY:
+            return
         self._send(slot, unique, opcode, number, payload)
 
     def _send(

@@ -24,15 +24,16 @@ from lxfs.tree import Tree
 _log = logging.getLogger(__name__)
 
 DEVICE = "/dev/fuse"
-_FLAGS = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+_FLAGS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 
 
-def attach(device: int, directory: str) -> None:
+def attach(device: int, directory: str, *, writable: bool = False) -> None:
     """Mount the session of a descriptor on a directory; it may be mounted elsewhere already.
 
     Without default_permissions: with it, and attributes that may not be kept, each open would ask
-    for those of the file and of every directory above it. The mount is read-only, and the tree
-    itself refuses writers, and readers that a file's mode leaves out.
+    for those of the file and of every directory above it. The mount is read-only unless cgroups
+    may be written to, and the tree itself refuses writers, and readers that a file's mode leaves
+    out.
     """
     options = {
         "fd": str(device),
@@ -42,14 +43,15 @@ def attach(device: int, directory: str) -> None:
         "max_read": str(MAX_READ),
     }
     data = ",".join([f"{name}={value}" for name, value in options.items()] + ["allow_other"])
-    syscalls.mount("lxfs", directory, "fuse.lxfs", _FLAGS, data)
+    flags = _FLAGS if writable else _FLAGS | syscalls.MS_RDONLY
+    syscalls.mount("lxfs", directory, "fuse.lxfs", flags, data)
 
 
-def open_mounted(directory: str) -> int:
+def open_mounted(directory: str, *, writable: bool = False) -> int:
     """Return the device of a new session that is mounted on a directory. Raises ``UserError``."""
     try:
         device = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
-        attach(device, directory)
+        attach(device, directory, writable=writable)
     except OSError as error:
         raise UserError(f"mounting on {directory} failed: {error.strerror}") from error
     return device

@@ -19,9 +19,8 @@ import time
 from lxfs import __version__, logs, syscalls
 from lxfs.drivers.native import locks, server
 from lxfs.drivers.native.memory import BEAT, LAYOUT, SPAWNER_LOCK, Memory
-from lxfs.drivers.rules import Rules, make_world
+from lxfs.drivers.rules import Rules, make_tree
 from lxfs.errors import UserError
-from lxfs.tree import Tree
 
 _log = logging.getLogger(__name__)
 
@@ -158,7 +157,7 @@ def main(arguments: list[str]) -> int:
             f"the mount was made by a version of lxfs whose records (layout {memory.layout})"
             f" this one (layout {LAYOUT}) cannot read: restart it"
         )
-    Tree(make_world(rules)).close()  # what cannot be served is better said now
+    make_tree(rules).close()  # what cannot be served is better said now
     _say(report, f"ready {__version__}")
     if os.read(control, 64) != b"go\n":
         return 0

@@ -36,19 +36,19 @@ class Session:
     ledger: int
 
 
-def mounted(directory: str, ledger: int | None) -> Session:
+def mounted(directory: str, ledger: int | None, *, writable: bool = False) -> Session:
     """Mount a new session on a directory. Raises ``UserError``."""
     descriptor = create()
     memory = Memory(descriptor)
     memory.begin(time.time_ns())
     if ledger is None:
         ledger = _new_ledger()
-    device = open_mounted(directory)
+    device = open_mounted(directory, writable=writable)
     memory.put_text("device", _device(directory))
     return Session(device, descriptor, ledger)
 
 
-def stored(directory: str) -> Session | None:
+def stored(directory: str, *, writable: bool = False) -> Session | None:
     """Return the session that the service manager has kept for us, mounted, if it is alive."""
     kept = systemd.stored()
     if "device" not in kept:
@@ -68,7 +68,7 @@ def stored(directory: str) -> Session | None:
         memory.words[MINOR] = memory.words[LOST] = 1
     ledger = kept["ledger"] if "ledger" in kept else _new_ledger()
     if not _device(directory):
-        attach(device, directory)
+        attach(device, directory, writable=writable)
     memory.put_text("device", _device(directory))
     return Session(device, descriptor, ledger)
 

@@ -1,0 +1,150 @@
+"""A container that does its worst to its cgroups' files: nothing else is touched or revealed."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.conftest import LIMITS, MIB, Mount, eventually, exists
+from tests.drivers.inmate import NAMES
+from tests.drivers.inmates import cells, inmate_in, public_mount
+
+COUNT = 100_000 if os.environ.get("LXTUI_LONG") else 10_000
+BENIGN = {
+    *("done", "ENOENT", "EACCES", "EPERM", "EEXIST", "ENOTDIR", "EISDIR", "EINVAL", "EBUSY"),
+    *("ENAMETOOLONG", "EROFS", "EBADF", "ENODEV", "ESRCH", "E2BIG", "EOPNOTSUPP", "ELOOP"),
+    *("ERANGE", "EXDEV", "ENOSPC", "ENOTEMPTY", "EAGAIN", "ENFILE", "ESTALE", "ENOTSUP"),
+}
+"""What a kernel's own tree could answer. EIO, ENOTCONN, ENOSYS and EINTR are not in it."""
+
+
+@pytest.fixture(scope="module")
+def view(driver: str) -> Iterator[Mount]:  # noqa: ARG001
+    """A mount in which cgroups can be written to."""
+    with public_mount("--cgroupfs", "rw") as mount:
+        yield mount
+
+
+@pytest.fixture(scope="module")
+def directories() -> Iterator[list[Path]]:
+    """Cgroups of 256 MiB in each hierarchy."""
+    with cells(LIMITS) as made:
+        yield made
+
+
+@pytest.fixture
+def bystander(directories: list[Path]) -> Iterator[list[Path]]:
+    """A sibling of each of the container's cgroups, with a cgroup of a known name in it."""
+    made: list[Path] = []
+    try:
+        for directory in directories:
+            for path in (sibling := directory.parent / f"{directory.name}-by", sibling / "a"):
+                path.mkdir()
+                made.append(path)
+        yield made[::2]
+    finally:
+        for path in reversed(made):
+            path.rmdir()
+
+
+def _state(directory: Path) -> dict[str, bytes | int]:
+    """Return what is set in a cgroup and who owns it."""
+    found: dict[str, bytes | int] = {}
+    for name in ("", "memory.limit_in_bytes", "memory.max", "pids.max", "cpu.cfs_quota_us"):
+        path = directory / name
+        if path.exists():
+            found[f"{name} owner"] = path.stat().st_uid
+            found[f"{name} mode"] = path.stat().st_mode
+            if name:
+                found[name] = path.read_bytes()
+    for name in ("cgroup.procs", "cpuset.cpus", "cpu.max"):
+        if (directory / name).exists():
+            found[name] = (directory / name).read_bytes()
+    return found
+
+
+def _beside(paths: list[Path]) -> list[set[str]]:
+    """Return which names that an abuser uses there are beside cgroups and in them."""
+    return [
+        {below.name for above in (path.parent, path) for below in above.iterdir()} & {*NAMES}
+        for path in paths
+    ]
+
+
+def _killer(mount: Mount, over: threading.Event) -> None:
+    while not over.wait(0.7):
+        try:
+            os.kill(mount.server, signal.SIGKILL)
+        except (ProcessLookupError, FileNotFoundError, IndexError):
+            continue
+
+
+@pytest.mark.parametrize("user", [True, False], ids=["unprivileged", "privileged"])
+def test_random_paths_and_operations(
+    view: Mount, driver: str, directories: list[Path], bystander: list[Path], *, user: bool
+) -> None:
+    """Ten thousand random operations, kills of the server in between: nobody else is affected."""
+    others = [path.name for path in (*bystander, *directories)]
+    own_before = [_state(directory) for directory in directories]
+    before = [_state(path) for path in bystander]
+    names = _beside(bystander)
+    is_native = driver == "native"
+    with inmate_in(directories, user=user, cgroup=user) as one:
+        over = threading.Event()
+        killer = threading.Thread(target=_killer, args=(view, over))
+        if is_native:
+            killer.start()
+        try:
+            work = f"lambda: abuse('/cgroup', {sorted(set(others))!r}, 7, {COUNT})"
+            said = one(f"confined('{view.directory}', {work})")
+        finally:
+            over.set()
+            if is_native:
+                killer.join()
+        assert "failed" not in said, said
+        own = {path.name for path in directories} if not user else set()
+        leaks = [leak for leak in said["leaks"] if leak.rpartition(": ")[2] not in own]
+        assert leaks == []
+        assert set(said["came"]) <= BENIGN, said["came"]
+        assert said["came"]["done"] > COUNT / 50
+        assert [_state(path) for path in bystander] == before
+        assert _beside(bystander) == names
+        limits = [
+            {name: value for name, value in _state(directory).items() if "." in name}
+            for directory in directories
+        ]
+        for found, was in zip(limits, own_before, strict=True):
+            for name in ("memory.limit_in_bytes", "memory.max", "pids.max", "cpu.cfs_quota_us"):
+                assert found.get(name) == was.get(name)
+        assert one(f"read('{view.directory}/proc/meminfo')").startswith("MemTotal:")
+    assert exists(view.pid)
+
+
+def test_a_directory_held_open_over_a_kill(
+    view: Mount, driver: str, directories: list[Path]
+) -> None:
+    """By an open directory a container goes on after its server was killed, and by an open file."""
+    with inmate_in(directories, user=True) as one:
+        top = f"{view.directory}/cgroup/memory"
+        one(f"os.mkdir('{top}/kept')")
+        try:
+            one(f"held = os.open('{top}/kept', os.O_RDONLY)")
+            one(f"limit = os.open('{top}/kept/memory.limit_in_bytes', os.O_RDWR)")
+            one(f"os.chdir('{top}/kept')")
+            if driver == "native":
+                server = view.server
+                os.kill(server, signal.SIGKILL)
+                assert eventually(lambda: view.server != server)
+            assert one(f"os.pwrite(limit, b'{64 * MIB}', 0)")
+            assert one("os.pread(limit, 100, 0).decode()") == f"{64 * MIB}\n"
+            inside = "os.read(os.open('memory.limit_in_bytes', os.O_RDONLY{}), 100).decode()"
+            assert one(inside.format(", dir_fd=held")) == f"{64 * MIB}\n"
+            assert one(inside.format("")) == f"{64 * MIB}\n"
+            assert "tasks" in one("os.listdir(held)")
+            one("os.mkdir('below', dir_fd=held) or os.rmdir('below', dir_fd=held)")
+            one("os.close(held) or os.close(limit) or os.chdir('/')")
+        finally:
+            one.errno(f"os.rmdir('{top}/kept')")
