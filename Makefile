@@ -71,6 +71,7 @@ fixtures: $(STAMP) ## Record the machine's kernels for the tests anew; read the 
 	@sh packaging/test-packages.sh
 	@$(BIN)/python -m tests.machine.record
 	@$(BIN)/python -m tests.fixtures.expected
+	@$(BIN)/python -m tests.fixtures.cgroups
 
 pictures: $(STAMP) ## Draw the pictures of tests/tui anew; look at the diff before you commit it
 	@$(BIN)/python -m pytest -q tests/tui/test_pictures.py --snapshot-update

@@ -106,8 +106,15 @@ def ask(group: Group, controller: str, name: str, shape: Callable[[bytes], _T]) 
     Raises ``SourceError``, EIO for a file of another shape.
     """
     text = group.text(controller, name)
-    if text is None:
-        return None
+    return None if text is None else _shaped(text, name, shape)
+
+
+def ask_host(group: Group, path: str, shape: Callable[[bytes], _T]) -> _T:
+    """Return what ``shape`` makes of a file of the host. Raises ``SourceError`` as ``ask`` does."""
+    return _shaped(group.host(path), path, shape)
+
+
+def _shaped(text: bytes, name: str, shape: Callable[[bytes], _T]) -> _T:
     try:
         return shape(text)
     except ValueError as error:

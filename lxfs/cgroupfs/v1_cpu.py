@@ -19,7 +19,7 @@ from lxfs.cgroupfs.bandwidth import (
 )
 from lxfs.cgroupfs.conversions import SHARES, shares_of_weight, weight_of_shares
 from lxfs.cgroupfs.files import ControlFile, Group, View, Write
-from lxfs.cgroupfs.rows import READ_WRITE, ask, nearest, row, same
+from lxfs.cgroupfs.rows import READ_WRITE, ask, ask_host, nearest, row, same
 from lxfs.cgroupfs.texts import keyed, line, refuse, signed, unsigned
 from lxfs.model import NSEC_PER_TICK, CpuTime
 from lxfs.origin import Origin, keys, value
@@ -195,9 +195,10 @@ def _each(group: Group, amounts: Sequence[int]) -> list[tuple[int, ...]]:
     v2 does not tell on which CPUs the time was used. The sum is right; odd nanoseconds are the
     first one's.
     """
-    possible = parse.cpulist(group.host("sys/devices/system/cpu/possible"))
-    online = parse.cpulist(group.host("sys/devices/system/cpu/online"))
+    possible = ask_host(group, "sys/devices/system/cpu/possible", parse.cpulist) or (0,)
+    online = ask_host(group, "sys/devices/system/cpu/online", parse.cpulist)
     allowed = nearest(group, "cpuset", ("cpuset.cpus.effective",), parse.cpulist) or online
+    allowed = [cpu for cpu in allowed if cpu in possible] or possible
     columns = []
     for amount in amounts:
         share, odd = divmod(amount, len(allowed))

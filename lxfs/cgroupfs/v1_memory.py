@@ -16,6 +16,7 @@ from lxfs.cgroupfs.files import ControlFile, Group, Write
 from lxfs.cgroupfs.rows import (
     READ_WRITE,
     ask,
+    ask_host,
     constant,
     levels,
     need,
@@ -135,7 +136,7 @@ def _soft_limit(group: Group) -> bytes:
 
 
 def _swappiness(group: Group) -> bytes:
-    return line(parse.integer(group.host("proc/sys/vm/swappiness")))
+    return line(ask_host(group, "proc/sys/vm/swappiness", parse.integer))
 
 
 def _set_swappiness(group: Group, text: bytes) -> Sequence[Write]:

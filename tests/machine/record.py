@@ -1,7 +1,7 @@
 """Record the machine's kernels as fixtures: ``python -m tests.machine.record`` (make fixtures).
 
-Role: runs tests/fixtures/record.py inside, on each kernel, and brings the files out. Boundary:
-replaces tests/fixtures/linux-VERSION-v2, but for the expected renderings in it.
+Role: runs the recorders of tests/fixtures inside, on each kernel, and brings the files out.
+Boundary: replaces tests/fixtures/linux-VERSION-v2, but for the expected renderings in it.
 Threading: one.
 """
 
@@ -26,6 +26,8 @@ for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
     echo +$controller > /sys/fs/cgroup/cgroup.subtree_control
 done
 python3 -m tests.fixtures.record /root/recorded
+python3 -m tests.fixtures.record_cgroups /root/recorded/cgroups.json
+python3 -m tests.fixtures.writes /root/recorded/writes.json
 tar -C /root/recorded -cf - . | base64 -w0
 """
 

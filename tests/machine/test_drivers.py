@@ -75,6 +75,13 @@ def test_the_mount_tests_pass_on_v2(machine: Machine) -> None:
 
 @pytest.mark.long
 @pytest.mark.newest_kernel
+def test_writes_to_control_files_on_v2(machine: Machine) -> None:
+    """What is written to v1's files comes to v2's, and is refused as v2's own files refuse it."""
+    _pass(machine, "test_", "tests/drivers/test_control_files.py", 4)
+
+
+@pytest.mark.long
+@pytest.mark.newest_kernel
 def test_containers_of_crun(machine: Machine) -> None:
     """The hook and attach do for crun's containers what they do for runc's outside."""
     _pass(machine, "test_oci", "tests/drivers/test_oci.py", 8)
