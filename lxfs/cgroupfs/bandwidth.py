@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lxfs import parse
 from lxfs.cgroupfs.files import Group
 from lxfs.cgroupfs.rows import levels
-from lxfs.cgroupfs.texts import refuse
+from lxfs.cgroupfs.texts import SPACE, refuse
 
 PERIOD = 100_000
 """Microseconds of a period that nobody has set."""
@@ -46,7 +46,7 @@ def of_cpu_max(text: bytes) -> Bandwidth:
     return Bandwidth(parse.integer_or_max(quota), parse.integer(period))
 
 
-_WRITTEN = re.compile(rb"[ \t\n\v\f\r]*([^ \t\n\v\f\r]{1,20})[ \t\n\v\f\r]*([0-9]*)")
+_WRITTEN = re.compile(rb"[%b]*([^%b]{1,20})[%b]*([0-9]*)" % (SPACE, SPACE, SPACE))
 
 
 def written_cpu_max(text: bytes, period: int) -> Bandwidth:

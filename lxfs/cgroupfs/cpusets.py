@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from lxfs import parse
 from lxfs.cgroupfs.files import ControlFile, Group, Meaning, View, Write
-from lxfs.cgroupfs.rows import READ_WRITE, constant, row, switch
+from lxfs.cgroupfs.rows import READ_WRITE, constant, levels, row, switch
 from lxfs.cgroupfs.texts import refuse, signed, stripped
 from lxfs.origin import value
 
@@ -44,7 +44,8 @@ def _listed(text: bytes) -> tuple[int, ...] | None:
 def _set_v1_list(kind: str) -> Meaning:
     """Return the meaning of a list written to v1's file: the same, for v2's parser is v1's.
 
-    v1 wants an ancestor's to contain it (EACCES), and some where there are processes (ENOSPC).
+    v1 wants an ancestor's to contain it (EACCES), and some where there are processes (ENOSPC). What
+    not even the machine has is for the kernel to refuse: it looks at that first.
     """
     shown = _v1_list(kind)
 
@@ -54,7 +55,9 @@ def _set_v1_list(kind: str) -> Meaning:
             refuse(errno.ENOSPC)
         if wanted and parent is not None:
             theirs = _listed(shown(parent) or b"")
-            if theirs and not set(wanted) <= set(theirs):
+            all_of_them = _listed(_effective(list(levels(group))[-1], kind) or b"")
+            exists = all_of_them is None or set(wanted) <= set(all_of_them)
+            if theirs and exists and not set(wanted) <= set(theirs):
                 refuse(errno.EACCES)
         return (Write("cpuset", f"cpuset.{kind}", text),)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from lxfs import parse, stats
 from lxfs.cgroupfs.files import ControlFile, Group, Meaning, View, Write
 from lxfs.cgroupfs.rows import ask, row, write_only
-from lxfs.cgroupfs.texts import refuse, stripped
+from lxfs.cgroupfs.texts import SPACE, refuse
 from lxfs.model import BlockIo
 from lxfs.origin import keys, value
 from lxfs.parse import Device
@@ -96,7 +96,7 @@ def _v1_limit(word: str) -> View:
     return view
 
 
-_SPACE = rb"[ \t\n\v\f\r]"
+_SPACE = rb"[%b]" % SPACE
 _DEVICE = re.compile(rb"%b*([0-9]+:%b*[0-9]+)%b" % (_SPACE, _SPACE, _SPACE))
 _DIGITS = re.compile(rb"%b*([0-9]+)" % _SPACE)
 
@@ -106,7 +106,7 @@ def _device(text: bytes) -> tuple[bytes, bytes]:
     found = _DEVICE.match(text)
     if found is None:
         refuse(errno.EINVAL)
-    return b"".join(found[1].split()), text[found.end() :]
+    return found[1].translate(None, SPACE), text[found.end() :]
 
 
 def _set_v1_limit(word: str) -> Meaning:
@@ -150,7 +150,7 @@ def _set_v2_limits(_: Group, text: bytes) -> Sequence[Write]:
     """Limit each of what is named, by v1's files (``tg_set_limit``)."""
     device, rest = _device(text)
     writes = {}
-    for word in stripped(rest).split():
+    for word in rest.replace(b"\xa0", b" ").split():
         name, _equals, number = word[:26].partition(b"=")
         known = _LIMITS.get(name.decode(errors="replace"))
         digits = _DIGITS.match(number)

@@ -21,7 +21,7 @@ _NUMBER = re.compile(rb"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _SIZE = re.compile(rb"(0[xX][0-9a-fA-F]+|[0-9]*)([kKmMgGtTpPeE]?)")
 _NO_OCTAL = re.compile(rb"0[0-7]*[89][0-9]*")
 _SHIFTS = {b"": 0, b"k": 10, b"m": 20, b"g": 30, b"t": 40, b"p": 50, b"e": 60}
-_SPACE = b" \t\n\v\f\r\xa0"
+SPACE = b" \t\n\v\f\r\xa0"
 """The kernel's isspace(): its table is of Latin-1 (lib/ctype.c)."""
 
 
@@ -37,7 +37,7 @@ def written(text: bytes) -> bytes:
 
 def stripped(text: bytes) -> bytes:
     """Return it without space around it, as strstrip() does."""
-    return text.strip(_SPACE)
+    return text.strip(SPACE)
 
 
 def unsigned(text: bytes) -> int:

@@ -126,11 +126,13 @@ def test_v2_quota_is_never_above_what_it_is_to_be() -> None:
 def test_v1_cpuset_wants_an_ancestor_s_and_some() -> None:
     """CPUs that the cgroup above lacks are EACCES, none under processes ENOSPC, as v1 has it."""
     group = _group(2, cgroup__procs="1000\n", cpuset__cpus="1\n")
-    top = group.said["levels"][1][""]
-    top |= {"cpuset.cpus.effective": "0-3\n"}
+    above = {**group.said["levels"][1][""], "cpuset.cpus": "0-3\n"}
+    top = {**above, "cpuset.cpus.effective": "0-7\n"}
+    group.said["levels"][1:] = [{"": above}, {"": top}]
     cpus = "cpuset/cpuset.cpus"
     assert _writes(group, cpus, b"0-3") == [("cpuset.cpus", b"0-3")]
     assert _refused(group, cpus, b"0-4") == errno.EACCES
+    assert _writes(group, cpus, b"9999") == [("cpuset.cpus", b"9999")]
     assert _refused(group, cpus, b"\n") == errno.ENOSPC
 
 
