@@ -15,7 +15,7 @@ from typing import NoReturn
 from . import client
 from .errors import ApiError, LabError
 from .lab import Lab, down, find, names, up
-from .plan import CLUSTER, DRIVERS, EVERY, KINDS, Driver, check_name
+from .plan import CLUSTER, DRIVERS, EVERY, KINDS, LXD_CLUSTER, Driver, check_name
 from .sweep import remnants
 
 DEFAULT = "lab"
@@ -123,6 +123,13 @@ def main(argv: list[str] | None = None) -> int:
                 action="store_const",
                 const=CLUSTER,
                 help="instead a cluster of two Incus daemons, incus1 and incus2",
+            )
+            sub.add_argument(
+                "--lxd-cluster",
+                dest="hosts",
+                action="store_const",
+                const=(*LXD_CLUSTER, "lxd2"),
+                help="instead a cluster of two LXD daemons, lxd1 and lxd3, and lxd2 beside it",
             )
             sub.add_argument(
                 "--pool", choices=DRIVERS, help="driver of the pool that every host has (dir)"

@@ -1,7 +1,7 @@
-"""Two Incus daemons as one cluster.
+"""Two daemons of a kind as one cluster.
 
 Role: makes a cluster of a configured daemon and joins a fresh one. Boundary: both daemons' API.
-Threading: one caller. Source: Incus's REST API documentation, "cluster".
+Threading: one caller. Source: the REST API documentation of LXD and of Incus, "cluster".
 """
 
 import base64
@@ -26,6 +26,8 @@ def form(first: Daemon, second: Daemon) -> None:
         "secret": made["secret"],
         "expires_at": made["expiresAt"],
     }
+    # LXD 5.0 has no key of its own for the token: it takes it as the cluster's password.
+    secret = "cluster_password" if first.plan.kind == "lxd" else "cluster_token"
     pool = {"entity": "storage-pool", "name": POOL, "key": "source", "value": ""}
     joining = {
         "server_name": second.plan.name,
@@ -33,7 +35,7 @@ def form(first: Daemon, second: Daemon) -> None:
         "server_address": f"{second.plan.address}:{PORT}",
         "cluster_address": made["addresses"][0],
         "cluster_certificate": (first.plan.directory / "cluster.crt").read_text(),
-        "cluster_token": base64.b64encode(json.dumps(token).encode()).decode(),
+        secret: base64.b64encode(json.dumps(token).encode()).decode(),
         "member_config": [pool],
     }
     second.api.call("PUT", "/1.0/cluster", joining)

@@ -21,7 +21,7 @@ from pathlib import Path
 from . import client, cluster, image, net, procs, subids
 from .daemon import DIRECTORY, LXCFS, Daemon, procs_view_is_mounted, program
 from .errors import ApiError, LabError, LabUnavailable
-from .plan import BASE, CLUSTER, EVERY, KINDS, MEMBER, Driver, LabPlan, make_plan
+from .plan import BASE, CLUSTERS, EVERY, KINDS, MEMBER, Driver, LabPlan, make_plan
 from .rest import instance
 from .sweep import remnants, sweep
 from .tools import SYSTEM_PATH, locked, no_interrupts, run, wait_until, which
@@ -281,7 +281,8 @@ def _build(wanted: LabPlan, missing: dict[str, str], base: Path, say: Say) -> La
         net.connect(plan, host)
     notes = [*(f"added to {line}" for line in subids.ensure()), _mount_view(plan)]
     members = tuple(Host(plan, host) for host in plan.hosts)
-    clustered = not criu and {*hosts} >= {*CLUSTER}
+    clusters = [] if criu else [one for one in CLUSTERS if {*hosts} >= {*one}]
+    joining = {second for _, second in clusters}
     for member in members:
         member.start()
     certificate = client.make_certificate(root / "client")
@@ -290,7 +291,7 @@ def _build(wanted: LabPlan, missing: dict[str, str], base: Path, say: Say) -> La
 
     def settle(member: Host) -> None:
         member.wait_ready()
-        if not clustered or member.name != CLUSTER[1]:  # which gets all that by joining
+        if member.name not in joining:  # which get all that by it
             member.configure(certificate, tarball)
         say(f"{member.name} is up at {member.plan.url}")
 
@@ -302,9 +303,9 @@ def _build(wanted: LabPlan, missing: dict[str, str], base: Path, say: Say) -> La
             future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    if clustered:
-        known = {one.name: one for one in members}
-        cluster.form(known[CLUSTER[0]], known[CLUSTER[1]])
+    known = {one.name: one for one in members}
+    for first, second in clusters:
+        cluster.form(known[first], known[second])
     client.write_configuration(plan, certificate)
     tarball.unlink()
     state = {"block": plan.block, "hosts": hosts, "driver": driver}

@@ -143,8 +143,11 @@ INSTANCES: dict[str, tuple[InstancePlan, ...]] = {
 }
 KINDS: dict[str, Kind] = {"lxd1": "lxd", "lxd2": "lxd", "incus1": "incus"}
 CLUSTER = ("incus1", "incus2")
-EVERY: dict[str, Kind] = {**KINDS, "incus2": "incus"}
-"""With the host that a lab has only when asked: the second member of incus1's cluster."""
+LXD_CLUSTER = ("lxd1", "lxd3")
+CLUSTERS = (CLUSTER, LXD_CLUSTER)
+"""In a lab that has both hosts of one, they are one cluster."""
+EVERY: dict[str, Kind] = {**KINDS, "incus2": "incus", "lxd3": "lxd"}
+"""With the hosts that a lab has only when asked: the second members of clusters."""
 
 
 def check_name(name: str) -> str:
@@ -176,6 +179,8 @@ def make_plan(
         raise ValueError(f"unknown hosts: {', '.join(sorted(unknown))}")
     root = base / name
     numbers = {host: number for number, host in enumerate(EVERY, start=1)}
+    # The members of a cluster have one network.
+    bridges = numbers | {second: numbers[first] for first, second in CLUSTERS}
     return LabPlan(
         name=name,
         root=root,
@@ -190,8 +195,7 @@ def make_plan(
                 netns=f"lxt-{name}-{host}",
                 veth=f"lxt-{name}-{numbers[host]}",
                 address=f"10.213.{4 * block}.{10 + numbers[host]}",
-                # The members of a cluster have one network.
-                containers=f"10.213.{4 * block + min(numbers[host], len(KINDS))}.1/24",
+                containers=f"10.213.{4 * block + bridges[host]}.1/24",
                 instances=INSTANCES.get(host, ()),
             )
             for host in EVERY
