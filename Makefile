@@ -74,7 +74,7 @@ fixtures: $(STAMP) ## Record the machine's kernels for the tests anew; read the 
 	@$(BIN)/python -m tests.fixtures.cgroups
 
 pictures: $(STAMP) ## Draw the pictures of tests/tui anew; look at the diff before you commit it
-	@$(BIN)/python -m pytest -q tests/tui/test_pictures.py --snapshot-update
+	@$(BIN)/python -m pytest -q tests/tui/test_*pictures.py --snapshot-update
 
 screenshots: $(STAMP) ## Draw screenshots/*.svg and *.png from the real program on the lab
 	@$(BIN)/python -m tests.lab.screenshots

@@ -35,6 +35,8 @@ class Selection:
     snapshot: Snapshot | None = None
     job: Job | None = None
     """What the cursor of the operations pane is on."""
+    member: str = ""
+    """The member of the cluster, where the cursor is on one."""
 
 
 class Ask(StrEnum):
@@ -93,6 +95,14 @@ def _always(_: Selection) -> str:
     return ""
 
 
+def _lost(instance: Instance, host: Host | None) -> str:
+    """Why the host, which answers, can say nothing of the instance."""
+    member = host.members.get(instance.location) if host is not None else None
+    if host is None or member is None or member.status != "Offline":
+        return ""
+    return f"member {instance.location} of {host.name} is offline, and {instance.ref.name} with it"
+
+
 def _when(reason: Callable[[Instance], str]) -> Unavailable:
     """Only with an instance on a host that answers, and then as *reason* says."""
 
@@ -101,7 +111,7 @@ def _when(reason: Callable[[Instance], str]) -> Unavailable:
             return "select an instance first"
         if selection.host is not None and not selection.host.online:
             return f"{selection.host.name} does not answer"
-        return reason(selection.instance)
+        return _lost(selection.instance, selection.host) or reason(selection.instance)
 
     return unavailable
 
@@ -257,7 +267,6 @@ ACTIONS: tuple[Action, ...] = (
         "CPU, memory, processes, disk and network of the instance, in a form",
         _instance,
         changes=True,
-        single=True,
     ),
     Action(
         "publish",
@@ -285,7 +294,6 @@ ACTIONS: tuple[Action, ...] = (
         "Copy the instance under another name, on its host or on another one",
         _instance,
         changes=True,
-        single=True,
     ),
     Action(
         "launch",
@@ -405,8 +413,15 @@ ACTIONS: tuple[Action, ...] = (
         _running_job,
     ),
     Action(
-        "moves",
+        "undo",
         "u",
+        "Undo",
+        "Take back what was done or marked last, after a look at what that means",
+        _always,
+    ),
+    Action(
+        "moves",
+        "M",
         "Unfinished moves",
         "Finish or put back what a crash has left in the middle",
         _always,

@@ -115,6 +115,8 @@ class LxtuiApp(App[None]):
                 clock=self._now,
                 views=views or SavedViews(),
                 follow=fleet.submit,
+                done=lambda: fleet.jobs.done,
+                take_back=lambda command, job: fleet.jobs.submit(command, undoes=job),
                 read=reach.read,
                 run_editor=partial(edited, self),
                 attach=partial(attach, self, fleet, settings.shell),

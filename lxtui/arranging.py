@@ -41,6 +41,22 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """The part of the fleet that was chosen in the tree: a host, or a member of a cluster."""
+
+    host: str
+    member: str = ""
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.host} · {self.member}" if self.member else self.host
+
+    def has(self, one: Instance) -> bool:
+        """Whether an instance is there."""
+        return one.ref.host == self.host and self.member in {"", one.location}
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """The header of a group, with sums over what is shown of it, whether folded or not."""
 

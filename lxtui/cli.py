@@ -33,7 +33,6 @@ from lxtui.errors import LxtuiError, NotStartedError, UsageError
 from lxtui.headless_audit import add_audit, print_audit
 from lxtui.headless_config import add_config, run_config
 from lxtui.headless_edit import add_edit, add_set, run_edit, run_set
-from lxtui.headless_limits import add_limits, run_limits
 from lxtui.headless_terminal import split
 from lxtui.host_arguments import add_hosts
 from lxtui.instance_arguments import add_verbs
@@ -156,8 +155,6 @@ def _parser() -> argparse.ArgumentParser:
     add_edit(subs.add_parser("edit", parents=[verbs], help=told, description=told))
     told = "Set and remove keys of the configuration of an instance or a profile"
     add_set(subs.add_parser("set", parents=[verbs], help=told, description=told))
-    told = "Show what limits an instance and which profile says so, or set it"
-    add_limits(subs.add_parser("limits", parents=[verbs], help=told, description=told))
     told = "List what was done with lxtui from this account: who, when, where, what, the result"
     add_audit(subs.add_parser("audit", parents=[verbs], help=told, description=told))
     told = "Say where the settings are, whether they are right, and what is in effect"
@@ -235,11 +232,6 @@ def _run(options: argparse.Namespace) -> int:
             run = run_edit if options.verb == "edit" else run_set
             with json_of_failure(options, ref):
                 return DONE if run(options, ref, backends, audit) else FAILED
-        if options.verb == "limits":
-            ref = ref_of(options.instance, options.project, known)
-            with json_of_failure(options, ref):
-                run_limits(options, ref, backends, audit)
-            return DONE
         if options.verb in MORE:
             return run_more(At(options, backends, settings, audit, partial(ref_of, known=known)))
         if options.verb in {"resume", "undo"}:

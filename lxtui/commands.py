@@ -198,11 +198,15 @@ Single = ChangeState | CreateSnapshot | RestoreSnapshot | DeleteSnapshot | Delet
 """What is one operation of one daemon, and can be done to many."""
 
 
+Each = Single | Move
+"""What can be done to many, one after the other on each host."""
+
+
 @dataclass(frozen=True, slots=True)
 class Many:
     """The same for several instances, whatever becomes of each."""
 
-    commands: tuple[Single, ...]
+    commands: tuple[Each, ...]
     title: str
 
 

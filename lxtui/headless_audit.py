@@ -17,6 +17,7 @@ from lxtui.clock import utc_now
 from lxtui.errors import LxtuiError
 from lxtui.headless import Json, iso
 
+_CENTURY = 100 * 365 * 86_400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
@@ -25,7 +26,7 @@ def add_audit(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--host", default="", metavar="HOST", help="only what was done there")
     sub.add_argument(
         "--since",
-        type=_span,
+        type=span,
         metavar="SPAN",
         help="only what began so long ago at most: 90m, 12h, 1d, 2w",
     )
@@ -97,8 +98,9 @@ def entry_json(one: Entry) -> Json:
     }
 
 
-def _span(written: str) -> timedelta:
+def span(written: str) -> timedelta:
+    """A time between two moments, for argparse; a century at most."""
     number, unit = written[:-1], written[-1:]
     if unit not in _UNITS or not number.isdecimal():
         raise argparse.ArgumentTypeError(f"{written!r}: write it as 90m, 12h, 1d or 2w")
-    return timedelta(seconds=int(number) * _UNITS[unit])
+    return timedelta(seconds=min(int(number) * _UNITS[unit], _CENTURY))

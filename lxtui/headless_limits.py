@@ -12,27 +12,48 @@ from threading import Event as Flag
 
 from lxtui import format as text
 from lxtui import headless
+from lxtui.api import Document, Path
 from lxtui.audit.journal import Audit
 from lxtui.backend.base import Backend
 from lxtui.calls.documents import PutDocument
 from lxtui.editing.documents import changes, of_instance
-from lxtui.errors import ConflictError
+from lxtui.errors import ConflictError, UsageError
+from lxtui.headless_many import add_many, find, settle
 from lxtui.limits import FIELDS, Limits
+from lxtui.limits_many import plan
 from lxtui.limits_read import read_limits
 from lxtui.model import Ref
 from lxtui.perform import perform
 
+LIMITS = "Show what limits an instance and which profile says so, or set it"
 _TRIES = 5
 
 
 def add_limits(sub: argparse.ArgumentParser) -> None:
     """One option for each limit."""
-    sub.add_argument("instance", metavar="HOST:NAME", help="the instance, as lxc writes it")
+    told = "the instance, as lxc writes it"
+    sub.add_argument("instance", metavar="HOST:NAME", nargs="?", default="", help=told)
     sub.add_argument("--project", default="", help="its project (default: the host's)")
     for field in FIELDS:
         told = f"{field.help.replace('%', '%%')}; '': what its profiles say"
         sub.add_argument(f"--{field.id}", metavar="VALUE", help=told)
-    sub.add_argument("--dry-run", action="store_true", help="show the commands, change nothing")
+    add_many(sub, "show the commands, change nothing")
+
+
+def run_limits_many(
+    options: argparse.Namespace, backends: Mapping[str, Backend], audit: Audit
+) -> bool:
+    """Set what was asked for on all that match; whether all went well."""
+    wishes = _wishes(options)
+    if not wishes:
+        raise UsageError("--filter: say which limits, such as --memory 1GiB")
+    found = find(options, backends)
+
+    def read(host: str, path: Path, parameters: Mapping[str, str]) -> Document:
+        return backends[host].read(path, parameters)
+
+    bulk = plan(wishes, found.matching, found.hosts.get, read)
+    return settle(options, bulk, found, backends, audit)
 
 
 def run_limits(
@@ -40,9 +61,7 @@ def run_limits(
 ) -> None:
     """Set what was asked for, then show all limits; LxtuiError when that cannot be."""
     what, backend = of_instance(ref), backends[ref.host]
-    wishes = {
-        field.id: value for field in FIELDS if (value := getattr(options, field.id)) is not None
-    }
+    wishes = _wishes(options)
     for left in reversed(range(_TRIES)):
         limits, document = read_limits(what, backend.read)
         command = PutDocument(what, document, limits.changed(wishes))
@@ -65,6 +84,11 @@ def run_limits(
             print(text.plain(line))
     else:
         print_limits(limits)
+
+
+def _wishes(options: argparse.Namespace) -> dict[str, str]:
+    given = {field.id: getattr(options, field.id) for field in FIELDS}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def limits_json(limits: Limits, lines: tuple[str, ...]) -> headless.Json:

@@ -11,7 +11,9 @@ import argparse
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from lxtui import format as text
 from lxtui import headless, query
@@ -19,17 +21,18 @@ from lxtui.actions import BY_ID
 from lxtui.audit.journal import Audit
 from lxtui.backend.base import Backend
 from lxtui.bulk import Bulk, plan
-from lxtui.commands import Single
+from lxtui.commands import CreateSnapshot, DeleteSnapshot, Each, RestoreSnapshot
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.headless import Json, ProgressLine, stop_on_signals
 from lxtui.model import Host, Instance
 from lxtui.perform_many import perform_many
 
 _DONE, _FAILED, _NOT_BEGUN, _PLANNED = "done", "failed", "not-begun", "planned"
-Fates = dict[Single, tuple[str, str]]
+Fates = dict[Each, tuple[str, str]]
+_SNAPSHOTS = CreateSnapshot | RestoreSnapshot | DeleteSnapshot
 
 
-def add_many(sub: argparse.ArgumentParser) -> None:
+def add_filter(sub: argparse.ArgumentParser) -> None:
     """Which instances, instead of one; what is agreed to."""
     sub.add_argument(
         "--filter",
@@ -37,40 +40,77 @@ def add_many(sub: argparse.ArgumentParser) -> None:
         default="",
         help="instead of one instance all that match, as 'lxtui list --filter' lists them",
     )
-    sub.add_argument("--dry-run", action="store_true", help="with --filter: only say what it means")
     sub.add_argument("--yes", action="store_true", help="do not ask on a terminal")
+
+
+def add_many(
+    sub: argparse.ArgumentParser, dry_run: str = "with --filter: only say what it means"
+) -> None:
+    """The same with a look beforehand."""
+    add_filter(sub)
+    sub.add_argument("--dry-run", action="store_true", help=dry_run)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a filter matches, and what the hosts said."""
+
+    matching: tuple[Instance, ...]
+    every: tuple[Instance, ...]
+    hosts: Mapping[str, Host]
+    errors: tuple[LxtuiError, ...]
+    now: datetime
 
 
 def run_many(
     options: argparse.Namespace, action_id: str, backends: Mapping[str, Backend], audit: Audit
 ) -> bool:
     """Do it to all that match; whether all went well, every host having answered."""
+    found = find(options, backends)
+    answer = getattr(options, "answer", "")
+    bulk = plan(BY_ID[action_id], found.matching, found.hosts.get, answer=answer)
+    return settle(options, bulk, found, backends, audit)
+
+
+def find(options: argparse.Namespace, backends: Mapping[str, Backend]) -> Found:
+    """All that the filter matches; LxtuiError for none."""
     if options.instance:
         raise UsageError("name an instance, or give --filter, not both")
-    found = query.parse(options.filter)
-    if not options.filter.strip() or found.problems:
+    words = query.parse(options.filter)
+    if not options.filter.strip() or words.problems:
         # A term that does not count would make it more than was meant.
-        why = "; ".join(found.problems) or "it is empty, and would match everything"
+        why = "; ".join(words.problems) or "it is empty, and would match everything"
         raise UsageError(f"--filter: {why}")
     instances, hosts, errors = _ask(backends)
     now = datetime.now(UTC)
     matching = sorted(
-        (one for one in instances if found.matches(one, hosts.get(one.ref.host), now)),
+        (one for one in instances if words.matches(one, hosts.get(one.ref.host), now)),
         key=lambda one: one.ref,
     )
-    bulk = plan(BY_ID[action_id], matching, hosts.get, answer=getattr(options, "answer", ""))
     for error in errors:
         print(f"lxtui: {error}", file=sys.stderr)
     if not matching:
         raise LxtuiError(f"no instance matches {options.filter!r}")
+    return Found(tuple(matching), tuple(instances), hosts, tuple(errors), now)
+
+
+def settle(
+    options: argparse.Namespace,
+    bulk: Bulk,
+    found: Found,
+    backends: Mapping[str, Backend],
+    audit: Audit,
+    moves: Path | None = None,
+) -> bool:
+    """Have it agreed to, do it, print what became of each; whether all went well."""
     fates: Fates = dict.fromkeys(bulk.command.commands, (_PLANNED, ""))
     if not options.dry_run:
         if not options.yes:
             _agree(bulk)
-        fates = _carry_out(bulk, backends, audit)
-    well = not errors and all(fate in {_DONE, _PLANNED} for fate, _ in fates.values())
+        fates = _carry_out(bulk, backends, audit, moves)
+    well = not found.errors and all(fate in {_DONE, _PLANNED} for fate, _ in fates.values())
     if options.json:
-        headless.print_json(_report(options, bulk, fates, hosts, errors, well=well))
+        headless.print_json(_report(options, bulk, fates, found, well=well))
     else:
         _print(bulk, fates)
     return well
@@ -101,10 +141,12 @@ def _agree(bulk: Bulk) -> None:
         raise LxtuiError("nothing was done")
 
 
-def _carry_out(bulk: Bulk, backends: Mapping[str, Backend], audit: Audit) -> Fates:
+def _carry_out(
+    bulk: Bulk, backends: Mapping[str, Backend], audit: Audit, moves: Path | None
+) -> Fates:
     fates: Fates = {}
 
-    def ended(one: Single, fate: str, reason: str) -> None:
+    def ended(one: Each, fate: str, reason: str) -> None:
         fates[one] = (fate.replace(" ", "-"), reason)
 
     if not bulk.command.commands:
@@ -112,7 +154,7 @@ def _carry_out(bulk: Bulk, backends: Mapping[str, Backend], audit: Audit) -> Fat
     show = ProgressLine()
     # The summary of what failed is told line by line.
     with stop_on_signals() as stop, suppress(LxtuiError):
-        perform_many(bulk.command, backends, show, stop, audit, ended)
+        perform_many(bulk.command, backends, show, stop, audit, ended, moves=moves)
     with suppress(OSError):
         show.clear()
     return {one: fates.get(one, (_NOT_BEGUN, "")) for one in bulk.command.commands}
@@ -122,8 +164,7 @@ def _report(
     options: argparse.Namespace,
     bulk: Bulk,
     fates: Fates,
-    hosts: Mapping[str, Host],
-    errors: list[LxtuiError],
+    found: Found,
     *,
     well: bool,
 ) -> Json:
@@ -135,9 +176,10 @@ def _report(
             {
                 "instance": one.ref.plain,
                 "project": one.ref.project,
+                "snapshot": one.name if isinstance(one, _SNAPSHOTS) else None,
                 "result": fate,
                 "error": reason or None,
-                "command": one.equivalent(hosts[one.ref.host].kind),
+                "command": one.equivalent(found.hosts[one.ref.host].kind),
             }
             for one, (fate, reason) in fates.items()
         ],
@@ -145,7 +187,7 @@ def _report(
             {"instance": ref.plain, "project": ref.project, "reason": why}
             for ref, why in bulk.left_out.items()
         ],
-        "errors": [str(error) for error in errors],
+        "errors": [str(error) for error in found.errors],
     }
 
 

@@ -25,11 +25,12 @@ from lxtui.remotes import Remotes
 from lxtui.resources.arranging import arrange, check, chosen
 from lxtui.resources.deeds import Deed, named
 from lxtui.resources.entry import Entry
-from lxtui.resources.images import IMAGES, aliases, with_users
+from lxtui.resources.images import IMAGES, aliases
 from lxtui.resources.links import INSTANCES, Link
 from lxtui.resources.reading import read_table
 from lxtui.resources.storage import VOLUMES
 from lxtui.resources.table import Table
+from lxtui.resources.users import ASKED, with_users
 
 Agree = Callable[[str], bool]
 _SHORTEST = 4
@@ -119,6 +120,10 @@ def carry_out(
             raise ReadOnlyError(remote.name)
         if reason := deed.why_not(entry, host):
             raise ConflictError(reason)
+        hosts = {host.name: host}
+        if deed.to_host is not None:
+            answer = known.named(answer.rstrip(":")).name
+            hosts[answer] = backends[answer].connect()
         if deed.choices is not None and answer not in deed.choices(entry):
             has = ", ".join(deed.choices(entry))
             raise NotFoundError(f"{named(entry)} has no {deed.asks} {answer!r} (it has: {has})")
@@ -134,7 +139,7 @@ def carry_out(
                 }
             )
         raise
-    command = deed.build(entry, answer)
+    command = deed.call(entry, answer, hosts.get)
     for line in deed.loss(entry).splitlines():
         print(f"lxtui: {words.plain(line)}", file=sys.stderr)
     if deed.confirm and not options.yes and not agree(command.title):
@@ -179,9 +184,10 @@ def _names(table: Table, entry: Entry) -> Sequence[str]:
 
 
 def _entries(table: Table, backend: Backend, host: Host) -> list[Entry]:
-    """All of a host; images do not say what was made of them, the instances do."""
+    """All of a host; where they do not say who uses them, the instances do."""
     entries = read_table(table, host, backend.read)
-    return with_users(entries, backend.instances()) if table is IMAGES else list(entries)
+    asked = entries and table.id in ASKED
+    return list(with_users(table, entries, backend.instances() if asked else ()))
 
 
 def _link_json(link: Link) -> Json:

@@ -36,9 +36,9 @@ _NAMED = 3
 """Parts of the path of something with a name; before them are nothing, ``1.0`` and its kind."""
 _INSTANCES = frozenset({"instances", "containers", "virtual-machines"})
 _ELSEWHERE = frozenset(
-    {"certificates", "cluster", "images", "network-acls", "operations", "storage-pools", "warnings"}
+    {"certificates", "images", "network-acls", "operations", "storage-pools", "warnings"}
 )
-"""What can change without any instance changing that is shown."""
+"""What can change without anything changing that is shown: neither instances nor members."""
 _ACTIONS = 500
 """Daemons know fewer; a host that makes them up is not to fill our memory."""
 _ONE_BY_ONE = 8
@@ -225,6 +225,8 @@ class HostWorker:
     def _sample(self, host: Host) -> None:
         instances = self.backend.instances()
         operations = self.backend.operations()
+        if host.clustered:
+            host = replace(host, members=self.backend.members())
         now = monotonic()
         with self._lock:
             since, before = self._baseline

@@ -10,7 +10,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from lxtui.actions import BY_ID
-from lxtui.headless_many import add_many
+from lxtui.headless_many import add_filter, add_many
 from lxtui.move_arguments import add_move
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _VERBS = (
     "move",
     "copy",
 )
-_OF_ONE = {"move", "copy", "rename"}
+_OF_ONE = {"move", "rename"}
 """Verbs that are for one instance, whatever a filter says."""
 FORCEABLE = {"stop": "stop-force", "restart": "restart-force"}
 """Verbs with ``--force``, and the action that it means."""
@@ -45,7 +45,7 @@ def add_verbs(subs: Verbs, verbs: argparse.ArgumentParser) -> None:
             sub.add_argument("instance", metavar="HOST:NAME", help=told)
         else:
             sub.add_argument("instance", metavar="HOST:NAME", nargs="?", default="", help=told)
-            add_many(sub)
+            (add_filter if verb == "copy" else add_many)(sub)
         sub.add_argument("--project", default="", help="its project (default: the host's)")
         if verb in {*FORCEABLE, "move", "copy"}:
             sub.add_argument("--force", action="store_true", help="kill what does not stop")
@@ -54,7 +54,7 @@ def add_verbs(subs: Verbs, verbs: argparse.ArgumentParser) -> None:
             if verb == "snapshot":
                 _add_snapshot(sub)
         elif verb in {"move", "copy"}:
-            add_move(sub)
+            add_move(sub, "HOST[:PATTERN], with * for the name" if verb == "copy" else "")
         elif verb == "rename":
             sub.add_argument("answer", metavar="NAME", help="its new name")
     told = "Make an image of a stopped instance, or of a snapshot"

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from lxtui import headless, remotes
+from lxtui import copying_many, headless, remotes
 from lxtui.actions import command_for
 from lxtui.audit.journal import Audit
 from lxtui.backend.base import Backend
@@ -20,7 +20,7 @@ from lxtui.clock import utc_now
 from lxtui.commands import Command, Move, RestoreSnapshot
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.expiry import expiry
-from lxtui.headless_many import run_many
+from lxtui.headless_many import find, run_many, settle
 from lxtui.headless_restore import show_loss
 from lxtui.instance_arguments import FORCEABLE
 from lxtui.model import Ref, parse_ref
@@ -37,6 +37,8 @@ def run_command(
     audit: Audit,
 ) -> int:
     """Carry the verb out, for one instance or for all that a filter matches."""
+    if getattr(options, "filter", "") and options.verb == "copy":
+        return _copy_many(options, backends, known, audit)
     if getattr(options, "filter", ""):
         force = getattr(options, "force", False)
         action = FORCEABLE[options.verb] if force else options.verb
@@ -67,6 +69,31 @@ def run_command(
         return headless.carry_out(
             options.verb, command, backends, as_json=options.json, moves=folder, audit=audit
         )
+
+
+def _copy_many(
+    options: argparse.Namespace,
+    backends: Mapping[str, Backend],
+    known: remotes.Remotes,
+    audit: Audit,
+) -> int:
+    """Copy all that match, each under the name that the pattern makes of its own."""
+    host, colon, pattern = options.answer.partition(":")
+    if not colon and copying_many.NAME in host:
+        host, pattern = "", host
+    pattern = pattern or copying_many.NAME
+    if trouble := copying_many.pattern_trouble(pattern):
+        raise UsageError(f"{pattern!r}: {trouble}")
+    options.copy = True
+    wishes = move_options(options)
+    if wishes.refresh:
+        raise UsageError("--refresh is for one copy at a time")
+    target = known.named(host).name if host else ""
+    found = find(options, backends)
+    refs = (one.ref for one in found.every)
+    bulk = copying_many.plan(pattern, target, found.matching, found.hosts.get, refs, options=wishes)
+    with journals(options) as folder:
+        return DONE if settle(options, bulk, found, backends, audit, folder) else FAILED
 
 
 def _command_of(

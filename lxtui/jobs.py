@@ -24,13 +24,14 @@ from lxtui.errors import LxtuiError
 from lxtui.evacuation import move_many
 from lxtui.migrate.journal import default_folder
 from lxtui.model import Job, JobState, Progress
-from lxtui.perform import perform
+from lxtui.perform import Outcome, perform
 from lxtui.perform_many import perform_many
+from lxtui.undoing import Done, Trace
 
 _log = logging.getLogger(__name__)
 Ended = Callable[[LxtuiError | None], None]
 _KEEP = 50
-"""How many ended jobs stay in the list."""
+"""How many ended jobs stay in the list, and how many can be taken back."""
 
 
 class Jobs:
@@ -54,6 +55,13 @@ class Jobs:
         self._jobs: dict[int, Job] = {}
         self._stops: dict[int, Flag] = {}
         self._threads: dict[int, Thread] = {}
+        self._done: tuple[Done, ...] = ()
+
+    @property
+    def done(self) -> tuple[Done, ...]:
+        """What was carried out and not taken back, the latest first."""
+        with self._lock:
+            return self._done
 
     @property
     def all(self) -> tuple[Job, ...]:
@@ -64,12 +72,23 @@ class Jobs:
         ended = [job for job in jobs if job.state is not JobState.RUNNING]
         return (*running, *ended)
 
-    def submit(self, command: Command | MoveMany | Many, ended: Ended = lambda _: None) -> int:
-        """Begin *command*; returns the job's number. *ended* is told, from its thread."""
+    def submit(
+        self,
+        command: Command | MoveMany | Many,
+        ended: Ended = lambda _: None,
+        undoes: int | None = None,
+    ) -> int:
+        """Begin *command*; returns the job's number. *ended* is told, from its thread.
+
+        *undoes* is the number of the job that it takes back.
+        """
         number = next(self._numbers)
         stop = Flag()
         thread = Thread(
-            target=self._run, args=(number, command, stop, ended), name=f"job-{number}", daemon=True
+            target=self._run,
+            args=(number, command, stop, ended, undoes),
+            name=f"job-{number}",
+            daemon=True,
         )
         with self._lock:
             self._jobs[number] = Job(
@@ -100,20 +119,22 @@ class Jobs:
         return not any(thread.is_alive() for thread in threads)
 
     def _run(
-        self, number: int, command: Command | MoveMany | Many, stop: Flag, ended: Ended
+        self,
+        number: int,
+        command: Command | MoveMany | Many,
+        stop: Flag,
+        ended: Ended,
+        undoes: int | None,
     ) -> None:
+        traces: list[Trace] = []
+
         def report(now: Progress) -> None:
             self._set(number, now)
 
         try:
-            if isinstance(command, MoveMany):
-                folder = self._moves or default_folder(os.environ, Path.home())
-                outcome = move_many(command, self._backends, report, stop, folder, self._audit)
-            elif isinstance(command, Many):
-                outcome = perform_many(command, self._backends, report, stop, self._audit)
-            else:
-                outcome = perform(command, self._backends, report, stop, self._moves, self._audit)
+            outcome = self._carry_out(command, report, stop, traces)
         except LxtuiError as error:
+            self._remember(number, command.title, traces, None)  # some of many may be done
             self._end(number, JobState.FAILED, str(error))
             ended(error)
         except Exception as error:  # noqa: BLE001 a job's bug must not end the program
@@ -121,8 +142,43 @@ class Jobs:
             self._end(number, JobState.FAILED, f"internal error: {error!r}; please report it")
             ended(LxtuiError(f"internal error: {error!r}; please report it"))
         else:
+            self._remember(number, command.title, traces, undoes)
             self._end(number, JobState.DONE, outcome.text)
             ended(None)
+
+    def _carry_out(
+        self,
+        command: Command | MoveMany | Many,
+        report: Callable[[Progress], None],
+        stop: Flag,
+        traces: list[Trace],
+    ) -> Outcome:
+        if isinstance(command, MoveMany):
+            folder = self._moves or default_folder(os.environ, Path.home())
+            return move_many(command, self._backends, report, stop, folder, self._audit)
+        keep = traces.append
+        if isinstance(command, Many):
+            return perform_many(
+                command,
+                self._backends,
+                report,
+                stop,
+                self._audit,
+                remember=keep,
+                moves=self._moves,
+            )
+        return perform(
+            command, self._backends, report, stop, self._moves, self._audit, remember=keep
+        )
+
+    def _remember(self, number: int, title: str, traces: list[Trace], undoes: int | None) -> None:
+        """What was done can be taken back; what takes something back is not done itself."""
+        with self._lock:
+            if undoes is not None:
+                self._done = tuple(one for one in self._done if one.number != undoes)
+            elif traces:
+                fresh = Done(number, title, tuple(traces), self._clock())
+                self._done = (fresh, *self._done[: _KEEP - 1])
 
     def _set(self, number: int, progress: Progress) -> None:
         with self._lock:

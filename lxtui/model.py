@@ -182,6 +182,23 @@ class Greeting:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One server of a cluster."""
+
+    status: str
+    """``Online``, ``Offline``, ``Evacuated``…"""
+    architecture: str = ""
+    message: str = ""
+    """What the cluster says of it."""
+    roles: tuple[str, ...] = ()
+
+    @property
+    def online(self) -> bool:
+        """Whether instances may be placed on it."""
+        return self.status.lower() == "online"
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """A daemon as it described itself at the last connection."""
 
@@ -210,6 +227,8 @@ class Host:
     """When it last answered."""
     read_only: bool = False
     """Nothing on it may be changed by us."""
+    members: Mapping[str, Member] = field(default_factory=_none)
+    """Of the cluster that it is, by name; empty where there is none, or we may not see them."""
 
     @property
     def online(self) -> bool:
@@ -415,15 +434,6 @@ class Pool:
     """Its custom volumes."""
     members: frozenset[str] = frozenset()
     """The members of a cluster that have it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One server of a cluster."""
-
-    status: str
-    """``Online``, ``Offline``, ``Evacuated``…"""
-    architecture: str = ""
 
 
 @dataclass(frozen=True, slots=True)

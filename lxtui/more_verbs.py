@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING
 from lxtui import headless_backups as backups
 from lxtui import headless_files as files
 from lxtui import headless_launch as launch
+from lxtui import headless_limits as limits
+from lxtui import headless_snapshots as old_snapshots
 from lxtui import headless_terminal as terminal
 from lxtui.audit.journal import Audit
 from lxtui.backend.base import Backend
 from lxtui.config import Settings
+from lxtui.errors import UsageError
+from lxtui.instance_verbs import json_of_failure
 from lxtui.model import Ref
 
 if TYPE_CHECKING:
@@ -49,6 +53,17 @@ class _Verb:
     """Returns the exit status."""
 
 
+def _limits(at: At) -> int:
+    """Of all that a filter matches, or of one; a program gets its object for every failure."""
+    if at.options.filter:
+        return 0 if limits.run_limits_many(at.options, at.backends, at.audit) else 1
+    if not at.options.instance:
+        raise UsageError("HOST:NAME is required, or --filter")
+    with json_of_failure(at.options, at.ref):
+        limits.run_limits(at.options, at.ref, at.backends, at.audit)
+    return 0
+
+
 MORE: Mapping[str, _Verb] = {
     "export": _Verb(
         backups.EXPORT,
@@ -64,6 +79,12 @@ MORE: Mapping[str, _Verb] = {
         files.FILES,
         files.add_files,
         lambda at: files.run_files(at.options, at.backends, at.named, at.audit),
+    ),
+    "limits": _Verb(limits.LIMITS, limits.add_limits, _limits),
+    "delete-snapshots": _Verb(
+        old_snapshots.DELETE,
+        old_snapshots.add_delete_snapshots,
+        lambda at: old_snapshots.run_delete_snapshots(at.options, at.backends, at.named, at.audit),
     ),
     "launch": _Verb(
         launch.LAUNCH,

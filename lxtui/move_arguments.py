@@ -14,9 +14,10 @@ from lxtui.migrate.options import KEEP_DAYS, Mode, MoveOptions, Transport, Verif
 _MOST_DAYS = 36500
 
 
-def add_move(sub: argparse.ArgumentParser) -> None:
-    """Everything that one move can be asked for."""
-    sub.add_argument("answer", metavar="HOST[:NAME]", help="where to; another name if given")
+def add_move(sub: argparse.ArgumentParser, many: str = "") -> None:
+    """Everything that one move can be asked for; *many*: how several targets are written."""
+    told = "where to; another name if given" + (f"; with --filter {many}" if many else "")
+    sub.add_argument("answer", metavar="HOST[:NAME]", help=told)
     _add_shared(sub)
     sub.add_argument("--copy", action="store_true", help="leave the source as it is")
     sub.add_argument(

@@ -12,11 +12,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
+from typing import Any
 
+from lxtui import api
 from lxtui import format as text
 from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.calls.base import Call, Work
+from lxtui.calls.images import CopyImage
 from lxtui.calls.launch import Launch
 from lxtui.carrying import carry
 from lxtui.commands import (
@@ -34,12 +37,13 @@ from lxtui.commands import (
 from lxtui.errors import (
     ConflictError,
     InterruptedByUserError,
+    LxtuiError,
     NotFoundError,
     OperationError,
     ReadOnlyError,
 )
 from lxtui.files.tree import Done
-from lxtui.launching.carrying import launch
+from lxtui.launching.carrying import copy_image, launch
 from lxtui.migrate import rates
 from lxtui.migrate.journal import Journal, default_folder
 from lxtui.migrate.mover import Mover
@@ -49,8 +53,10 @@ from lxtui.migrate.recovery import resume, undo
 from lxtui.migrate.report import MoveReport
 from lxtui.model import Instance, Kind, Operation, Progress
 from lxtui.names import snapshot_name_trouble
+from lxtui.undoing import Trace, looks_after, looks_before
 
 Report = Callable[[Progress], None]
+Remember = Callable[[Trace], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +76,36 @@ def perform(
     stop: Flag,
     moves: Path | None = None,
     audit: Audit = SILENT,
+    remember: Remember | None = None,
 ) -> Outcome:
     """Carry *command* out and wait for its end; LxtuiError when it fails.
 
-    *moves* is the folder of the moves' journals; the user's own when it is None.
+    *moves* is the folder of the moves' journals; the user's own when it is None. *remember* is told
+    what is needed to take it back, once it is done.
     """
     ref = command.ref
     kind = backends[ref.host].remote.kind if ref.host in backends else Kind.LXD
     if isinstance(command, Work) and not command.changes:
         return _perform(command, backends, report, stop, moves)
     with audit.of(ref, command.title, command.equivalent(kind)):
-        return _perform(command, backends, report, stop, moves)
+        before = _look(backends, ref.host, looks_before(command)) if remember else None
+        outcome = _perform(command, backends, report, stop, moves)
+    if remember is not None:
+        remember(Trace(command, before, _look(backends, ref.host, looks_after(command))))
+    return outcome
+
+
+def _look(
+    backends: Mapping[str, Backend], host: str, where: tuple[api.Path, Mapping[str, str]] | None
+) -> Mapping[str, Any] | None:
+    """What is there, for the way back; where it cannot be known there will be none."""
+    if where is None or host not in backends:
+        return None
+    try:
+        found = backends[host].read(*where).value
+    except LxtuiError:
+        return None
+    return found if isinstance(found, Mapping) else None
 
 
 def _perform(
@@ -120,6 +145,8 @@ def _perform(
 
     if isinstance(command, Launch):
         return Outcome(launch(command, backends, wait))
+    if isinstance(command, CopyImage):
+        return Outcome(copy_image(command, backends, wait))
     wait(backend, _begin(command, backend))
     return Outcome(f"{command.title}: done")
 
@@ -134,7 +161,7 @@ def _changed(command: Command, folder: Path) -> tuple[str, ...]:
             return (header.source.host, header.destination.host)
         case Work() if not command.changes:
             return ()
-        case Launch() if command.lends is not None:
+        case Launch() | CopyImage() if command.lends is not None:
             return (command.ref.host, command.lends.host)
         case _:
             return (command.ref.host,)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event as Flag
 from threading import Lock
 from time import monotonic
 
 from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
-from lxtui.commands import Many, Single
+from lxtui.commands import Each, Many
 from lxtui.errors import LxtuiError, OperationError
 from lxtui.model import Progress
-from lxtui.perform import Outcome, perform
+from lxtui.perform import Outcome, Remember, perform
 
 _HOSTS_AT_ONCE = 8
 _BETWEEN = 0.2
@@ -35,7 +36,7 @@ class _Lines:
         self._lock = Lock()
         self._told = float("-inf")
 
-    def set(self, one: Single, how: str, fate: str = "") -> None:
+    def set(self, one: Each, how: str, fate: str = "") -> None:
         """Say how *one* is, and how it has ended if it has."""
         with self._lock:
             self._how[one] = how
@@ -73,29 +74,32 @@ def perform_many(
     report: Callable[[Progress], None],
     stop: Flag,
     audit: Audit = SILENT,
-    ended: Callable[[Single, str, str], None] = lambda *_: None,
+    ended: Callable[[Each, str, str], None] = lambda *_: None,
+    remember: Remember | None = None,
+    moves: Path | None = None,
 ) -> Outcome:
-    """*ended* is told of each: the command, how it ended, and why if not well.
+    """*ended* is told of each: the command, how it ended, and why if not well; *remember* and
+    *moves* as in ``perform``, from many threads.
 
     Do all of them; OperationError with the summary when one was not done.
     """
     lines = _Lines(command, report)
-    by_host: dict[str, list[Single]] = {}
+    by_host: dict[str, list[Each]] = {}
     for one in command.commands:
         by_host.setdefault(one.ref.host, []).append(one)
 
-    def work(mine: list[Single]) -> None:
+    def work(mine: list[Each]) -> None:
         for one in mine:
             if stop.is_set():
                 lines.set(one, "not begun: stopped on request", "not begun")
                 ended(one, "not begun", "stopped on request")
                 continue
 
-            def working(now: Progress, one: Single = one) -> None:
+            def working(now: Progress, one: Each = one) -> None:
                 lines.set(one, now.text)
 
             try:
-                perform(one, backends, working, stop, audit=audit)
+                perform(one, backends, working, stop, moves, audit, remember)
             except LxtuiError as error:
                 lines.set(one, f"failed: {error}", "failed")
                 ended(one, "failed", str(error))

@@ -22,6 +22,7 @@ from lxtui.model import (
     Host,
     Instance,
     InstanceSpec,
+    Member,
     MigrationOffer,
     Operation,
     Placement,
@@ -172,6 +173,9 @@ class Backend(Protocol):
 
     def operations(self, project: str = "") -> tuple[Operation, ...]:
         """What the daemon works at, in one project or in all that we may see."""
+
+    def members(self) -> Mapping[str, Member]:
+        """The servers of the cluster, by name; none where there is no cluster."""
 
     def listen(self, on_event: Callable[[Event], None], stop: Flag) -> None:
         """Deliver events until *stop* is set; HostUnreachableError when the stream ends before."""

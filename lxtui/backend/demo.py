@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lxtui import api
-from lxtui.backend import demo_rest
+from lxtui.backend import demo_cluster, demo_rest
 from lxtui.backend.base import Channel, Disk, Download, OnProgress, Stream
 from lxtui.backend.demo_files import DemoFiles, Disks
 from lxtui.clock import Clock, utc_now
@@ -45,6 +45,7 @@ from lxtui.model import (
     Instance,
     InstanceSpec,
     Kind,
+    Member,
     MigrationOffer,
     Network,
     Operation,
@@ -168,6 +169,15 @@ class DemoFleet:
             alive=alive,
         )
 
+    def make_cluster(self, name: str, members: Mapping[str, str]) -> None:
+        """Let a host be a cluster of these members, each with its state."""
+        daemon = self.daemons[name]
+        daemon.host = replace(daemon.host, clustered=True)
+        daemon.documents |= demo_cluster.documents(name, members)
+        daemon.pools = {
+            pool: replace(one, members=frozenset(members)) for pool, one in daemon.pools.items()
+        }
+
     def add_instance(self, instance: Instance, load: float = 0.0) -> None:
         """Add an instance to its host; *load* is the share of one CPU that it uses."""
         daemon = self.daemons[instance.ref.host]
@@ -224,6 +234,11 @@ class DemoBackend:
                 for task in self._daemon().tasks.values()
                 if not task.settled and project in {"", task.project}
             )
+
+    def members(self) -> dict[str, Member]:
+        """Of a host that plays a cluster."""
+        with self._fleet.lock:
+            return demo_cluster.members(self._daemon().documents)
 
     def listen(self, on_event: Callable[[Event], None], stop: Flag) -> None:
         """Deliver what happens from now on."""
@@ -434,6 +449,7 @@ class DemoBackend:
                         ("memory", sum(one.memory_limit or 0 for one in inside)),
                     )
                 },
+                members=demo_cluster.members(daemon.documents),
             )
 
     def create_profile(self, project: str, name: str, profile: Profile) -> None:
@@ -534,6 +550,9 @@ class DemoBackend:
             if spec.refresh:
                 total //= _CHANGING
             left = () if spec.instance_only else original.snapshots
+            member = demo_cluster.placed(
+                self._name, daemon.documents, daemon.instances.values(), spec.member
+            )
 
             def effect() -> None:
                 arrived = replace(
@@ -546,7 +565,7 @@ class DemoBackend:
                     expanded_devices=_expanded(daemon, spec.profiles, spec.devices),
                     profiles=spec.profiles,
                     snapshots=left,
-                    location=spec.member or original.location,
+                    location=member,
                     ipv4=(),
                     ipv6=(),
                 )
@@ -652,6 +671,7 @@ class DemoBackend:
         instance = self._daemon().instances.get(ref)
         if instance is None:
             raise NotFoundError(f"there is no instance {ref}")
+        demo_cluster.need_member(self._name, self._daemon().documents, instance)
         return instance
 
     def _find_snapshot(self, ref: Ref, name: str) -> None:
@@ -707,6 +727,12 @@ class _Asked:
     def tell(self, action: str, path: api.Path, project: str) -> None:
         """Tell the listeners."""
         self._backend._tell_of(action, path, project)
+
+    def at(self, address: str) -> Mapping[api.Path, dict[str, Any]]:
+        """What another daemon of the fleet keeps."""
+        others = self._backend._fleet.daemons.values()
+        found = (one for one in others if address in one.host.addresses and one.alive)
+        return next((one.documents for one in found), {})
 
     def instance(self, ref: Ref) -> Instance:
         """One of its instances."""

@@ -62,6 +62,9 @@ class Daemon(Protocol):
     def documents(self) -> dict[Path, Json]:
         """What is kept as it was written, by its path."""
 
+    def at(self, address: str) -> Mapping[Path, Json]:
+        """What the daemon at that ``host:port`` keeps; nothing where there is none."""
+
     def instance(self, ref: Ref) -> Instance:
         """NotFoundError when there is none."""
 

@@ -5,7 +5,7 @@ Role: names, limits and loads; demo.py makes them live. Boundary: data. Threadin
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from lxtui.backend.demo import DEVICES, DemoFleet, frozen
 from lxtui.backend.demo_things import furnish
@@ -16,8 +16,11 @@ _GIB = 2**30
 _MIB = 2**20
 
 
-def demo_fleet(clock: Clock = utc_now, tempo: float = 1.0) -> DemoFleet:
-    """The fleet of ``lxtui --demo``: two LXD hosts, one Incus host and one that does not answer."""
+def demo_fleet(clock: Clock = utc_now, tempo: float = 1.0, *, cluster: bool = True) -> DemoFleet:
+    """The fleet of ``lxtui --demo``: hosts of both kinds, a cluster, one that does not answer.
+
+    Without *cluster* it has single hosts alone.
+    """
     fleet = DemoFleet(clock, tempo)
     fleet.add_host("oslo", Kind.LXD, "5.0.6")
     fleet.add_host("lima", Kind.LXD, "5.21.4")
@@ -61,5 +64,41 @@ def demo_fleet(clock: Clock = utc_now, tempo: float = 1.0) -> DemoFleet:
             ),
             load,
         )
+    if cluster:
+        _add_cluster(fleet, born)
     furnish(fleet)
     return fleet
+
+
+def _add_cluster(fleet: DemoFleet, born: datetime) -> None:
+    """A cluster of three members, of which one is down with what is on it."""
+    members = {"perth1": "Online", "perth2": "Online", "perth3": "Offline"}
+    fleet.add_host("perth", Kind.INCUS, "6.0.5")
+    fleet.make_cluster("perth", members)
+    people = (
+        ("shop1", "perth1", "Running", 0.27, 1),
+        ("shop2", "perth2", "Running", 0.31, 1),
+        ("wiki", "perth1", "Stopped", 0.0, 2),
+        ("queue", "perth3", "Error", 0.0, 0),
+    )
+    for position, (name, member, status, load, snapshots) in enumerate(people):
+        config = frozen({"image.os": "Alpine", "volatile.base_image": "0123456789ab"})
+        created = born + timedelta(days=2 * position)
+        one = Instance(
+            ref=Ref("perth", "default", name),
+            expanded_devices=DEVICES[Kind.INCUS],
+            status=status,
+            architecture="x86_64",
+            created_at=created,
+            location=member,
+            profiles=("default",),
+            config=config,
+            expanded_config=config,
+            snapshots=tuple(
+                Snapshot(f"daily{day}", created + timedelta(days=day + 1))
+                for day in range(snapshots)
+            ),
+            ipv4=(f"10.20.40.{11 + position}",) if status == "Running" else (),
+            disk=(210 + 70 * position) * _MIB,
+        )
+        fleet.add_instance(one, load)

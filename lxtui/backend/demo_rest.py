@@ -16,6 +16,7 @@ from typing import Any
 
 from lxtui.api import Document, Path, Request
 from lxtui.backend import (
+    demo_cluster,
     demo_rest_acts,
     demo_rest_backups,
     demo_rest_detail,
@@ -174,6 +175,7 @@ def _put_profile(asked: Asked) -> Operation:
 ROUTES: Mapping[tuple[str, Path], Route] = {
     **demo_rest_detail.ROUTES,
     **demo_tables.ROUTES,
+    **demo_cluster.ROUTES,
     **demo_rest_acts.ROUTES,
     **demo_rest_backups.ROUTES,
     **demo_rest_launch.ROUTES,

@@ -1,4 +1,4 @@
-"""What the demo fleet answers to publishing, and to the evacuation of a cluster member.
+"""What the demo fleet answers to publishing and to copies of images.
 
 Role: a table of paths, as in demo_rest.py. Boundary: touches nothing outside the simulated daemon.
 Threading: called with the fleet's lock held.
@@ -7,23 +7,36 @@ Threading: called with the fleet's lock held.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
-from lxtui.backend.demo_asked import Asked
+from lxtui.api import Path
+from lxtui.backend.demo_asked import Asked, Route
 from lxtui.errors import NotFoundError, OperationError
 from lxtui.model import Operation, Ref
 
 
-def _member_state(asked: Asked) -> Operation:
-    """Only its state: the demo's instances stay where they are."""
-    daemon, path = asked.daemon, asked.request.path[:-1]
-    member = daemon.documents.get(path)
-    if member is None:
-        raise NotFoundError(f"{daemon.name}: Cluster member not found")
-    away = asked.request.body["action"] == "evacuate"
-    state = ("Evacuated", "Unavailable due to maintenance") if away else ("Online", "Operational")
-    daemon.documents[path] = {**member, "status": state[0], "message": state[1]}
-    daemon.tell("cluster-member-updated", path, "default")
-    return asked.done
+def _post_image(asked: Asked) -> Operation:
+    """An image of an instance, or one of another host."""
+    return (_fetch if asked.request.body["source"]["type"] == "image" else _publish)(asked)
+
+
+def _fetch(asked: Asked) -> Operation:
+    """A copy of another host's image."""
+    daemon, body = asked.daemon, asked.request.body
+    source = body["source"]
+    path = ("images", str(source["fingerprint"]))
+    image = daemon.at(str(source["server"]).removeprefix("https://")).get(path)
+    if image is None or not (image["public"] or source.get("secret")):
+        raise NotFoundError(f"{daemon.name}: Image not found")
+    copy = {**image, "aliases": list(body["aliases"]), "public": body["public"], "used_by": []}
+    copy |= {"uploaded_at": daemon.now.isoformat(), "auto_update": False}
+    project = asked.request.parameters.get("project", "default")
+
+    def effect() -> None:
+        daemon.documents[path] = copy
+        daemon.tell("image-created", path, project)
+
+    return daemon.begin("Downloading image", Ref(daemon.name, project, path[1]), 2.0, effect)
 
 
 def _publish(asked: Asked) -> Operation:
@@ -55,7 +68,6 @@ def _publish(asked: Asked) -> Operation:
     return daemon.begin("Downloading image", ref, 1.0, effect)
 
 
-ROUTES = {
-    ("post", ("images",)): _publish,
-    ("post", ("cluster", "members", "*", "state")): _member_state,
+ROUTES: Mapping[tuple[str, Path], Route] = {
+    ("post", ("images",)): _post_image,
 }

@@ -6,6 +6,7 @@ Threading: called with the fleet's lock held.
 
 from __future__ import annotations
 
+from lxtui.backend import demo_cluster
 from lxtui.backend.demo_asked import Asked, written
 from lxtui.backend.demo_rest_backups import import_
 from lxtui.backend.demo_tables import within
@@ -42,7 +43,12 @@ def create(asked: Asked) -> Operation:
         type=str(body["type"]),
         architecture="x86_64",
         created_at=daemon.now,
-        location=asked.request.parameters.get("target", ""),
+        location=demo_cluster.placed(
+            daemon.name,
+            daemon.documents,
+            daemon.instances(),
+            asked.request.parameters.get("target", ""),
+        ),
     )
     made = written(daemon, born, body)
     if not any(one.get("path") == "/" for one in made.expanded_devices.values()):

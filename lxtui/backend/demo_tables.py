@@ -1,9 +1,9 @@
 """What the demo fleet has beside its instances.
 
-Role: the answers about images, profiles, networks, pools, volumes, projects, members, warnings and
+Role: the answers about images, profiles, networks, pools, volumes, projects, warnings and
 operations, out of what the simulated daemon knows and the documents that it was given. Boundary:
 touches nothing outside the simulated daemon. Threading: called with the fleet's lock held. Longer
-than 400 lines because it has nine kinds of things.
+than 400 lines because it has eight kinds of things.
 """
 
 from __future__ import annotations
@@ -262,13 +262,6 @@ def _cancel(asked: Asked) -> Operation:
     return asked.done
 
 
-def _members(asked: Asked) -> list[Json]:
-    found = within(asked.daemon, "cluster", "members")
-    if not found:
-        raise OperationError(f"{asked.daemon.name}: Server is not clustered")
-    return found
-
-
 def _delete(asked: Asked) -> Operation:
     """Forget a document that nothing uses."""
     daemon, path = asked.daemon, asked.request.path
@@ -343,6 +336,11 @@ def _add_alias(asked: Asked) -> Operation:
     return asked.done
 
 
+def _aliases(asked: Asked) -> list[Json]:
+    images = within(asked.daemon, "images")
+    return [{**alias, "target": one["fingerprint"]} for one in images for alias in one["aliases"]]
+
+
 def _remove_alias(asked: Asked) -> Operation:
     daemon, name = asked.daemon, asked.args[0]
     for image in within(daemon, "images"):
@@ -368,6 +366,7 @@ def _project(asked: Asked) -> str:
 
 ROUTES: Mapping[tuple[str, Path], Any] = {
     ("get", ("images",)): lambda asked: _here(asked, within(asked.daemon, "images")),
+    ("get", ("images", "aliases")): _aliases,
     ("get", ("images", "*")): _at,
     ("delete", ("images", "*")): _delete,
     ("post", ("images", "*", "refresh")): _refresh,
@@ -401,7 +400,6 @@ ROUTES: Mapping[tuple[str, Path], Any] = {
     ("delete", ("storage-pools", "*", "volumes", "custom", "*")): _delete,
     ("get", ("projects",)): _projects,
     ("get", ("projects", "*", "state")): _project_state,
-    ("get", ("cluster", "members")): _members,
     ("get", ("warnings",)): lambda asked: within(asked.daemon, "warnings"),
     ("get", ("warnings", "*")): _at,
     ("put", ("warnings", "*")): _acknowledge,

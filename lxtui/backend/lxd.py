@@ -299,14 +299,14 @@ class LxdBackend:
             ),
             quotas=wire.quotas_from(self._rest.tolerated(f"{where}/state", {})),
             addresses=wire.static_addresses(instances, projects, project),
-            members=self._members(),
+            members=self.members(),
         )
 
-    def _members(self) -> dict[str, Member]:
+    def members(self) -> dict[str, Member]:
+        """Of the cluster; a certificate that may not see them is told of none."""
         if not self._known().clustered:
             return {}
-        entries = self._rest.tolerated("cluster/members", {"recursion": "1"}, ())
-        return {str(entry["server_name"]): wire.member_from(entry) for entry in entries}
+        return wire.members_from(self._rest.tolerated("cluster/members", {"recursion": "1"}, ()))
 
     def _pool(self, entry: Mapping[str, Any], project: str) -> Pool:
         path = f"storage-pools/{quoted(str(entry['name']))}"

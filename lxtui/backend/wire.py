@@ -137,9 +137,20 @@ def pool_from(entry: Json, resources: Json, volumes: Iterable[Any] | None) -> Po
     return Pool(str(entry.get("driver", "")), free, names, members)
 
 
-def member_from(entry: Json) -> Member:
-    """A member of a cluster."""
-    return Member(str(entry.get("status", "")), str(entry.get("architecture", "")))
+def members_from(entries: Any) -> dict[str, Member]:
+    """``GET /1.0/cluster/members?recursion=1``, by name."""
+    known = map(_mapping, _list(entries))
+    found = ((str(entry.get("server_name") or ""), entry) for entry in known)
+    return {
+        name: Member(
+            str(entry.get("status", "")),
+            str(entry.get("architecture", "")),
+            str(entry.get("message", "")),
+            tuple(map(str, _list(entry.get("roles")))),
+        )
+        for name, entry in found
+        if name
+    }
 
 
 def network_from(entry: Json) -> Network:

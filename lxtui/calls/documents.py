@@ -14,7 +14,7 @@ from lxtui.editing.equivalents import commands
 from lxtui.model import Devices, Kind, Ref
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # by identity: documents cannot be hashed
 class PutDocument(Call):
     """Replace what a person may change of an object; ConflictError when somebody else has."""
 

@@ -95,6 +95,15 @@ MEMBERS = Table(
         told(
             "state", "STATE", "Online, Offline, Evacuated…", said("status"), 11, 2, ("status",), 7
         ),
+        Field(
+            "instances",
+            "INSTANCES",
+            "How many instances are on it",
+            Shape.COUNT,
+            lambda one, _: len(one.users),
+            9,
+            3,
+        ),
         told("message", "MESSAGE", "What is wrong with it", said("message"), 40, 5, (), 10),
         _texts("roles"),
         told("architecture", "ARCH", "Its architecture", said("architecture"), 8, 7, ("arch",), 4),
@@ -107,6 +116,7 @@ MEMBERS = Table(
         "name",
         "host",
         "state",
+        "instances",
         "message",
         "roles",
         "architecture",

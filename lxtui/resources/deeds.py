@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lxtui import format as words
+from lxtui.calls.base import Call
+from lxtui.calls.images import CopyImage
 from lxtui.calls.resources import (
     AcknowledgeWarning,
     AddAlias,
@@ -23,8 +25,9 @@ from lxtui.calls.resources import (
     RestoreMember,
 )
 from lxtui.editing.documents import Editable, of_other, of_profile
-from lxtui.errors import READ_ONLY
-from lxtui.model import Host
+from lxtui.errors import READ_ONLY, UsageError
+from lxtui.launching.spec import HostImage
+from lxtui.model import Host, Ref
 from lxtui.resources.catalog import BY_ID
 from lxtui.resources.entry import Entry, mapping, text
 from lxtui.resources.images import aliases
@@ -59,6 +62,23 @@ class Deed:
     """What a confirmation says beside the question."""
     trouble: Callable[[str], str] = lambda _: ""
     """What is wrong with an answer."""
+    to_host: Callable[[Entry, Host, Host], Call] | None = None
+    """Makes the call where the answer is another host: from the entry, its host, and that one."""
+
+    def call(self, entry: Entry, answer: str, host_of: Callable[[str], Host | None]) -> Call:
+        """What is sent; UsageError where the answer is no host to which it could go."""
+        if self.to_host is None:
+            return self.build(entry, answer)
+        here, there = host_of(entry.ref.host), host_of(answer)
+        if here is None or there is None:
+            raise UsageError(f"there is no host {answer if there is None else entry.ref.host!r}")
+        if here.name == there.name:
+            raise UsageError(f"{named(entry)} is on {there.name} already")
+        if there.read_only:
+            raise UsageError(f"{there.name} {READ_ONLY}")
+        if not there.online:
+            raise UsageError(f"{there.name} does not answer")
+        return self.to_host(entry, here, there)
 
     def why_not(self, entry: Entry, host: Host | None) -> str:
         """Why it cannot be done, or an empty text."""
@@ -123,6 +143,15 @@ def _loss(entry: Entry) -> str:
     return ""
 
 
+def _evacuation(entry: Entry) -> str:
+    """What becomes of whom."""
+    if not entry.users:
+        return "No instance is on it."
+    those = ", ".join(words.plain(one.ref.name) for one in entry.users[:_NAMED])
+    more = f" and {len(entry.users) - _NAMED} more" if len(entry.users) > _NAMED else ""
+    return f"{those}{more} go to other members or are stopped,\nas 'cluster.evacuate' of each says."
+
+
 def _unrefreshable(entry: Entry) -> str:
     source = mapping(entry.document.get("update_source"))
     return "" if source.get("server") else f"{named(entry)} has no source to be refreshed from"
@@ -170,6 +199,26 @@ def _of(kind: type[OnEntry]) -> Callable[[Entry, str], OnEntry]:
     )
 
 
+def _no_call(entry: Entry, _: str) -> OnEntry:
+    raise TypeError(f"{entry.table}: the answer is a host")
+
+
+def _copy_image(entry: Entry, here: Host, there: Host) -> CopyImage:
+    known, document = aliases(entry.document), entry.document
+    image = HostImage(
+        here.name,
+        entry.ref.project,
+        entry.ref.name,
+        known[0] if known else "",
+        vm=document.get("type") == "virtual-machine",
+        public=document.get("public") is True,
+        addresses=here.addresses,
+        certificate=here.certificate,
+    )
+    where = Ref(there.name, entry.ref.project, entry.ref.name)
+    return CopyImage(where, image, there.kind, tuple(known))
+
+
 def _target(entry: Entry) -> str:
     return entry.location if entry.table == "volumes" else ""
 
@@ -196,6 +245,18 @@ DEEDS: tuple[Deed, ...] = (
         ("images",),
         _unrefreshable,
         _of(RefreshImage),
+    ),
+    Deed(
+        "image-copy",
+        "copy",
+        "y",
+        "Copy image",
+        "Have another host fetch the image from this one",
+        ("images",),
+        lambda _: "",
+        _no_call,
+        asks="host",
+        to_host=_copy_image,
     ),
     Deed(
         "alias-add",
@@ -257,9 +318,7 @@ DEEDS: tuple[Deed, ...] = (
         _unevacuable,
         _of(EvacuateMember),
         confirm=True,
-        loss=lambda _: (
-            "Its instances go to other members or are stopped,\nas 'cluster.evacuate' of each says."
-        ),
+        loss=_evacuation,
     ),
     Deed(
         "member-restore",

@@ -6,16 +6,11 @@ Source: doc/rest-api.yaml of LXD and of Incus (Image).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-
 from lxtui.columns import Shape, Value
-from lxtui.model import Instance
 from lxtui.resources.entry import (
     HOST,
     PROJECT,
     USED,
-    Entry,
     Json,
     column,
     count,
@@ -28,7 +23,6 @@ from lxtui.resources.entry import (
     when,
     yes,
 )
-from lxtui.resources.links import image_users
 from lxtui.resources.table import Source, Table
 
 FINGERPRINT = 12
@@ -65,17 +59,6 @@ def _origin(document: Json) -> Value:
 def _expires(document: Json) -> Value:
     found = moment(document.get("expires_at"))
     return f"{found:%Y-%m-%d}" if found is not None else None
-
-
-def with_users(entries: Iterable[Entry], instances: Iterable[Instance]) -> list[Entry]:
-    """Images with the instances that were made of them, which they do not say themselves."""
-    users = image_users(instances)
-    return [
-        replace(one, users=tuple(sorted(found)))
-        if (found := users.get((one.ref.host, one.ref.name)))
-        else one
-        for one in entries
-    ]
 
 
 IMAGES = Table(

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 
 from lxtui.actions import Action
 from lxtui.bulk import Bulk
-from lxtui.calls.resources import OnEntry
+from lxtui.calls.base import Call
 from lxtui.commands import Many
+from lxtui.errors import UsageError
 from lxtui.model import Host, Ref
 from lxtui.resources.catalog import BY_ID
 from lxtui.resources.deeds import Deed, named
@@ -22,7 +23,7 @@ def plan(
 ) -> Bulk:
     """What *deed* would do to each of these."""
     left_out: dict[Ref, str] = {}
-    calls: list[OnEntry] = []
+    calls: list[Call] = []
     lines: list[str] = []
     warnings: list[str] = []
     noun = "entry"
@@ -33,7 +34,11 @@ def plan(
         if reason or host is None:
             left_out[one.ref] = reason
             continue
-        call = deed.build(one, answer)
+        try:
+            call = deed.call(one, answer, host_of)
+        except UsageError as error:
+            left_out[one.ref] = str(error)
+            continue
         calls.append(call)
         lines.append(f"{one.ref.host}: {named(one)}  {call.equivalent(host.kind)}")
         if loss := deed.loss(one):

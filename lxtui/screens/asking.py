@@ -35,7 +35,9 @@ from lxtui.screens.move import MoveDialog, OtherPools, PlanMove, Submit
 from lxtui.screens.move_many import MoveManyDialog, Survey
 from lxtui.screens.restore import RestoreDialog
 from lxtui.screens.texts import free_name
+from lxtui.screens.together import Together
 from lxtui.terminal.asked import Asked
+from lxtui.undoing import Done
 from lxtui.widgets.fleet_table import FleetTable
 
 Ended = Callable[[LxtuiError | None], None]
@@ -55,6 +57,10 @@ class Wiring:
     """None where no host can be added."""
     clock: Callable[[], datetime]
     views: SavedViews
+    done: Callable[[], Sequence[Done]]
+    """What was carried out and not taken back, the latest first."""
+    take_back: Callable[[Command | Many, int], int]
+    """Begins a command that takes the job of that number back."""
     follow: Callable[[Command | Many, Ended], int]
     """Begins a command and tells, from its thread, how it has ended."""
     read: Callable[[str, Path, Mapping[str, str]], Document]
@@ -84,6 +90,7 @@ class Asking:
         self._screen = screen
         self._wiring = wiring
         self._fleet = fleet
+        self._together = Together(screen, wiring, fleet, self._unmark)
 
     def one(self, action: Action, selection: Selection, instance: Instance) -> None:
         """On what the cursor is on."""
@@ -134,6 +141,9 @@ class Asking:
         if not marked:
             return False
         gone = refs - known.keys()
+        if (ask := self._together.keys.get(action.id)) is not None:
+            ask(marked, gone)
+            return True
         if action.single:
             said = f"{action.label} is for one instance: escape takes the marks off"
             self._screen.notify(said, severity="warning", markup=False)

@@ -12,6 +12,7 @@ from textual.screen import Screen
 
 from lxtui import format as words
 from lxtui.commands import Command, Many, MoveMany
+from lxtui.errors import UsageError
 from lxtui.model import Host, Job
 from lxtui.resources.deeds import Deed, named
 from lxtui.resources.entry import Entry
@@ -19,6 +20,7 @@ from lxtui.resources.many import plan
 from lxtui.screens.bulk import BulkDialog
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog
 from lxtui.screens.move import Submit
+from lxtui.screens.texts import host_about
 
 
 class Doing:
@@ -29,12 +31,12 @@ class Doing:
         screen: Screen[None],
         submit: Submit,
         cancel_job: Callable[[int], None],
-        host_of: Callable[[str], Host | None],
+        hosts: Callable[[], Sequence[Host]],
     ) -> None:
         self._screen = screen
         self._submit = submit
         self._cancel_job = cancel_job
-        self._host_of = host_of
+        self._hosts = hosts
         self._begun: dict[int, frozenset[str]] = {}
         """Our jobs, with the hosts on which they change something."""
 
@@ -44,6 +46,8 @@ class Doing:
             self._screen.notify(
                 words.plain(reason), title=deed.label, severity="warning", markup=False
             )
+        elif deed.to_host is not None:
+            self._ask_host(deed, [entry], lambda said: self._go(deed, entry, said))
         elif deed.choices is not None:
             choices = [(one, words.plain(one)) for one in deed.choices(entry)]
             dialog = ChoiceDialog(f"{deed.label}: which {deed.asks} of {named(entry)}?", choices)
@@ -58,11 +62,22 @@ class Doing:
 
     def many(self, deed: Deed, entries: Sequence[Entry], begun: Callable[[], None]) -> None:
         """On all of these, after one look at what that means; *begun* is told when it begins."""
+        if deed.to_host is not None:
+            self._ask_host(deed, entries, lambda said: self._show(deed, entries, begun, said))
+            return
         if deed.asks:
             said = f"{deed.label} is for one at a time: escape takes the marks off"
             self._screen.notify(said, severity="warning", markup=False)
             return
-        bulk = plan(deed, entries, self._host_of)
+        self._show(deed, entries, begun, "")
+
+    def _show(
+        self, deed: Deed, entries: Sequence[Entry], begun: Callable[[], None], answer: str | None
+    ) -> None:
+        """The list of what will happen, and what does it."""
+        if answer is None:
+            return
+        bulk = plan(deed, entries, self._host_of, answer)
         hosts = frozenset(one.ref.host for one in bulk.command.commands)
 
         def submit(command: Command | MoveMany | Many) -> int:
@@ -77,6 +92,26 @@ class Doing:
         """Those of *jobs*, all of which have ended, that were begun here; each is told once."""
         return [(job, self._begun.pop(job.id)) for job in jobs if job.id in self._begun]
 
+    def _ask_host(
+        self, deed: Deed, entries: Sequence[Entry], chosen: Callable[[str | None], None]
+    ) -> None:
+        """Which of the hosts that answer and may be changed, but the only one it is on."""
+        here = {entry.ref.host for entry in entries}
+        only = next(iter(here)) if len(here) == 1 else ""
+        choices = [
+            (host.name, f"{host.name}  {host_about(host)}")
+            for host in self._hosts()
+            if host.online and not host.read_only and host.name != only
+        ]
+        what = named(entries[0]) if len(entries) == 1 else f"{len(entries)} {entries[0].table}"
+        if choices:
+            self._screen.app.push_screen(ChoiceDialog(f"{deed.label}: {what} to", choices), chosen)
+        else:
+            self._screen.notify("no other host answers", title=deed.label, severity="warning")
+
+    def _host_of(self, name: str) -> Host | None:
+        return next((host for host in self._hosts() if host.name == name), None)
+
     def _confirm(self, deed: Deed, entry: Entry) -> None:
         host = self._host_of(entry.ref.host)
         details = [words.plain(line) for line in deed.loss(entry).splitlines()]
@@ -89,6 +124,13 @@ class Doing:
         )
 
     def _go(self, deed: Deed, entry: Entry, answer: str | None) -> None:
-        if answer is not None:
-            number = self._submit(deed.build(entry, answer))
-            self._begun[number] = frozenset({entry.ref.host})
+        if answer is None:
+            return
+        try:
+            call = deed.call(entry, answer, self._host_of)
+        except UsageError as error:  # the host has changed meanwhile
+            said = words.plain(str(error))
+            self._screen.notify(said, title=deed.label, severity="warning", markup=False)
+            return
+        number = self._submit(call)
+        self._begun[number] = frozenset({call.ref.host})

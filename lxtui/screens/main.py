@@ -18,6 +18,7 @@ from textual.widgets import Footer, Input
 
 from lxtui import format as text
 from lxtui.actions import ACTIONS, BY_ID, Selection
+from lxtui.arranging import Scope
 from lxtui.config import Settings
 from lxtui.model import FleetSnapshot, Ref
 from lxtui.resources import catalog
@@ -33,10 +34,11 @@ from lxtui.screens.editing import edit
 from lxtui.screens.help import help_page
 from lxtui.screens.tables import Shop, choose_table, table_screen, uses_screen
 from lxtui.screens.texts import about, nothing, summary
+from lxtui.screens.undoing import Undoing
 from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.screens.viewing import Viewing
 from lxtui.widgets.fleet_table import FleetTable
-from lxtui.widgets.fleet_tree import FleetTree
+from lxtui.widgets.fleet_tree import FleetTree, NodeId
 from lxtui.widgets.one_line import OneLine
 from lxtui.widgets.operations import OperationsPane
 
@@ -74,6 +76,7 @@ class MainScreen(Screen[None]):
             self, lambda: self._fleet, wiring.views, self.action_do, self._open_table
         )
         self._asking = Asking(self, wiring, lambda: self._fleet)
+        self._undoing = Undoing(self, wiring, lambda: self._fleet)
         self._acting = Acting(self, wiring, lambda: self._fleet)
         self._shop = Shop(
             wiring.shelves,
@@ -107,13 +110,13 @@ class MainScreen(Screen[None]):
         self.query_one("#filter").display = False
         self.query_one("#banner").display = False
         self.query_one(FleetTree).border_title = "fleet"
-        self.query_one(FleetTable).border_title = "instances"
         self.query_one(FleetTable).focus()
         self._viewing.begin()
 
     def show(self, fleet: FleetSnapshot) -> None:
         """Show the fleet as it is now."""
         self._fleet = fleet
+        self._undoing.saw_marks()
         now = self._wiring.clock()
         table = self.query_one(FleetTable)
         table.show(fleet.instances, fleet.hosts, now)
@@ -127,9 +130,10 @@ class MainScreen(Screen[None]):
         """Why the table is empty, should it be."""
         table = self.query_one(FleetTable)
         add = self._settings.keys.get("add-host", BY_ID["add-host"].key)
-        table.say_instead(nothing(self._fleet, table.view.filter, add))
+        table.say_instead(nothing(self._fleet, table.view.filter, add, table.scope))
 
     def _show_marks(self) -> None:
+        self._undoing.saw_marks()
         marked = len(self.query_one(FleetTable).marked)
         self.query_one("#summary", OneLine).say(summary(self._fleet, marked))
 
@@ -142,7 +146,8 @@ class MainScreen(Screen[None]):
             instance = self._fleet.instance(node.ref) if node.ref is not None else None
             snapshots = instance.snapshots if instance is not None else ()
             snapshot = next((one for one in snapshots if one.name == node.snapshot), None)
-            return Selection(self._fleet.host(node.host), instance, snapshot, job)
+            member = node.member if node.of_many else ""
+            return Selection(self._fleet.host(node.host), instance, snapshot, job, member)
         instance = self.query_one(FleetTable).instance
         host = self._fleet.host(instance.ref.host) if instance is not None else None
         return Selection(host, instance, None, job)
@@ -176,9 +181,13 @@ class MainScreen(Screen[None]):
             self._asking.one(action, selection, selection.instance)
 
     def action_clear_filter(self) -> None:
-        """Show everything again; when everything is shown, take the marks off."""
+        """No filter, then the whole fleet again; when everything is shown, take the marks off."""
+        table = self.query_one(FleetTable)
         if not self._viewing.clear_filter():
-            self.query_one(FleetTable).unmark_all()
+            if table.scope is not None:
+                self._narrow(None)
+            else:
+                table.unmark_all()
             self._show_marks()
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -207,6 +216,20 @@ class MainScreen(Screen[None]):
         """Say more about what the cursor is on."""
         self._show_about()
 
+    def on_fleet_tree_chosen(self, event: FleetTree.Chosen) -> None:
+        """Narrow the table to a host or a member, or no longer; go to an instance."""
+        node = event.node
+        if node.ref is not None:
+            self.query_one(FleetTable).select(node.ref)
+        else:
+            chosen = self.query_one(FleetTree).chosen
+            self._narrow(None if node == chosen else node)
+
+    def _narrow(self, node: NodeId | None) -> None:
+        self.query_one(FleetTable).narrow(Scope(node.host, node.member) if node else None)
+        self.query_one(FleetTree).choose(node)
+        self._say_nothing()
+
     def on_tree_node_highlighted(self) -> None:
         """Say more about what the cursor is on."""
         self._show_about()
@@ -223,6 +246,10 @@ class MainScreen(Screen[None]):
             self._show_marks()
             if table.has_focus:
                 table.action_cursor(1)
+
+    def _do_undo(self) -> None:
+        self._undoing.undo()
+        self._show_marks()
 
     def _do_refresh(self) -> None:
         self._wiring.refresh()
@@ -294,7 +321,9 @@ class MainScreen(Screen[None]):
 
     def _do_details(self) -> None:
         selection = self.selection
-        if selection.host is not None:
+        if selection.host is not None and selection.member:
+            self._open_table("members", f"name={selection.member} host={selection.host.name}")
+        elif selection.host is not None:
             now = self._wiring.clock()
             subject = Subject(self._fleet, selection.host, now, selection.instance)
             screen = HostScreen if selection.instance is None else InstanceScreen

@@ -23,6 +23,7 @@ from textual.widgets import Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from lxtui import format as text
+from lxtui.columns import natural
 from lxtui.commands import Command, Many, Move, MoveMany
 from lxtui.errors import LxtuiError
 from lxtui.migrate.facts import Level
@@ -41,10 +42,15 @@ _MARKS = {"done": ("✓", "green"), "now": ("▸", "yellow"), "next": ("·", "di
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where it may go: another host, or another pool of its own."""
+    """Where it may go: another host, a member of a cluster, or another pool of its own host."""
 
     host: Host
     pool: str = ""
+    member: str = ""
+
+    def options(self, wishes: MoveOptions) -> MoveOptions:
+        """The *wishes*, there."""
+        return replace(wishes, pool=self.pool, member=self.member)
 
 
 class MoveDialog(ModalScreen[None]):
@@ -92,7 +98,14 @@ class MoveDialog(ModalScreen[None]):
         self._own = next((host for host in hosts if host.name == instance.ref.host), None)
         copying = self._options.copy
         self._places = [_Place(host) for host in hosts if copying or host is not self._own]
-        self._places.sort(key=lambda place: place.host is not self._own)
+        self._places += [
+            _Place(host, member=name)
+            for host in hosts
+            for name in sorted(host.members, key=natural)
+            if host is not self._own or name != instance.location
+        ]
+        order = [host.name for host in hosts]
+        self._places.sort(key=lambda at: (at.host is not self._own, order.index(at.host.name)))
         self._plan_move = plan
         self._pools = pools
         self._submit = submit
@@ -119,11 +132,7 @@ class MoveDialog(ModalScreen[None]):
         targets = self.query_one("#targets", OptionList)
         targets.border_title = "to host"
         targets.focus()
-        online = [
-            at
-            for at, place in enumerate(self._places)
-            if place.host.online and not place.host.read_only
-        ]
+        online = [at for at, place in enumerate(self._places) if not _closed(place)]
         if online:
             targets.highlighted = online[0]
         else:
@@ -175,7 +184,7 @@ class MoveDialog(ModalScreen[None]):
         host = place.host.name
         if self._job is not None or plan is None or plan.destination.host != host:
             return
-        if plan.options.pool != place.pool:
+        if (plan.options.pool, plan.options.member) != (place.pool, place.member):
             return
         if plan.blockers:
             self.app.bell()
@@ -214,7 +223,7 @@ class MoveDialog(ModalScreen[None]):
 
     def _make_plan(self, place: _Place) -> None:
         """Plan in a thread that the program does not wait for: the host may hang."""
-        host, options = place.host.name, replace(self._options, pool=place.pool)
+        host, options = place.host.name, place.options(self._options)
 
         def ask() -> None:
             try:
@@ -231,7 +240,7 @@ class MoveDialog(ModalScreen[None]):
         if self._job is not None or at is None:
             return
         place = self._places[at]
-        asked = (place.host.name, replace(self._options, pool=place.pool))
+        asked = (place.host.name, place.options(self._options))
         if asked == (message.host, message.options):
             self._show_plan(message.plan)
 
@@ -250,11 +259,22 @@ def _option(place: _Place) -> Option:
     host = place.host
     if place.pool:
         return Option(Content.assemble(host.name, (f"  pool {place.pool}", "dim")))
-    about = host_about(host)
+    if place.member:
+        state = host.members[place.member].status.lower()
+        said = "" if state == "online" else f", {state}"
+        label = Content.assemble(host.name, (text.plain(f"  member {place.member}{said}"), "dim"))
+        return Option(label, disabled=_closed(place))
     return Option(
-        Content.assemble(host.name, (f"  {about}", "dim")),
-        disabled=not host.online or host.read_only,
+        Content.assemble(host.name, (f"  {host_about(host)}", "dim")), disabled=_closed(place)
     )
+
+
+def _closed(place: _Place) -> bool:
+    """Whether nothing can go there now."""
+    host = place.host
+    if place.member and not host.members[place.member].online:
+        return True
+    return not host.online or host.read_only
 
 
 def _title(ref: Ref, options: MoveOptions) -> str:

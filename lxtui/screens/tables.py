@@ -29,11 +29,11 @@ from lxtui.resources.arranging import Shown, arrange
 from lxtui.resources.deeds import DEEDS_BY_ID, EDITABLE, deeds_of, editable, named
 from lxtui.resources.entry import Entry
 from lxtui.resources.hosts import HOSTS, host_entries
-from lxtui.resources.images import IMAGES, with_users
 from lxtui.resources.link_table import LINKS, link_entries
 from lxtui.resources.links import INSTANCES, Link, links_of
 from lxtui.resources.shelf import Note, Shelf
 from lxtui.resources.table import Table
+from lxtui.resources.users import with_users
 from lxtui.screens.dialogs import ChoiceDialog, TextDialog
 from lxtui.screens.doing import Doing
 from lxtui.screens.entry_page import EntryPage
@@ -95,7 +95,7 @@ class TableScreen(Screen[None]):
         self._viewing = TableViewing(self, table, filter, self._render_now, self.open_table)
         self._shelf = Shelf(table)
         self._loading = Loading(self, self._shelf, shop.reach)
-        self._doing = Doing(self, shop.submit, shop.cancel_job, self._host)
+        self._doing = Doing(self, shop.submit, shop.cancel_job, lambda: shop.fleet().hosts)
         self._shown = Shown()
         self._wanted = wanted
         self._hosts_seen: object = None
@@ -314,8 +314,7 @@ class TableScreen(Screen[None]):
     def _entries(self, fleet: FleetSnapshot) -> Sequence[Entry]:
         if self._given is not None:
             return self._given(fleet)
-        entries = self._shelf.entries(fleet.hosts)
-        return with_users(entries, fleet.instances) if self.table is IMAGES else entries
+        return with_users(self.table, self._shelf.entries(fleet.hosts), fleet.instances)
 
     def _hollow(self, fleet: FleetSnapshot, matching: str) -> str:
         if self._given is None:

@@ -12,7 +12,8 @@ from textual.content import Content
 
 from lxtui import format as text
 from lxtui.actions import Selection
-from lxtui.model import FleetSnapshot, Host, HostStatus, JobState
+from lxtui.arranging import Scope
+from lxtui.model import FleetSnapshot, Host, HostStatus, JobState, Member
 
 
 def summary(fleet: FleetSnapshot, marked: int) -> Content:
@@ -38,10 +39,12 @@ def summary(fleet: FleetSnapshot, marked: int) -> Content:
     return Content("").join(parts)
 
 
-def nothing(fleet: FleetSnapshot, matching: str, add: str) -> tuple[str, ...]:
+def nothing(
+    fleet: FleetSnapshot, matching: str, add: str, scope: Scope | None = None
+) -> tuple[str, ...]:
     """Why the table is empty and what to do about it; *add* is the key that adds a host.
 
-    *matching* is the filter, if there is one.
+    *matching* is the filter, *scope* to what the table is narrowed, if they are.
     """
     if not fleet.hosts:
         return (
@@ -52,9 +55,12 @@ def nothing(fleet: FleetSnapshot, matching: str, add: str) -> tuple[str, ...]:
         )
     if fleet.instances and matching:
         return (
-            f"Nothing matches {matching}",
+            f"Nothing{f' of {scope}' if scope else ''} matches {matching}",
             "escape shows everything again, / changes the filter.",
         )
+    if fleet.instances and scope:
+        away = [_silent(one) for one in fleet.hosts if one.name == scope.host and not one.online]
+        return (*away, f"No instances on {scope}.", "escape shows the whole fleet again.")
     lines = [_silent(host) for host in fleet.hosts if not host.online]
     if len(lines) < len(fleet.hosts):
         silent = f", of those that answer ({len(fleet.hosts) - len(lines)})" if lines else ""
@@ -77,6 +83,9 @@ def about(selection: Selection, now: datetime, row: int, rows: int) -> Content:
         if host is None:
             return Content.styled(place, "dim")
         mark = "read-only, " if host.read_only else ""
+        if (member := host.members.get(selection.member)) is not None:
+            line = _about_member(host, selection.member, member)
+            return Content.styled(place + line, "dim" if member.online else "yellow")
         line = host.error or f"{host.name}: {mark}{host.kind} {host.version} at {host.address}"
         if host.error and host.seen_at is not None:
             line = f"last answer {text.age(host.seen_at, now)} ago: {line}"
@@ -95,6 +104,11 @@ def about(selection: Selection, now: datetime, row: int, rows: int) -> Content:
         parts.insert(0, f"as seen {text.age(host.seen_at, now)} ago: {host.error}")
     line = text.plain(" · ".join(part for part in parts if part))
     return Content.styled(place + line, "dim")
+
+
+def _about_member(host: Host, name: str, member: Member) -> str:
+    parts = (name, member.status, member.message, ", ".join(member.roles))
+    return text.plain(f"{host.name}: {' · '.join(filter(None, parts))}")
 
 
 def host_about(host: Host) -> str:

@@ -16,7 +16,8 @@ from textual.binding import Binding
 from textual.message import Message
 
 from lxtui import columns
-from lxtui.arranging import Arranged, Arranger, Group, Line, View, shown_columns
+from lxtui import format as text
+from lxtui.arranging import Arranged, Arranger, Group, Line, Scope, View, shown_columns
 from lxtui.columns import Column
 from lxtui.fitting import fitting
 from lxtui.model import Host, Instance, Ref
@@ -56,6 +57,9 @@ class FleetTable(LineTable):
         self.arranged = Arranged()
         self.left_out: tuple[Column, ...] = ()
         """Columns of the view for which there is no room."""
+        self.scope: Scope | None = None
+        """The part of the fleet to which it is narrowed."""
+        self._every: Sequence[Instance] = ()
         self._folded: set[tuple[str, str]] = set()
         self._marked: set[Ref] = set()
         self._arranger = Arranger()
@@ -114,8 +118,18 @@ class FleetTable(LineTable):
 
     def show(self, instances: Sequence[Instance], hosts: Iterable[Host], now: datetime) -> None:
         """Show these; the cursor stays on its line, wherever that now is."""
-        self._instances, self._now = instances, now
+        self._every, self._now = instances, now
         self._hosts = {host.name: host for host in hosts}
+        self.narrow(self.scope)
+
+    def narrow(self, scope: Scope | None) -> None:
+        """Show only what is there; None: everything, as when it is there no more."""
+        scope = scope if scope is not None and scope.host in self._hosts else None
+        self.scope = scope
+        self._instances = [one for one in self._every if scope.has(one)] if scope else self._every
+        title = text.plain(f"instances of {scope}" if scope else "instances")
+        if str(self.border_title) != title:  # each time it is set, all is drawn anew
+            self.border_title = Text(title)
         self._show()
 
     def set_view(self, view: View) -> None:
@@ -144,6 +158,11 @@ class FleetTable(LineTable):
         """Mark all that match the filter, or turn their marks over; others keep theirs."""
         shown = {one.ref for one in self.arranged.shown}
         self._marked = self._marked ^ shown if invert else self._marked | shown
+        self._remark()
+
+    def set_marks(self, marks: Iterable[Ref]) -> None:
+        """Mark these and no others."""
+        self._marked = set(marks)
         self._remark()
 
     def unmark_all(self) -> None:

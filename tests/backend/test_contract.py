@@ -39,6 +39,12 @@ def test_unknown_instance_is_not_found(side: Side) -> None:
         side.backend.instance(Ref(side.backend.remote.name, "default", "no-such-thing"))
 
 
+def test_a_host_that_is_no_cluster_has_no_members(side: Side) -> None:
+    """Which is no error; what clusters say is tried in tests/migrate/test_lab_cluster.py."""
+    assert not side.backend.connect().clustered
+    assert side.backend.members() == {}
+
+
 def test_state_changes_take_effect(side: Side) -> None:
     """Start, restart and stop each leave the instance in the state that they name."""
     ref = side.make(False)

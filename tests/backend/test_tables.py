@@ -18,13 +18,14 @@ from lxtui.resources.affairs import MEMBERS, OPERATIONS, WARNINGS
 from lxtui.resources.catalog import TABLES, named
 from lxtui.resources.deeds import DEEDS_BY_ID, editable
 from lxtui.resources.entry import Entry
-from lxtui.resources.images import IMAGES, aliases, with_users
+from lxtui.resources.images import IMAGES, aliases
 from lxtui.resources.links import Link, links_of
 from lxtui.resources.networks import NETWORKS
 from lxtui.resources.profiles import PROFILES, PROJECTS
 from lxtui.resources.reading import more, read_table
 from lxtui.resources.storage import POOLS, VOLUMES, pool_share
 from lxtui.resources.table import Table
+from lxtui.resources.users import with_users
 from tests.backend.conftest import Side
 
 
@@ -144,7 +145,9 @@ def test_images_know_their_instances(side: Side) -> None:
     if base is None:
         pytest.skip("this instance was made without an image")
     instances = side.backend.instances()
-    image = next(one for one in with_users(read(side, IMAGES), instances) if one.ref.name == base)
+    image = next(
+        one for one in with_users(IMAGES, read(side, IMAGES), instances) if one.ref.name == base
+    )
     assert Link("instances", ref) in image.users
 
 

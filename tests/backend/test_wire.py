@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lxtui.backend import wire
-from lxtui.model import HostStatus, Kind, Ref, Remote
+from lxtui.model import HostStatus, Kind, Member, Ref, Remote
 
 _ENTRY = {
     "name": "web1",
@@ -121,3 +121,17 @@ def test_a_server_without_resources_is_a_host() -> None:
     server = {"environment": {"server_version": "6.1"}, "api_extensions": ["a"]}
     host = wire.host_from(Remote("h", Kind.INCUS, "https://h:8443"), server, {})
     assert (host.status, host.version, host.memory_total) == (HostStatus.ONLINE, "6.1", None)
+
+
+def test_members_of_odd_shapes_are_left_out() -> None:
+    """What has no name is no member; what is missing or odd of one is not known."""
+    found = wire.members_from(
+        [
+            {"server_name": "m1", "status": "Online", "roles": ["database"], "message": "well"},
+            {"server_name": "m2", "roles": 7},
+            {"status": "Online"},
+            "m3",
+        ]
+    )
+    assert found == {"m1": Member("Online", "", "well", ("database",)), "m2": Member("")}
+    assert wire.members_from({"server_name": "m1"}) == {}

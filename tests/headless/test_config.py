@@ -149,9 +149,9 @@ def test_show_has_an_object_for_programs(file: Path, capsys: pytest.CaptureFixtu
 
 def test_keys_may_be_exchanged_and_taken_away() -> None:
     """Only what collides after all changes is a collision."""
-    reading = read("keys: {start: x, stop: s, help: '', move: 'f6,M'}")
+    reading = read("keys: {start: x, stop: s, help: '', move: 'f6,Y'}")
     assert reading.findings == ()
-    assert reading.settings.keys == {"start": "x", "stop": "s", "help": "", "move": "f6,M"}
+    assert reading.settings.keys == {"start": "x", "stop": "s", "help": "", "move": "f6,Y"}
 
 
 def test_signs_are_called_as_textual_calls_them() -> None:

@@ -73,7 +73,7 @@ def test_nothing_is_done_without_agreement(fleet: Any, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
-    ("said", "gone"), [("y\n", False), ("\n", False), ("3\n", False), ("2\n", True)]
+    ("said", "gone"), [("y\n", False), ("\n", False), ("2\n", False), ("3\n", True)]
 )
 def test_what_cannot_be_undone_is_typed(
     fleet: Any,

@@ -260,7 +260,7 @@ def test_every_method_of_the_backend_was_thought_of() -> None:
     """A method that is added to the protocol must be said to read, or be refused here."""
     reading = {
         *("remote", "connect", "close", "instances", "instance", "operations", "listen"),
-        *("export", "wait", "placement", "files", "channel", "read", "download"),
+        *("export", "wait", "placement", "files", "channel", "read", "download", "members"),
     }
     changing = {
         *("change_state", "create_snapshot", "restore_snapshot", "delete_snapshot"),

@@ -13,12 +13,13 @@ from lxtui.errors import HostUnreachableError, NotTrustedError
 from lxtui.model import Host, Instance, Kind, Ref
 from lxtui.resources.affairs import MEMBERS, OPERATIONS, WARNINGS
 from lxtui.resources.catalog import TABLES
-from lxtui.resources.images import IMAGES, with_users
+from lxtui.resources.images import IMAGES
 from lxtui.resources.links import Link, link_from, links_of
 from lxtui.resources.page import sections
 from lxtui.resources.profiles import PROFILES
 from lxtui.resources.reading import entry_from, read_table
 from lxtui.resources.storage import POOLS, VOLUMES, pool_share
+from lxtui.resources.users import with_users
 
 HOST = Host("h", Kind.LXD, "unix", clustered=True)
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -208,7 +209,7 @@ def test_images_know_what_was_made_of_them() -> None:
         Instance(Ref(host, "default", "web"), "Running", expanded_config=config)
         for host in ("h", "elsewhere")
     )
-    (found,) = with_users([image], [mine, other])
+    (found,) = with_users(IMAGES, [image], [mine, other])
     assert found.users == (Link("instances", mine.ref),)
 
 

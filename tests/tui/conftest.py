@@ -48,9 +48,13 @@ class Stage:
         still: bool = False,
         views: SavedViews | None = None,
         audit: Audit = SILENT,
+        cluster: bool = False,
     ) -> None:
+        """*cluster*: with the host of the demo that is one."""
         self.demo: DemoFleet = (
-            demo_fleet(still_clock, tempo=0.0) if still else demo_fleet(tempo=0.0)
+            demo_fleet(still_clock, tempo=0.0, cluster=cluster)
+            if still
+            else demo_fleet(tempo=0.0, cluster=cluster)
         )
         clock = still_clock if still else self.demo.clock
         # Nothing changes on its own: each look is made by a key or an event.

@@ -199,7 +199,7 @@ def test_an_action_without_a_key_is_still_there() -> None:
     async def script(pilot: Pilot[None]) -> None:
         main = stage.app.screen_stack[1]
         await until(pilot, lambda: ":moves shows it" in "\n".join(_drawn(stage.app)))
-        await pilot.press("u", "question_mark")
+        await pilot.press("M", "question_mark")
         await pilot.pause()
         assert stage.app.screen is main
         await pilot.press("f2")
@@ -269,7 +269,7 @@ def test_nothing_overlaps(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES[:2], ids=["60x20", "80x24"])
-@pytest.mark.parametrize("keys", [["question_mark"], ["x"], ["n"], ["m"], ["C"], ["a"], ["u"]])
+@pytest.mark.parametrize("keys", [["question_mark"], ["x"], ["n"], ["m"], ["C"], ["a"], ["M"]])
 def test_dialogs_fit(keys: list[str], size: tuple[int, int]) -> None:
     """Each dialog is within the screen, with what has the focus in sight."""
     stage = Stage()

@@ -295,8 +295,8 @@ def test_an_unfinished_move_is_shown_and_undone() -> None:
     async def script(pilot: Pilot[None]) -> None:
         banner = _main(stage).query_one("#banner", Static)
         assert banner.display
-        assert "1 unfinished move: u shows it" in str(banner.render())
-        await pilot.press("u")
+        assert "1 unfinished move: M shows it" in str(banner.render())
+        await pilot.press("M")
         await until(pilot, lambda: isinstance(stage.app.screen, UnfinishedDialog))
         advice = stage.app.screen.query_one("#advice", Static)
         await until(pilot, lambda: "web1 may be stopped" in str(advice.render()))
@@ -315,7 +315,7 @@ def test_an_unfinished_move_is_resumed() -> None:
     stage.leave_a_move("claim")
 
     async def script(pilot: Pilot[None]) -> None:
-        await pilot.press("u")
+        await pilot.press("M")
         await until(pilot, lambda: isinstance(stage.app.screen, UnfinishedDialog))
         await pilot.press("r")
         await until(pilot, lambda: _status(stage, "kyoto", "web1") == "Running")
@@ -331,7 +331,7 @@ def test_what_has_taken_over_cannot_be_undone() -> None:
     stage.leave_a_move("claim", "delete")
 
     async def script(pilot: Pilot[None]) -> None:
-        await pilot.press("u")
+        await pilot.press("M")
         await until(pilot, lambda: isinstance(stage.app.screen, UnfinishedDialog))
         await pilot.press("u")
         said = stage.app.screen.query_one("#progress", Static)
@@ -342,12 +342,12 @@ def test_what_has_taken_over_cannot_be_undone() -> None:
 
 
 def test_without_unfinished_moves_there_is_no_dialog() -> None:
-    """No banner, and u only says that there is nothing."""
+    """No banner, and M only says that there is nothing."""
     stage = Stage()
 
     async def script(pilot: Pilot[None]) -> None:
         assert not _main(stage).query_one("#banner", Static).display
-        await pilot.press("u")
+        await pilot.press("M")
         await pilot.pause()
         assert isinstance(stage.app.screen, MainScreen)
 

@@ -42,7 +42,7 @@ class SnapCompare(Protocol):
         ("filter", ["slash", "w", "e", "b"]),
         ("move-wishes", ["m", "down", "n", "k"]),
         ("banner", []),
-        ("moves", ["u"]),
+        ("moves", ["M"]),
         ("group", ["g", "down", "enter", "home", "enter"]),
         ("columns", ["C", "down", "space"]),
         ("marks", ["space", "space", "O"]),

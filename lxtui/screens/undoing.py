@@ -1,0 +1,171 @@
+"""Taking the last thing back by one key.
+
+Role: what was done, or marked, last → a look at the way back → a command. Boundary: gets what it
+needs to reach the fleet as a Wiring; imports no backend. Threading: the screen's; the hosts are
+asked in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from threading import Thread
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Button, Label, Static
+
+from lxtui import format as text
+from lxtui.errors import LxtuiError
+from lxtui.model import FleetSnapshot, Kind, Ref
+from lxtui.screens.asking import Wiring
+from lxtui.undoing import Done, Plan, plan
+from lxtui.widgets.fleet_table import FleetTable
+
+_MARKINGS = 50
+"""How many changes of the marks can be taken back."""
+
+
+class UndoDialog(ModalScreen[Plan | None]):
+    """What was done, what would take it back; "no" has the focus until that is known."""
+
+    BINDINGS = [("escape,n", "close", "No"), ("y", "agree", "Yes")]
+
+    class Looked(Message):
+        """The way back is known, or cannot be."""
+
+        def __init__(self, found: Plan | LxtuiError) -> None:
+            super().__init__()
+            self.found = found
+
+    def __init__(self, question: Sequence[str], look: Callable[[], Plan]) -> None:
+        super().__init__()
+        self._question = question
+        self._look = look
+        self._plan: Plan | None = None
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question above the way back."""
+        with Vertical(classes="dialog undo") as box:
+            box.border_title = "undo"
+            for line in self._question:
+                yield Label(Content(text.plain(line)), classes="question")
+            with VerticalScroll(id="undo-scroll"):
+                yield Static("asking how it is now …", id="way-back")
+            with Horizontal(classes="buttons"):
+                yield Button("No", id="no")
+                yield Button("Yes", id="yes", variant="error", disabled=True)
+
+    def on_mount(self) -> None:
+        """Ask, and begin at the harmless answer."""
+        self.query_one("#no").focus()
+
+        def ask() -> None:
+            try:
+                found: Plan | LxtuiError = self._look()
+            except LxtuiError as error:
+                found = error
+            if self.is_attached:
+                self.post_message(self.Looked(found))
+
+        Thread(target=ask, name="plan-undo", daemon=True).start()
+
+    def on_undo_dialog_looked(self, message: UndoDialog.Looked) -> None:
+        """Show it."""
+        found, said = message.found, self.query_one("#way-back", Static)
+        if isinstance(found, LxtuiError) or found.command is None:
+            lines = [str(found)] if isinstance(found, LxtuiError) else found.lines
+            said.update(Content.styled("\n".join(map(text.plain, lines)), "red"))
+            return
+        said.update(Content("\n".join(map(text.plain, found.lines))))
+        self._plan = found
+        self.query_one("#yes", Button).disabled = False
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Answer by mouse or enter."""
+        if event.button.id == "yes":
+            self.action_agree()
+        else:
+            self.dismiss(None)
+
+    def action_agree(self) -> None:
+        """Yes, to what was seen."""
+        if self._plan is None:
+            self.app.bell()
+        else:
+            self.dismiss(self._plan)
+
+    def action_close(self) -> None:
+        """Leave it as it is."""
+        self.dismiss(None)
+
+
+class Undoing:
+    """The part of the main screen that takes things back."""
+
+    def __init__(
+        self, screen: Screen[None], wiring: Wiring, fleet: Callable[[], FleetSnapshot]
+    ) -> None:
+        self._screen = screen
+        self._wiring = wiring
+        self._fleet = fleet
+        self._marks: frozenset[Ref] = frozenset()
+        self._markings: list[tuple[datetime, frozenset[Ref]]] = []
+        """When the marks were changed, and how they were before."""
+
+    def saw_marks(self) -> None:
+        """The marks may have changed: remember how they were."""
+        now = self._table.marked
+        if now != self._marks:
+            self._markings = [*self._markings[1 - _MARKINGS :], (self._wiring.clock(), self._marks)]
+            self._marks = now
+
+    def undo(self) -> None:
+        """Take back what was done last: marks at once, all else after a look."""
+        done = self._wiring.done()
+        latest = next((one for one in done if not one.reason), None)
+        marked_at = self._markings[-1][0] if self._markings else None
+        if marked_at is not None and (latest is None or marked_at > latest.ended_at):
+            self._restore_marks()
+        elif latest is None:
+            why = f" {_staying(done[0])}" if done else ""
+            self._say(f"nothing was done here that can be taken back.{why}")
+        else:
+            self._ask(latest, done[: done.index(latest)])
+
+    def _ask(self, done: Done, later: Sequence[Done]) -> None:
+        age = text.age(done.ended_at, self._wiring.clock())
+        question = (f"Take back: {done.title}, {age} ago?", *map(_staying, later))
+
+        def look() -> Plan:
+            return plan(done, self._wiring.read, self._kind)
+
+        def go(found: Plan | None) -> None:
+            if found is not None and found.command is not None:
+                self._wiring.take_back(found.command, done.number)
+
+        self._screen.app.push_screen(UndoDialog(question, look), go)
+
+    def _restore_marks(self) -> None:
+        _, before = self._markings.pop()
+        self._marks = before
+        self._table.set_marks(before)
+        self._say(f"the marks are as they were: {len(before)}")
+
+    def _kind(self, name: str) -> Kind:
+        host = self._fleet().host(name)
+        return host.kind if host is not None else Kind.LXD
+
+    def _say(self, line: str) -> None:
+        self._screen.notify(text.plain(line), title="Undo", markup=False)
+
+    @property
+    def _table(self) -> FleetTable:
+        return self._screen.query_one(FleetTable)
+
+
+def _staying(done: Done) -> str:
+    return f"Not taken back: {done.title}: {done.reason}."
