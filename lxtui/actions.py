@@ -278,6 +278,15 @@ ACTIONS: tuple[Action, ...] = (
         single=True,
     ),
     Action(
+        "export",
+        "",
+        "Export",
+        "Write the instance with its snapshots into a file of this machine",
+        _instance,
+        changes=True,
+        single=True,
+    ),
+    Action(
         "rename",
         "",
         "Rename",
@@ -300,6 +309,13 @@ ACTIONS: tuple[Action, ...] = (
         "N",
         "Launch",
         "Make an instance of an image of any host, or of an image server, and start it",
+        _always,
+    ),
+    Action(
+        "import",
+        "",
+        "Import",
+        "Make an instance of a file of this machine that was exported",
         _always,
     ),
     Action(

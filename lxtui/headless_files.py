@@ -18,6 +18,7 @@ from lxtui.audit.journal import Audit
 from lxtui.backend.base import Backend
 from lxtui.calls.base import Work
 from lxtui.calls.files import MakeFolder, Pull, Push, RemoveFiles
+from lxtui.demo_arguments import add_demo
 from lxtui.errors import LxtuiError, OperationError, UsageError
 from lxtui.files import paths
 from lxtui.files.folders import listed
@@ -39,6 +40,13 @@ Named = Callable[[str, str], Ref]
 def add_files(sub: argparse.ArgumentParser) -> None:
     """One verb for each thing to do."""
     common = argparse.ArgumentParser(add_help=False)
+    add_demo(common)
+    common.add_argument(
+        "--read-only",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="change nothing on any host",
+    )
     common.add_argument("--project", default="", help="its project (default: the host's)")
     common.add_argument(
         "--json",

@@ -18,6 +18,7 @@ from lxtui.migrate.options import MoveOptions
 from lxtui.model import FleetSnapshot, Ref
 from lxtui.names import instance_name_trouble
 from lxtui.screens.asking import Wiring
+from lxtui.screens.backups import ExportDialog, ImportDialog
 from lxtui.screens.dialogs import NameDialog
 from lxtui.screens.editing import edit
 from lxtui.screens.launch import LaunchDialog
@@ -50,6 +51,8 @@ class Acting:
             "limits": self._limits,
             "snapshots": self._snapshots,
             "publish": self._publish,
+            "export": self._export,
+            "import": self._import,
             "shell": lambda selection: self._attach(selection, Exec),
             "console": lambda selection: self._attach(selection, Console),
         }
@@ -62,6 +65,17 @@ class Acting:
         if selection.instance is not None and selection.host is not None:
             dialog = PublishDialog(selection.instance, selection.host.kind)
             self._screen.app.push_screen(dialog, go)
+
+    def _export(self, selection: Selection) -> None:
+        if selection.instance is not None and selection.host is not None:
+            ref, kind = selection.instance.ref, selection.host.kind
+            dialog = ExportDialog(ref, kind, self._wiring.submit, self._wiring.cancel_job)
+            self._screen.app.push_screen(dialog)
+
+    def _import(self, selection: Selection) -> None:
+        host = selection.host.name if selection.host is not None else ""
+        dialog = ImportDialog(host, self._fleet(), self._wiring.submit, self._wiring.cancel_job)
+        self._screen.app.push_screen(dialog)
 
     def _snapshots(self, selection: Selection) -> None:
         if selection.instance is not None and selection.host is not None:

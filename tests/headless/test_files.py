@@ -173,6 +173,7 @@ def test_a_read_only_host(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
         ["pull", "oslo:web1/etc/hosts", str(tmp_path)],
     ):
         assert main(["--demo", *safe, "files", *words]) == 0
+        assert main(["files", *words, "--force" if words[0] == "pull" else "--json", "--demo"]) == 0
     for words in (
         ["push", str(tmp_path / "f"), "oslo:web1/root/"],
         ["mkdir", "oslo:web1/root/d"],
@@ -180,6 +181,7 @@ def test_a_read_only_host(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     ):
         assert main(["--demo", *safe, "files", *words]) == 1
         assert "read-only" in capsys.readouterr().err
+        assert main(["files", *words, "--demo", *safe]) == 1
 
 
 @pytest.mark.parametrize(

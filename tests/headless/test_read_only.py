@@ -101,6 +101,11 @@ _VERBS = {
     "expire": ["expire", "oslo:web1/daily0", "7d"],
     "launch": ["launch", "debian/12", "oslo:fresh"],
     "copy": ["copy", "oslo:web1", "oslo:web9"],
+    "export": ["export", "oslo:web1", "/nonexistent/x"],
+    "import": ["import", "/nonexistent/x", "oslo:web9"],
+    "push": ["files", "push", "README.md", "oslo:web1/root/"],
+    "mkdir": ["files", "mkdir", "oslo:web1/root/d"],
+    "rm": ["files", "rm", "oslo:web1/etc/hosts", "--yes"],
 }
 
 
