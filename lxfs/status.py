@@ -14,7 +14,7 @@ from lxfs import graft
 from lxfs.attach import PATHS, Answers, check_root, views
 from lxfs.containers import Containers, Running
 from lxfs.errors import UserError
-from lxfs.overmounts import LXFS, Answer, Mounts
+from lxfs.overmounts import CGROUPS, LXFS, Answer, Mounts
 from lxfs.sources.host import Host
 from lxfs.text import plain, table
 
@@ -107,8 +107,10 @@ def _look(container: Running, ours: Mapping[str, str], answers: Answers) -> Stat
         mounts = Mounts(there.mounts())
         known = answers.of(there, mounts)
         files: dict[str, Shown | None] = {}
-        for path in PATHS:
+        for path in (*PATHS, CGROUPS):
             spot = mounts.spot(path)
+            if path == CGROUPS and spot.view is None:
+                continue  # nobody asked for one
             if spot.view is not None:
                 kind = "lxfs" if spot.view.fstype == LXFS else "lxcfs"
                 directory = ours.get(spot.view.device, "")

@@ -104,6 +104,10 @@ class Tree:
         """Return such paths, of up to so many directories of a caller's."""
         return iter(()) if self._cgroups is None else self._cgroups.own_paths(pid, most)
 
+    def caller(self, pid: int) -> Container | None:
+        """Return whose paths those are: all processes of a container see the same."""
+        return self._container("", pid)
+
     def listing(self, path: str, pid: int = 0) -> Mapping[str, int]:
         """Return what a caller sees in a directory, sorted: names, with the type bits of modes.
 

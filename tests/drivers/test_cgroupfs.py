@@ -19,6 +19,7 @@ from lxfs.sources.host import Host
 from tests.drivers.conftest import LIMITS, MIB, Mount, eventually, lxfs, mounting
 from tests.drivers.inmates import FIRST_ID, Inmate, cells, inmate_in, public_mount
 
+MEMORY_IS_V1 = "memory" in Hierarchies.find(Host()).v1
 LIMIT = {"memory": "memory.limit_in_bytes", "unified": "memory.max"}
 
 
@@ -43,9 +44,12 @@ class Case(NamedTuple):
     cgroup: bool
 
 
+KINDS = [Case(False, True), Case(False, False), Case(True, True)]
+
+
 @pytest.fixture(
     scope="module",
-    params=[Case(False, True), Case(False, False), Case(True, True)],
+    params=KINDS,
     ids=["namespaced", "plain", "unprivileged"],
 )
 def one(
@@ -66,8 +70,10 @@ def own(one: Inmate, view: Mount, name: str) -> str:
     for line in one("read('/proc/self/cgroup')").splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
+            path = path.removesuffix("/init.scope")
             return f"{view.directory}/cgroup/{name}{path}".rstrip("/")
     # A shape that the host does not have is found by the v2 tree's path.
+    assert name != "unified", "no line for the v2 tree"
     return own(one, view, "unified").replace("/cgroup/unified", f"/cgroup/{name}")
 
 
@@ -155,7 +161,7 @@ def test_siblings_do_not_exist(view: Mount, directories: list[Path], operation: 
         path = own(one, view, "memory")
         above = Path(path).parent
         (view.directory / Path(path).relative_to(view.directory)).stat()  # known to the kernel
-        cell = next(made for made in directories if "/memory/" in f"{made}/")
+        cell = _memory_cell(directories)
         sibling = cell.parent / f"{cell.name}-sibling"
         sibling.mkdir()
         try:
@@ -234,10 +240,28 @@ def _is_removed(one: Inmate, path: str) -> bool:
     return one.errno(f"os.rmdir('{path}')") != errno.EBUSY
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=["namespaced", "plain", "unprivileged"])
 @pytest.mark.parametrize("name", ["memory", "unified"])
-def test_a_new_cgroup_has_limits_and_tasks(one: Inmate, view: Mount, name: str) -> None:
+def test_a_new_cgroup_has_limits_and_tasks(
+    view: Mount, directories: list[Path], name: str, kind: Case
+) -> None:
     """A container makes a cgroup in its own, limits it, moves a process in, and removes it."""
-    path = own(one, view, name)
+    with inmate_in(directories, user=kind.user, cgroup=kind.cgroup) as one:
+        make_room(one, view)
+        _make_limit_and_move(one, own(one, view, name), name)
+
+
+def make_room(one: Inmate, view: Mount) -> None:
+    """On v2, where cgroups with processes hand nothing down, move init aside as systemd does."""
+    if MEMORY_IS_V1:
+        return
+    path = own(one, view, "unified")
+    one(f"os.mkdir('{path}/init.scope')")
+    one(f"write('{path}/init.scope/cgroup.procs', '1')")
+    one(f"write('{path}/cgroup.subtree_control', '+memory +pids')")
+
+
+def _make_limit_and_move(one: Inmate, path: str, name: str) -> None:
     with child(one, path) as made:
         assert one(f"write('{made}/{LIMIT[name]}', '{64 * MIB}')")
         assert one(f"read('{made}/{LIMIT[name]}')") == f"{64 * MIB}\n"
@@ -353,9 +377,14 @@ def test_without_it_there_is_no_such_directory(driver: str) -> None:  # noqa: AR
     assert re.search("invalid choice: 'maybe'", done.stderr)
 
 
-def test_a_descriptor_outlives_no_cgroup(one: Inmate, view: Mount) -> None:
+def test_a_descriptor_outlives_no_cgroup(view: Mount, directories: list[Path]) -> None:
     """What is read or written through a descriptor of a removed cgroup is told ENODEV."""
-    path = own(one, view, "memory")
+    with inmate_in(directories, user=True) as one:
+        make_room(one, view)
+        _keep_and_remove(one, own(one, view, "memory"))
+
+
+def _keep_and_remove(one: Inmate, path: str) -> None:
     one(f"os.mkdir('{path}/gone')")
     one(f"kept = os.open('{path}/gone/memory.limit_in_bytes', os.O_RDWR)")
     assert one("os.pread(kept, 100, 0)")
@@ -376,14 +405,15 @@ def test_nothing_is_moved_in_from_outside(view: Mount, directories: list[Path]) 
         path = own(one, view, "memory")
         one("p = subprocess.Popen(['sleep', '100'])")
         child = one("p.pid")
-        top = Hierarchies.find(Host()).v1["memory"].point
         there = next(
             int(pid)
             for pid in (_memory_cell(directories) / "cgroup.procs").read_text().split()
             if int(pid) != one.pid
             and re.search(rf"NSpid:\t{pid}\t{child}\n", Path(f"/proc/{pid}/status").read_text())
         )
-        home = Path(top) / Host().cgroup_paths(os.getpid())["memory"].lstrip("/")
+        found = Hierarchies.find(Host()).place("memory", Host().cgroup_paths(os.getpid()))
+        assert found is not None
+        home = Path(found[0].file("cgroup.procs")).parent
         (home / "cgroup.procs").write_text(str(there))
         try:
             assert one.errno(f"write('{path}/cgroup.procs', '{child}')") == errno.EACCES

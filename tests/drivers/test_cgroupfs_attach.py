@@ -1,5 +1,6 @@
 """A container's cgroups over its /sys/fs/cgroup: put there, taken off, healed."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,10 @@ def test_attach_and_detach(
         one.attach("--cgroupfs", shape, *come_from(view))
         shown = one("cat", _limit(box, one.pid, pattern))
         assert shown.stdout == f"{256 * MIB}\n", shown.stderr
+        (status,) = [
+            each for each in json.loads(lxfs("status", "--json").stdout) if each["pid"] == one.pid
+        ]
+        assert status["files"]["/sys/fs/cgroup"]["mount"] == str(view.directory)
         again = one.attach("--cgroupfs", shape, *come_from(view))
         assert "nothing to do" in again.stdout
         assert lxfs("detach", str(one.pid)).returncode == 0

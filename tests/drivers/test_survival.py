@@ -276,7 +276,8 @@ def test_a_stopped_server_is_replaced(view: Mount) -> None:
 BROKEN = """
     import os, sys, time
     from functools import partial
-    from lxfs.drivers.native import server, spawner, start
+    from lxfs.drivers import rules
+    from lxfs.drivers.native import spawner, start
     from lxfs.drivers.native.memory import Memory
     from lxfs.drivers.rules import Rules
     from lxfs.table import FILES, File
@@ -286,7 +287,7 @@ BROKEN = """
     def die(now):
         os.kill(os.getpid(), 11)
     files = (*FILES, File("proc/hanging", hang), File("proc/deadly", die))
-    server.Tree = partial(Tree, files=files)
+    rules.Tree = partial(Tree, files=files)
     session = start.mounted(sys.argv[1], None)
     memory = Memory(session.memory)
     control, _writing = os.pipe()

@@ -47,7 +47,7 @@ APART = {
 }
 
 
-def _pass(machine: Machine, expression: str, folder: str, least: int) -> None:
+def passes(machine: Machine, expression: str, folder: str, least: int) -> None:
     """Assert that the tests chosen pass in the machine, at least so many, and none is skipped."""
     report = "/tmp/drivers.xml"
     done = machine(
@@ -70,18 +70,18 @@ def test_the_mount_tests_pass_on_v2(machine: Machine) -> None:
     full = os.environ.get("LXTUI_MACHINE") == "full"
     chosen = [] if full else [f"({' or '.join(MATTER)})", "not fusepy"]
     expression = " and ".join([*chosen, *(f"not {name}" for name in APART)])
-    _pass(machine, expression, "tests/drivers", len(MATTER))
+    passes(machine, expression, "tests/drivers", len(MATTER))
 
 
 @pytest.mark.long
 @pytest.mark.newest_kernel
 def test_writes_to_control_files_on_v2(machine: Machine) -> None:
     """What is written to v1's files comes to v2's, and is refused as v2's own files refuse it."""
-    _pass(machine, "test_", "tests/drivers/test_control_files.py", 4)
+    passes(machine, "test_", "tests/drivers/test_control_files.py", 4)
 
 
 @pytest.mark.long
 @pytest.mark.newest_kernel
 def test_containers_of_crun(machine: Machine) -> None:
     """The hook and attach do for crun's containers what they do for runc's outside."""
-    _pass(machine, "test_oci", "tests/drivers/test_oci.py", 8)
+    passes(machine, "test_oci", "tests/drivers/test_oci.py", 8)

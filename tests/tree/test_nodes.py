@@ -26,6 +26,7 @@ def _tree(paths: list[str]) -> Tree:
     return cast(
         "Tree",
         SimpleNamespace(
+            caller=lambda pid: pid,
             is_each_callers=lambda path: path.startswith(OWN),
             callers_own=callers_own,
             listing=listing,
@@ -65,6 +66,22 @@ def test_listing_teaches_nothing() -> None:
     nodes = Nodes(_tree([]))
     assert nodes.id(f"{OWN}x") == Nodes(_tree([])).told(f"{OWN}x")
     assert nodes.own == 0
+
+
+def test_a_search_is_made_once_for_all_that_it_finds() -> None:
+    """Of several ids from a predecessor each is found, and those of nobody cost one search."""
+    searches = []
+    numbers = [Nodes(_tree([])).told(f"{OWN}{name}") for name in "abc"]
+    tree = _tree([])
+    cast("SimpleNamespace", tree).callers_own = lambda pid, _: (
+        searches.append(pid) or iter([f"{OWN}a", f"{OWN}b"])  # type: ignore[func-returns-value]
+    )
+    after = Nodes(tree)
+    assert [after.path(number, 7) for number in numbers[:2]] == [f"{OWN}a", f"{OWN}b"]
+    for _ in range(3):
+        with pytest.raises(FileNotFoundError):
+            after.path(numbers[2], 7)
+    assert searches == [7]
 
 
 def test_a_successor_looks_among_what_the_caller_sees() -> None:

@@ -168,7 +168,7 @@ class Handles:
             # Not two texts at once: a length of one must never lead into another.
             words[at + _TEXT] = 0
             self._arena.free(old)
-        words[at + _END] = end + 1
+        words[at + _END] = 0 if handle.end is None else end + 1
         if text is not None and reached < end:
             words[at + _TEXT] = self._arena.put(text)
 

@@ -16,6 +16,7 @@ import stat
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Hashable
 from hashlib import blake2b
 from pathlib import PurePosixPath
 
@@ -27,8 +28,10 @@ _PAUSE = 1.0
 """Seconds between two searches for ids that are not known: of what is gone there may be many."""
 _MAX_OWN = 1 << 16
 """Paths of callers' own that are kept; the kernel looks up anew what is not found any more."""
-_MAX_SEARCHED = 4096
+_MAX_SEARCHED = 512
 """Directories that are looked through for the id of one caller's own path."""
+_MAX_CALLERS = 8
+"""Callers of whom it is kept what was found then."""
 
 
 class Nodes:
@@ -42,7 +45,8 @@ class Nodes:
         self._lock = threading.Lock()
         # Of callers' own paths: path and how often the kernel was told of it, the latest last.
         self._own: OrderedDict[int, tuple[str, int]] = OrderedDict()
-        self._searched: dict[int, float] = {}
+        # By caller, what was found when it was searched for, and when.
+        self._found: OrderedDict[Hashable, tuple[float, dict[int, str]]] = OrderedDict()
 
     def id(self, path: str) -> int:
         """Return the id of a path that exists, or did. Raises EIO when another has the same."""
@@ -126,18 +130,19 @@ class Nodes:
 
         Somebody may have come in by a directory that it has held open since before our time.
         """
-        now = time.monotonic()
-        if now < self._searched.get(pid, 0.0):
-            return None
-        with self._lock:
-            if len(self._searched) > _MAX_SEARCHED:
-                self._searched.clear()
-            self._searched[pid] = now + _PAUSE
-        for path in self._tree.callers_own(pid, _MAX_SEARCHED):
-            if _hash(path) == number:
-                self.told(path)
-                return path
-        return None
+        whose = self._tree.caller(pid)
+        made, paths = self._found.get(whose, (-_PAUSE, {}))
+        if number not in paths and time.monotonic() - made >= _PAUSE:
+            paths = {_hash(path): path for path in self._tree.callers_own(pid, _MAX_SEARCHED)}
+            with self._lock:
+                self._found.pop(whose, None)
+                self._found[whose] = time.monotonic(), paths
+                while len(self._found) > _MAX_CALLERS:
+                    self._found.popitem(last=False)
+        path = paths.get(number)
+        if path is not None:
+            self.told(path)
+        return path
 
 
 def _hash(path: str) -> int:
