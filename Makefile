@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test machine test-deb deb man matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs soak soak-machine bench bench-moves bench-tui docs clean
+.PHONY: help setup run test machine test-deb deb man matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs soak soak-machine bench bench-moves bench-tui bench-day docs clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; writes docs/be
 
 bench-moves: $(STAMP) ## Time moves beside lxc move, in a lab of real daemons, as root; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.moves --write
+
+bench-day: $(STAMP) ## Run a simulated day of a fleet faster than time, a few minutes; fails when memory grows
+	@$(BIN)/python -m benchmarks.day
 
 bench-tui: $(STAMP) ## Time the screen with 10,000 simulated instances and 100 events a second; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.tui --write

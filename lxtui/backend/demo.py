@@ -66,6 +66,8 @@ _MANY_HOSTS = 10
 """For every so many hosts their listeners look less often: threads that wake cost others time."""
 _REMEMBERED = 1000
 """Events of a host that a listener can still be told of."""
+_ENDED = 50
+"""Operations that a host still knows after their end."""
 _LINK = 80 * _MIB
 """Simulated bytes a second between hosts."""
 _CHANGING = 20
@@ -648,7 +650,10 @@ class DemoBackend:
             effect,
             total,
         )
-        self._fleet.daemons[self._name].tasks[operation.id] = task
+        tasks = self._fleet.daemons[self._name].tasks
+        for old in [number for number, one in tasks.items() if one.settled][:-_ENDED]:
+            del tasks[old]
+        tasks[operation.id] = task
         return operation
 
     def _seen(self, task: _Task) -> Operation:

@@ -19,7 +19,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from lxtui.errors import LxtuiError
 from lxtui.resources.deeds import named
@@ -27,6 +27,7 @@ from lxtui.resources.entry import Entry
 from lxtui.resources.page import sections
 from lxtui.resources.table import Table
 from lxtui.screens.loading import Reach
+from lxtui.widgets.key_line import KeyLine
 
 
 class EntryPage(Screen[None]):
@@ -69,7 +70,7 @@ class EntryPage(Screen[None]):
         with VerticalScroll(id="page") as page:
             page.border_title = Text(f"{named(self._entry)} on {self._entry.ref.host}")
             yield Static(id="text")
-        yield Footer(compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Show what is known, ask for the rest."""

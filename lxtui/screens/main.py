@@ -14,7 +14,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from lxtui import format as text
 from lxtui.actions import ACTIONS, BY_ID, Selection
@@ -39,6 +39,7 @@ from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.screens.viewing import Viewing
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree, NodeId
+from lxtui.widgets.key_line import KeyLine
 from lxtui.widgets.one_line import OneLine
 from lxtui.widgets.operations import OperationsPane
 
@@ -103,7 +104,7 @@ class MainScreen(Screen[None]):
                 yield FleetTable()
                 yield OneLine(id="about")
         yield OperationsPane()
-        yield Footer(compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin in the table."""

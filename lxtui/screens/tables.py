@@ -17,7 +17,7 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from lxtui import format as words
 from lxtui.config import Settings
@@ -41,6 +41,7 @@ from lxtui.screens.loading import Answered, Loading, Reach
 from lxtui.screens.move import Submit
 from lxtui.screens.table_keys import bindings, help_lines
 from lxtui.screens.table_viewing import TableViewing
+from lxtui.widgets.key_line import KeyLine
 from lxtui.widgets.resource_table import ResourceTable
 
 _REST = 4.0
@@ -111,7 +112,7 @@ class TableScreen(Screen[None]):
         yield ResourceTable(self.table)
         yield Static(id="hollow")
         yield Static(id="notes")
-        yield Footer(compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin to ask."""

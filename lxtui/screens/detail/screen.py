@@ -14,7 +14,7 @@ from textual.binding import Binding
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from lxtui import format as text
 from lxtui.actions import ACTIONS, BY_ID, Action, Selection
@@ -25,6 +25,7 @@ from lxtui.screens.asking import Asking, Wiring
 from lxtui.screens.detail.page import Page, Subject
 from lxtui.screens.dialogs import TextDialog
 from lxtui.screens.help import help_page
+from lxtui.widgets.key_line import KeyLine
 
 _PATIENCE = 3.0
 """Seconds after which it is said that a page waits."""
@@ -132,7 +133,7 @@ class DetailScreen(Screen[None]):
         with Container(id="pages"):
             yield from self._pages
         yield Static(id="work")
-        yield Footer(compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin with the first page, or the one that was asked for."""
