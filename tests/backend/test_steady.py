@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event as Flag
@@ -21,8 +19,8 @@ from lxtui.backend.lxd import LxdBackend
 from lxtui.fleet import Fleet
 from lxtui.model import Event, Host, HostStatus, Instance, Kind, Operation, Ref
 from tests.lab.fixtures import MakeInstance
-from tests.lab.lab import Host as LabHost
 from tests.lab.lab import Lab
+from tests.lab.troubles import TROUBLES
 
 WELL = Ref("well", "default", "one")
 ILL = Ref("ill", "default", "two")
@@ -201,36 +199,6 @@ def test_an_old_failure_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
             demo.daemons["ill"].alive = False
             _wait(lambda: _host(fleet, "ill").status is HostStatus.OFFLINE)
             demo.daemons["ill"].alive = True
-
-
-@contextmanager
-def _frozen(host: LabHost) -> Iterator[None]:
-    """The daemon stopped where it stands: it takes connections and answers nothing."""
-    pid = host.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-@contextmanager
-def _killed(host: LabHost) -> Iterator[None]:
-    """The daemon gone, and started again."""
-    host.stop(signal.SIGKILL)
-    try:
-        yield
-    finally:
-        host.start()
-        host.wait_ready()
-
-
-TROUBLES: dict[str, Callable[[LabHost], AbstractContextManager[None]]] = {
-    "frozen": _frozen,
-    "killed": _killed,
-    "cut off": lambda host: host.link_cut(),
-}
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)

@@ -177,7 +177,9 @@ def test_groups_fold() -> None:
         await pilot.press("down", "enter")
         await until(pilot, lambda: table.row_count == 13)
         assert table.selected == Ref("oslo", "default", "web1")
-        assert _names(table)[0].startswith("▾ kyoto  3 instances · 3 running · memory")
+        header = _names(table)[0]  # with a rate of the CPU as soon as there have been two looks
+        assert header.startswith("▾ kyoto  3 instances · 3 running · ")
+        assert " · memory " in header
         await pilot.press("home", "enter")
         assert table.row_count == 10
         assert table.group is not None
