@@ -151,6 +151,9 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = subs.add_parser(verb, parents=[verbs], help=told, description=told)
         sub.add_argument("move", metavar="MOVE", help="as 'lxtui moves' calls it")
+        if verb == "undo":
+            lost = "also where the copy runs, or has run, and what it wrote since is lost"
+            sub.add_argument("--yes", action="store_true", help=lost)
     told = "Edit an instance or a profile as YAML in $VISUAL or $EDITOR, or take it from stdin"
     add_edit(subs.add_parser("edit", parents=[verbs], help=told, description=told))
     told = "Set and remove keys of the configuration of an instance or a profile"

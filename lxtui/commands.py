@@ -183,6 +183,8 @@ class UndoMove:
 
     ref: Ref
     token: str
+    lose: bool = False
+    """Whether a copy may go that runs, or has run, with what it has written since."""
 
     @property
     def title(self) -> str:
@@ -191,7 +193,7 @@ class UndoMove:
 
     def equivalent(self, _kind: Kind) -> str:
         """The same without a screen; the hosts' own command lines have nothing like it."""
-        return f"lxtui undo {self.token}"
+        return f"lxtui undo {self.token}{' --yes' if self.lose else ''}"
 
 
 Single = ChangeState | CreateSnapshot | RestoreSnapshot | DeleteSnapshot | DeleteInstance | Call

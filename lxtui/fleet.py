@@ -23,7 +23,8 @@ from lxtui.detail.happenings import Happenings
 from lxtui.host_worker import HostState, HostWorker
 from lxtui.jobs import Ended, Jobs
 from lxtui.migrate.journal import default_folder
-from lxtui.migrate.recovery import described, unfinished
+from lxtui.migrate.recovery import unfinished
+from lxtui.migrate.standing import described
 from lxtui.model import (
     Event,
     FleetSnapshot,
@@ -157,4 +158,6 @@ class Fleet:
                 return
             self._looked = (now, running)
         found, _ = unfinished(self.folder)
-        self._moves = tuple(map(described, found))
+        with self._lock:
+            seen = {one.ref: one for state in self._states.values() for one in state.instances}
+        self._moves = tuple(described(one, seen, self._clock()) for one in found)

@@ -38,23 +38,32 @@ def clean(
     """Delete those whose time is over, if *agrees* says so; whether all went well."""
     found, well = _survey(backends)
     over = [one for one in found if not one.refusal]
-    _print(over, "nothing to delete", as_json=as_json)
     if dry_run or not over:
+        _print(over, "nothing to delete", as_json=as_json)
         return well
+    if not as_json:
+        _print(over, "", as_json=False)
+        sys.stdout.flush()
     names = ", ".join(str(one.ref) for one in over)
-    if not agrees(f"delete {names}, with their snapshots"):
+    if not agrees(f"delete {names}, with {'its' if len(over) == 1 else 'their'} snapshots"):
         print("lxtui: nothing was deleted", file=sys.stderr)
         return False
+    fates: list[Json] = []
     for one in over:
+        trouble = ""
         try:
             if backends[one.ref.host].remote.read_only:
                 raise ReadOnlyError(one.ref.host)
             with audit.of(one.ref, f"delete the kept source {one.ref}", "lxtui moves --clean"):
                 remove(one, backends, utc_now())
-            print(f"lxtui: {one.ref} is deleted", file=sys.stderr)
+            if not as_json:
+                print(text.plain(f"{one.ref} is deleted"))
         except LxtuiError as error:
-            well = False
-            print(f"lxtui: {error}", file=sys.stderr)
+            well, trouble = False, str(error)
+            print(text.plain(f"lxtui: {error}"), file=sys.stderr)
+        fates.append({**_json(one), "deleted": not trouble, "error": trouble or None})
+    if as_json:
+        headless.print_json(fates)
     return well
 
 

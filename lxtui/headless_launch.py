@@ -71,10 +71,11 @@ def run_launch(
     if not colon:
         raise UsageError(f"{options.instance!r}: write HOST:NAME, or HOST: for a name to be found")
     ref = named(f"{host}:{name or 'any'}", options.project)._replace(name=name)
-    if name and (trouble := instance_name_trouble(name)):
+    kind = backends[ref.host].remote.kind
+    if name and (trouble := instance_name_trouble(name, kind)):
         raise UsageError(f"{name!r}: {trouble}")
     try:
-        command = Launch(_spec(options, ref, backends), backends[ref.host].remote.kind)
+        command = Launch(_spec(options, ref, backends), kind)
     except UsageError:
         raise
     except LxtuiError as error:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
@@ -18,12 +17,13 @@ from lxtui import evacuation
 from lxtui import format as text
 from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
+from lxtui.clock import utc_now
 from lxtui.headless import Json, ProgressLine, iso, rounded, stop_on_signals
 from lxtui.migrate.journal import Record
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.placement import Fate, Row
 from lxtui.migrate.plan import MovePlan
-from lxtui.migrate.recovery import advice
+from lxtui.migrate.standing import Seen, advice, at_stake
 from lxtui.model import Progress, Ref
 
 
@@ -64,9 +64,9 @@ def print_plan(plan: MovePlan) -> None:
         print(text.plain(f"as: {command}"))
 
 
-def move_json(record: Record) -> Json:
+def move_json(record: Record, seen: Seen) -> Json:
     """The documented keys of an unfinished move."""
-    header = record.header
+    header, now = record.header, utc_now()
     return {
         "token": header.token,
         "source": header.source.plain,
@@ -76,13 +76,14 @@ def move_json(record: Record) -> Json:
         "began_at": iso(header.began_at),
         "step": record.begun[-1] if record.begun else None,
         "busy": record.busy,
-        "advice": advice(record),
+        "advice": advice(record, seen, now),
+        "at_stake": at_stake(record, seen, now) or None,
     }
 
 
-def print_moves(found: Sequence[Record]) -> None:
+def print_moves(found: Sequence[Record], seen: Sequence[Seen]) -> None:
     """Unfinished moves as a table."""
-    now = datetime.now(UTC)
+    now = utc_now()
     rows = [
         (
             record.header.token,
@@ -90,9 +91,9 @@ def print_moves(found: Sequence[Record]) -> None:
             str(record.header.destination),
             record.begun[-1] if record.begun else "-",
             text.age(record.header.began_at, now),
-            advice(record),
+            text.plain(advice(record, ends, now)),
         )
-        for record in found
+        for record, ends in zip(found, seen, strict=True)
     ]
     print(text.table(("MOVE", "FROM", "TO", "STEP", "AGE", "NOW"), rows))
 

@@ -127,7 +127,7 @@ def _command_of(
             when = expiry(options.expires, utc_now()) if options.expires else None
             return TakeSnapshot(ref, answer, when, options.stateful)
     if verb == "rename":
-        _check_name(answer, instance_name_trouble(answer))
+        _check_name(answer, instance_name_trouble(answer, known.named(ref.host).kind))
     return command_for(action, ref, answer)
 
 

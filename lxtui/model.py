@@ -393,6 +393,8 @@ class UnfinishedMove:
     """Whether the copy has taken over, so that there is no way back."""
     advice: str
     """How things are and what can be done, in one line."""
+    stake: str = ""
+    """What runs, or has run, and would be deleted by an undo; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)

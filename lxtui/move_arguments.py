@@ -147,7 +147,11 @@ def add_moves(sub: argparse.ArgumentParser) -> None:
         "--clean", action="store_true", help="delete the kept sources whose time is over"
     )
     sub.add_argument("--dry-run", action="store_true", help="with --clean: say which, delete none")
-    sub.add_argument("--yes", action="store_true", help="do not ask on a terminal")
+    sub.add_argument(
+        "--yes",
+        action="store_true",
+        help="with --clean: do not ask; without a terminal it is needed",
+    )
 
 
 def _days(written: str) -> int:

@@ -9,22 +9,29 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lxtui import evacuation, headless, headless_kept, headless_moves, read_only, remotes
+from lxtui import format as text
 from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
-from lxtui.commands import Move, ResumeMove, UndoMove
-from lxtui.errors import UsageError
-from lxtui.migrate.journal import Journal, default_folder
+from lxtui.clock import utc_now
+from lxtui.commands import Command, Move, ResumeMove, UndoMove
+from lxtui.errors import LxtuiError, UsageError
+from lxtui.migrate.journal import Journal, Record, default_folder
 from lxtui.migrate.prepare import prepare
 from lxtui.migrate.recovery import unfinished
+from lxtui.migrate.rollback import BEING_UNDONE
+from lxtui.migrate.standing import Seen, at_stake, look
 from lxtui.move_arguments import move_options
 
 DONE, FAILED = 0, 1
+_AT_ONCE = 16
+"""Unfinished moves whose hosts are asked at once."""
 
 
 def show_plan(command: Move, backends: Mapping[str, Backend], options: argparse.Namespace) -> int:
@@ -84,7 +91,7 @@ def _kept(options: argparse.Namespace, backends: dict[str, Backend], audit: Audi
         backends,
         as_json=options.json,
         dry_run=options.dry_run,
-        agrees=lambda title: options.yes or agrees(title),
+        agrees=lambda title: options.yes or agrees_aloud(title),
         audit=audit,
     )
     return DONE if done else FAILED
@@ -96,10 +103,12 @@ def moves(options: argparse.Namespace, backends: dict[str, Backend], audit: Audi
         return _kept(options, backends, audit)
     with journals(options) as folder:
         found, errors = unfinished(folder)
+    seen = _seen(found, backends)
     if options.json:
-        headless.print_json([headless_moves.move_json(record) for record in found])
+        told = zip(found, seen, strict=True)
+        headless.print_json([headless_moves.move_json(*one) for one in told])
     elif found:
-        headless_moves.print_moves(found)
+        headless_moves.print_moves(found, seen)
     else:
         print("no unfinished moves")
     for error in errors:
@@ -115,16 +124,49 @@ def take_up(
 ) -> int:
     """Resume or undo one move."""
     with journals(options) as folder:
-        header = Journal.peek(folder, options.move).header
-        kind = ResumeMove if options.verb == "resume" else UndoMove
+        record = Journal.peek(folder, options.move)
+        header = record.header
+        command: Command = ResumeMove(header.source, header.token)
+        if options.verb == "undo":
+            lose = options.yes or _agrees_to_lose(record, backends)
+            command = UndoMove(header.source, header.token, lose)
         return headless.carry_out(
             options.verb,
-            kind(header.source, header.token),
+            command,
             backends,
             as_json=options.json,
             moves=folder,
             audit=audit,
         )
+
+
+def _seen(found: Sequence[Record], backends: Mapping[str, Backend]) -> list[Seen]:
+    """How both ends of each are now; those at work are left alone."""
+
+    def ask(record: Record) -> Seen:
+        header = record.header
+        if record.busy:
+            return Seen()
+        return look(record, backends.get(header.source.host), backends.get(header.destination.host))
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(ask, found))
+
+
+def _agrees_to_lose(record: Record, backends: Mapping[str, Backend]) -> bool:
+    """Whether the person at the terminal gives up what the undo would delete, if it would."""
+    if not sys.stdin.isatty():
+        return False
+    (seen,) = _seen([record], backends)
+    stake = at_stake(record, seen, utc_now())
+    if not stake:
+        return False
+    header = record.header
+    print(text.plain(f"{stake}: whatever it has written since would be lost."), file=sys.stderr)
+    if BEING_UNDONE not in record.notes:
+        said = f"'lxtui resume {header.token}' finishes the move and keeps it."
+        print(said, file=sys.stderr)
+    return agrees(f"put {header.source} back all the same, and delete {header.destination}")
 
 
 @contextmanager
@@ -135,6 +177,13 @@ def journals(options: argparse.Namespace) -> Iterator[Path]:
             yield Path(folder)
     else:
         yield default_folder(os.environ, Path.home())
+
+
+def agrees_aloud(title: str) -> bool:
+    """The same where silence is no consent: without a terminal it takes ``--yes``."""
+    if not sys.stdin.isatty():
+        raise LxtuiError(f"there is no terminal to ask on: to {title}, give --yes")
+    return agrees(title)
 
 
 def agrees(title: str) -> bool:

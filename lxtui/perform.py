@@ -44,14 +44,14 @@ from lxtui.errors import (
 )
 from lxtui.files.tree import Done
 from lxtui.launching.carrying import copy_image, launch
-from lxtui.migrate import rates
+from lxtui.migrate import MARK, rates
 from lxtui.migrate.journal import Journal, default_folder
 from lxtui.migrate.mover import Mover
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.prepare import begin, prepare
 from lxtui.migrate.recovery import resume, undo
 from lxtui.migrate.report import MoveReport
-from lxtui.model import Instance, Kind, Operation, Progress
+from lxtui.model import CLI, Instance, Kind, Operation, Progress, StateAction
 from lxtui.names import snapshot_name_trouble
 from lxtui.undoing import Trace, looks_after, looks_before
 
@@ -125,7 +125,7 @@ def _perform(
         case ResumeMove():
             return _moved(resume(folder, command.token, backends, report, stop))
         case UndoMove():
-            return Outcome(undo(folder, command.token, backends, report))
+            return Outcome(undo(folder, command.token, backends, report, lose=command.lose))
     backend = _backend(backends, command.ref.host)
     if isinstance(command, Work):
         said, done = carry(command, backend, report, stop)
@@ -170,7 +170,13 @@ def _changed(command: Command, folder: Path) -> tuple[str, ...]:
 def _begin(command: Command, backend: Backend) -> Operation:
     match command:
         case ChangeState(ref, action, force):
-            backend.instance(ref)  # its absence is said better here than by the daemon
+            now = backend.instance(ref)  # its absence is said better here than by the daemon
+            if action is StateAction.START and MARK in now.config:
+                raise ConflictError(
+                    f"{ref} is held by an unfinished move, whose other copy may run: "
+                    f"'lxtui moves' shows how to finish or undo it; if no lxtui knows of it: "
+                    f"'{ref.command(f'{CLI[backend.remote.kind]} config unset', f' {MARK}')}'"
+                )
             return backend.change_state(ref, action, force=force, timeout=STOP_SECONDS)
         case CreateSnapshot(ref, name):
             if trouble := snapshot_name_trouble(name):

@@ -691,7 +691,9 @@ class DemoBackend:
         instance = self._fleet.daemons[self._name].instances[ref]
         number = sum(map(ord, ref.name)) % 250 + 2
         address = (f"10.20.30.{number}",) if status == "Running" else ()
-        self._put(replace(instance, status=status, ipv4=address))
+        starts = status == "Running" and not instance.frozen
+        used = self._fleet.clock() if starts else instance.last_used_at
+        self._put(replace(instance, status=status, ipv4=address, last_used_at=used))
 
     def _fail(self, reason: str) -> None:
         raise OperationError(reason)

@@ -38,7 +38,7 @@ class Launch(Call):
     @property
     def trouble(self) -> str:
         """A name that cannot be; the rest the daemon says better."""
-        return instance_name_trouble(self.ref.name)
+        return instance_name_trouble(self.ref.name, self.kind)
 
     @property
     def lends(self) -> Ref | None:

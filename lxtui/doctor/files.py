@@ -18,7 +18,8 @@ from cryptography import x509
 from lxtui import remotes
 from lxtui.findings import Finding, ok, problem, warning
 from lxtui.migrate.journal import default_folder
-from lxtui.migrate.recovery import advice, unfinished
+from lxtui.migrate.recovery import unfinished
+from lxtui.migrate.standing import advice
 from lxtui.model import CLI, Kind
 from lxtui.remotes import Places
 from lxtui.saved_views import SavedViews, default_path

@@ -181,7 +181,7 @@ def troubles(spec: LaunchSpec, options: Options) -> dict[str, str]:
 
 
 def _name_trouble(name: str, options: Options) -> str:
-    if trouble := instance_name_trouble(name):
+    if trouble := instance_name_trouble(name, options.kind):
         return trouble
     return f"{name} exists already" if name in options.instances else ""
 

@@ -76,6 +76,8 @@ class Record:
     """The steps that have."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """What steps left for their successors, such as when the source last ran."""
+    since: Mapping[str, datetime] = field(default_factory=dict)
+    """When each step was begun first, by this machine's clock."""
     outcome: str = ""
     """``moved``, ``undone`` or ``failed`` (nothing was changed); empty while it is unfinished."""
     busy: bool = False
@@ -245,17 +247,20 @@ def _parse(text: bytes, path: Path) -> Record:
         begun: list[str] = []
         done: list[str] = []
         notes: dict[str, str] = {}
+        since: dict[str, datetime] = {}
         outcome = ""
         for line in rest:
             if "begin" in line:
                 begun.append(str(line["begin"]))
+                if (at := timestamp(str(line.get("at", "")))) is not None:
+                    since.setdefault(begun[-1], at)
             if "done" in line:
                 done.append(str(line["done"]))
             notes |= line.get("notes", {})
             outcome = str(line.get("outcome", outcome))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LxtuiError(f"{path}: is no journal of a move ({error})") from error
-    return Record(header, tuple(begun), tuple(done), notes, outcome)
+    return Record(header, tuple(begun), tuple(done), notes, since, outcome)
 
 
 def _header_json(header: Header) -> dict[str, Any]:

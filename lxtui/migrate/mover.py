@@ -19,11 +19,7 @@ from typing import NoReturn
 
 from lxtui import format as text
 from lxtui.backend.base import Backend
-from lxtui.errors import (
-    InterruptedByUserError,
-    LxtuiError,
-    OperationError,
-)
+from lxtui.errors import InterruptedByUserError, LxtuiError, OperationError
 from lxtui.migrate import MARK
 from lxtui.migrate.contents import SECOND, UNSETTLED, Doubt, Window, doubt
 from lxtui.migrate.copying import Pass
@@ -74,8 +70,12 @@ class Mover:
         report: Report,
         stop: Flag,
         journal: Journal,
+        *,
+        lived: bool = False,
     ) -> None:
+        """*lived*: the copy has run before, and may hold what is nowhere else: it stays."""
         self._plan = plan
+        self._lived = lived
         self._source = source
         self._target = target
         self._report = report
@@ -364,15 +364,18 @@ class Mover:
     def _roll_back(self, error: BaseException) -> NoReturn:
         """Undo in reverse order, then raise *error* with what became of everything."""
         plan, journal = self._plan, self._journal
+        asked = isinstance(error, InterruptedByUserError | KeyboardInterrupt)
+        kind = InterruptedByUserError if asked else LxtuiError
+        said = str(error) or type(error).__name__
+        if self._lived:
+            after = f"both are left as they are: mend this, then 'lxtui resume {plan.token}'"
+            raise kind(f"{plan.source} was not moved on: {said}; {after}") from error
         claimed = StepKind.CLAIM.value in journal.record.done or plan.options.copy
         left = take_back(journal, self._source, self._target, self._say)
         well = f"{plan.source} {as_it_was(journal.record.header)}"
         hint = f": mend this, then 'lxtui undo {plan.token}'" if journal.record.unfinished else ""
         after = f"{'; '.join(left)}{hint}" if left else (well if claimed else "nothing was changed")
         after += near_live_instead(journal) if not left else ""
-        asked = isinstance(error, InterruptedByUserError | KeyboardInterrupt)
-        kind = InterruptedByUserError if asked else LxtuiError
-        said = str(error) or type(error).__name__
         raise kind(f"{plan.source} was not moved: {said}; {after}") from error
 
     def _remove_target(self) -> None:

@@ -24,6 +24,7 @@ from lxtui.migrate.profile_diff import difference
 from lxtui.migrate.project_checks import check_project
 from lxtui.migrate.replica_checks import check_replica
 from lxtui.model import CLI, Kind
+from lxtui.names import instance_name_trouble
 
 _RENAMED = {
     Kind.INCUS: {
@@ -288,6 +289,11 @@ def _name(facts: MoveFacts) -> Iterator[Finding]:
                 "rename or delete that one first",
             )
         return
+    if trouble := instance_name_trouble(destination.name, target.kind):
+        yield blocker(
+            f"{target.name} ({target.kind}) takes no name {destination.name!r}: {trouble}",
+            f"give it another name there: {target.name}:NAME",
+        )
     if destination.name in facts.placement.instance_names:
         yield blocker(
             f"{target.name} has an instance named {destination.name} already",

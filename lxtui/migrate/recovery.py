@@ -15,20 +15,21 @@ from threading import Event as Flag
 from lxtui import format as text
 from lxtui.backend.base import Backend
 from lxtui.clock import utc_now
-from lxtui.errors import LxtuiError, NotFoundError
+from lxtui.errors import ConflictError, LxtuiError, NotFoundError
 from lxtui.migrate import AUTOSTART, MARK
 from lxtui.migrate.ending import conclude
-from lxtui.migrate.ends import source_fault
+from lxtui.migrate.ends import source_fault, start
 from lxtui.migrate.exchange import put_back
 from lxtui.migrate.journal import Journal, Record, records
 from lxtui.migrate.live import state_lost
 from lxtui.migrate.looks import LAST_USED
 from lxtui.migrate.mover import Mover, Report
-from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind, plan_move
+from lxtui.migrate.plan import MovePlan, StepKind, plan_move
 from lxtui.migrate.prepare import gather
 from lxtui.migrate.report import MoveReport
 from lxtui.migrate.rollback import BEING_UNDONE, as_it_was, take_back
-from lxtui.model import Instance, Progress, Ref, StateAction, UnfinishedMove
+from lxtui.migrate.standing import at_stake, ended, look, names, refusal, why_not_on
+from lxtui.model import Instance, Progress, StateAction
 
 
 def unfinished(folder: Path) -> tuple[list[Record], list[LxtuiError]]:
@@ -36,42 +37,6 @@ def unfinished(folder: Path) -> tuple[list[Record], list[LxtuiError]]:
     found = list(records(folder))
     open_ = [one for one in found if isinstance(one, Record) and one.unfinished]
     return open_, [one for one in found if isinstance(one, LxtuiError)]
-
-
-def ended(record: Record) -> bool:
-    """Whether the copy has taken over, and there is no way back."""
-    return any(StepKind(one) in ENDINGS for one in record.begun)
-
-
-def advice(record: Record) -> str:
-    """One line on how things are and what can be done."""
-    header = record.header
-    if record.busy:
-        return "at work now"
-    if ended(record):
-        return f"{header.destination} has taken over; resume clears up after it"
-    if BEING_UNDONE in record.notes:
-        return f"{header.source} is being put back; undo goes on"
-    if {StepKind.START.value, StepKind.LIVE.value} & set(record.begun):
-        copy = f"the copy of {header.source}" if header.exchange else str(header.destination)
-        return f"{copy} may run; resume finishes, undo puts back"
-    if StepKind.STOP.value in record.begun:
-        return f"{header.source} may be stopped; resume finishes, undo puts back"
-    return f"{header.source} is where it was; resume finishes, undo puts back"
-
-
-def described(record: Record) -> UnfinishedMove:
-    """What a screen shows of an unfinished move."""
-    header = record.header
-    return UnfinishedMove(
-        token=header.token,
-        source=header.source,
-        destination=header.destination,
-        began_at=header.began_at,
-        busy=record.busy,
-        ended=ended(record),
-        advice=advice(record),
-    )
 
 
 def resume(
@@ -89,17 +54,34 @@ def resume(
             raise LxtuiError(f"the move {number} is being put back: 'lxtui undo {number}' goes on")
         if _between_names(journal.record):
             put_back(journal, source)
+        seen = look(journal.record, source, target)
+        if why := why_not_on(journal.record, seen, utc_now()):
+            raise ConflictError(why)
         plan = _plan_again(journal.record, source, target)
         if plan.blockers:
             raise LxtuiError(
                 f"{plan.source} cannot be moved on: {'; also '.join(map(str, plan.blockers))}; "
                 f"mend this, or 'lxtui undo {plan.token}'"
             )
-        return Mover(plan, source, target, report, stop, journal).run()
+        copy, begun = seen.copy, {StepKind.START, StepKind.LIVE} & set(journal.record.done)
+        if begun and isinstance(copy, Instance) and copy.stopped:  # by somebody else, since
+            start(target, copy.ref, lambda: None)
+        lived = bool(at_stake(journal.record, seen, utc_now()))
+        return Mover(plan, source, target, report, stop, journal, lived=lived).run()
 
 
-def undo(folder: Path, token: str, backends: Mapping[str, Backend], report: Report) -> str:
-    """Put everything back; a sentence on how things are. LxtuiError says what could not be."""
+def undo(
+    folder: Path,
+    token: str,
+    backends: Mapping[str, Backend],
+    report: Report,
+    *,
+    lose: bool = False,
+) -> str:
+    """Put everything back; a sentence on how things are. LxtuiError says what could not be.
+
+    ConflictError, and nothing is changed, when a copy would go that runs or has run, unless *lose*.
+    """
     with closing(Journal.open(folder, token)) as journal:
         header = journal.record.header
         source, target = _both(journal.record, backends)
@@ -110,6 +92,9 @@ def undo(folder: Path, token: str, backends: Mapping[str, Backend], report: Repo
                 f"{header.destination} has taken over from {header.parked}, which may be gone: "
                 f"'lxtui resume {header.token}' finishes; then move it back if you like"
             )
+        record = journal.record
+        if not lose and (stake := at_stake(record, look(record, source, target), utc_now())):
+            raise ConflictError(refusal(record, stake))
         left = take_back(journal, source, target, lambda line: report(Progress(line)))
         if left:
             hint = ": mend this and undo again" if journal.record.unfinished else ""
@@ -130,7 +115,7 @@ def _both(record: Record, backends: Mapping[str, Backend]) -> tuple[Backend, Bac
 def _plan_again(record: Record, source: Backend, target: Backend) -> MovePlan:
     """The plan as it was, from the source as it was: our own marks on both ends are no news."""
     header = record.header
-    here, _ = _names(record)
+    here, _ = names(record)
     facts = gather(source, target, here, header.options)
     facts = replace(facts, instance=replace(facts.instance, ref=header.source))
     if facts.instance.config.get(MARK, header.token) != header.token:
@@ -158,17 +143,9 @@ def _between_names(record: Record) -> bool:
     return StepKind.YIELD.value in record.begun and StepKind.START.value not in record.begun
 
 
-def _names(record: Record) -> tuple[Ref, Ref]:
-    """What source and copy are called, outside of an exchange."""
-    header = record.header
-    if header.exchange and StepKind.START.value in record.begun:
-        return header.parked, header.destination
-    return header.source, header.copy
-
-
 def _is_ours(record: Record, target: Backend) -> bool:
     try:
-        arrived = target.instance(_names(record)[1])
+        arrived = target.instance(names(record)[1])
     except NotFoundError:
         return False
     return arrived.config.get(MARK) == record.header.token

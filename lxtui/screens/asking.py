@@ -127,7 +127,7 @@ class Asking:
                 f"New name of {ref}",
                 ref.name,
                 taken,
-                instance_name_trouble,
+                lambda name: instance_name_trouble(name, host.kind),
                 lambda name: f"as: {build(ref, name).equivalent(host.kind)}",
             ),
             lambda name: self._submit(action, instance, name) if name else None,

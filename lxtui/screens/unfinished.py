@@ -20,6 +20,7 @@ from textual.widgets.option_list import Option
 from lxtui import format as text
 from lxtui.commands import Command, ResumeMove, UndoMove
 from lxtui.model import FleetSnapshot, Kind, UnfinishedMove
+from lxtui.screens.dialogs import ConfirmDialog
 
 
 class UnfinishedDialog(ModalScreen[None]):
@@ -81,8 +82,30 @@ class UnfinishedDialog(ModalScreen[None]):
             self.app.bell()
             self.query_one("#progress", Label).update(Content(trouble))
             return
-        kind = ResumeMove if forward else UndoMove
-        self._submit(kind(move.source, move.token))
+        if forward:
+            self._begin(ResumeMove(move.source, move.token))
+        elif move.stake:
+            self._ask_to_lose(move)
+        else:
+            self._begin(UndoMove(move.source, move.token))
+
+    def _ask_to_lose(self, move: UnfinishedMove) -> None:
+        """Where a copy would go that is in use, a second press of the same key says nothing."""
+
+        def go(yes: bool | None) -> None:
+            if yes:
+                self._begin(UndoMove(move.source, move.token, lose=True))
+
+        details = (
+            f"{text.plain(move.stake)}: whatever it has written since would be lost.",
+            "r resumes: it finishes the move and keeps it.",
+        )
+        where = text.plain(str(move.source))
+        question = f"Put {where} back, and delete {text.plain(str(move.destination))}?"
+        self.app.push_screen(ConfirmDialog(question, details), go)
+
+    def _begin(self, command: Command) -> None:
+        self._submit(command)
         self.dismiss(None)
 
     def action_close(self) -> None:

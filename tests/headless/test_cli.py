@@ -335,6 +335,7 @@ def test_unfinished_moves_have_their_documented_keys(
             "step": "stop",
             "busy": False,
             "advice": "a:web1 may be stopped; resume finishes, undo puts back",
+            "at_stake": None,
         }
     ]
     assert main(["undo", "0123", "--json"]) == 1

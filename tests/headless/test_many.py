@@ -168,9 +168,19 @@ def test_copy(
 
 @pytest.mark.parametrize("name", ["", "1a", "-a", "a-", "a_b", "a" * 64, "ä", "a/b"])
 def test_names_that_daemons_refuse(name: str) -> None:
-    """As their documentation has it."""
+    """What LXD 5.0.2 and Incus 6.0.4 answered to."""
     assert instance_name_trouble(name)
     assert not instance_name_trouble("a-1")
+    assert instance_name_trouble(name, Kind.LXD)
+
+
+def test_incus_takes_names_that_begin_with_a_digit() -> None:
+    """LXD 5.0.2 refuses them; of digits alone is none for either."""
+    for name in ("1a", "1-1"):
+        assert instance_name_trouble(name, Kind.INCUS) == ""
+        assert "begins with a letter" in instance_name_trouble(name, Kind.LXD)
+    assert "no number" in instance_name_trouble("123", Kind.INCUS)
+    assert instance_name_trouble("a_b", Kind.INCUS)
 
 
 def test_words_of_the_command_lines() -> None:

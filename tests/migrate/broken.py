@@ -159,7 +159,8 @@ def _recover(scene: Scene) -> None:
         _up_again(scene, host)
     other = "undo" if scene.cell.recovery == "resume" else "resume"
     for verb in (scene.cell.recovery, other):
-        scene.lxtui(verb, journal.stem)
+        # Nobody sits there to be asked: what its copy has written is known to be nothing.
+        scene.lxtui(verb, journal.stem, *(["--yes"] if verb == "undo" else []))
         if _outcome(journal):
             return
     raise AssertionError("neither resume nor undo ends it")

@@ -26,7 +26,8 @@ from lxtui.migrate.options import Mode, MoveOptions
 from lxtui.migrate.plan import StepKind, plan_move
 from lxtui.migrate.preflight import check
 from lxtui.migrate.prepare import begin, prepare
-from lxtui.migrate.recovery import ended, resume, undo, unfinished
+from lxtui.migrate.recovery import resume, undo, unfinished
+from lxtui.migrate.standing import ended
 from lxtui.model import Instance, Kind, Pool, Ref, Snapshot, StateAction
 from lxtui.names import snapshot_name_trouble
 from tests.migrate.test_findings import _facts
@@ -166,10 +167,10 @@ def test_whenever_it_dies_undo_puts_back(
         if ended(records[0]):
             before = scene.where()
             with pytest.raises(LxtuiError, match="has taken over from a:web1-moved"):
-                undo(scene.folder, token, scene.backends(), lambda _: None)
+                undo(scene.folder, token, scene.backends(), lambda _: None, lose=True)
             assert scene.where() == before
             continue
-        said = undo(scene.folder, token, scene.backends(), lambda _: None)
+        said = undo(scene.folder, token, scene.backends(), lambda _: None, lose=True)
         undone += 1
         assert "where it was, nothing is left of its copy" in said
         _as_before(scene, at, "Running" if running else "Stopped")
@@ -209,7 +210,7 @@ def test_a_move_that_dies_while_it_is_put_back_is_only_put_back(
                     break
                 except Killed:
                     pass
-        undo(scene.folder, plan.token, scene.backends(), lambda _: None)
+        undo(scene.folder, plan.token, scene.backends(), lambda _: None, lose=True)
         _as_before(scene, at, state)
     assert at > 20
 
@@ -243,7 +244,7 @@ def test_the_copy_of_an_original_that_somebody_deletes_stays(
     backend = DemoBackend(scene.fleet, "a")
     backend.wait(backend.delete_instance(KEPT))
     with pytest.raises(LxtuiError, match=r"deleted or renamed by somebody else.*left as it is"):
-        undo(scene.folder, records[0].header.token, scene.backends(), lambda _: None)
+        undo(scene.folder, records[0].header.token, scene.backends(), lambda _: None, lose=True)
     (left,) = scene.where()
     assert not {MARK, INCOMING} & scene.config(left).keys()
     assert scene.instance(left).expanded_devices["root"]["pool"] == "fast"
@@ -262,11 +263,11 @@ def test_a_name_that_somebody_takes_is_said(
     token = records[0].header.token
     scene.fleet.add_instance(Instance(SOURCE, "Stopped", created_at=scene.fleet.clock()))
     with pytest.raises(LxtuiError, match=r"its name back.*stays stopped, perhaps as web1-moved"):
-        undo(scene.folder, token, scene.backends(), lambda _: None)
+        undo(scene.folder, token, scene.backends(), lambda _: None, lose=True)
     assert len(scene.where()) == 3
     backend = DemoBackend(scene.fleet, "a")
     backend.wait(backend.delete_instance(SOURCE))
-    undo(scene.folder, token, scene.backends(), lambda _: None)
+    undo(scene.folder, token, scene.backends(), lambda _: None, lose=True)
     _as_before(scene, at, "Running")
 
 

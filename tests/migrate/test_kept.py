@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -142,8 +143,13 @@ def _look_at_a(stage: Stage, when: datetime) -> kept.Kept:
     return found
 
 
+@pytest.mark.parametrize("as_json", [False, True])
 def test_cleaning_asks_and_says(
-    stage: Stage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    stage: Stage,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    as_json: bool,
 ) -> None:
     """Nothing goes in a dry run or after a no; after a yes it is gone."""
     monkeypatch.setattr(headless_kept, "utc_now", lambda: utc_now() + LATER)
@@ -160,9 +166,35 @@ def test_cleaning_asks_and_says(
     assert listed["may_be_deleted"] is True
     assert not asked
     assert not headless_kept.clean(backends, as_json=False, dry_run=False, agrees=no)
-    assert asked == ["delete a:web1-moved, with their snapshots"]
+    assert asked == ["delete a:web1-moved, with its snapshots"]
     assert stage.a.instance(KEPT)
-    assert headless_kept.clean(backends, as_json=False, dry_run=False, agrees=lambda _: True)
+    capsys.readouterr()
+    assert headless_kept.clean(backends, as_json=as_json, dry_run=False, agrees=lambda _: True)
+    assert not stage.a.instances()
+    said, complaints = capsys.readouterr()
+    assert complaints == ""
+    if as_json:
+        (told,) = json.loads(said)
+        assert (told["instance"], told["deleted"], told["error"]) == ("a:web1-moved", True, None)
+    else:
+        assert said.splitlines()[-1] == "a:web1-moved is deleted"
+
+
+def test_cleaning_without_a_terminal_takes_a_yes(
+    stage: Stage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody was asked, so nothing is deleted, and the error says what is missing."""
+    monkeypatch.setattr(headless_kept, "utc_now", lambda: utc_now() + LATER)
+    monkeypatch.setattr("lxtui.cli._backends", lambda *_: (_backends(stage), None))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert main(["moves", "--clean"]) == 1
+    said = capsys.readouterr().err
+    assert said == (
+        "lxtui: there is no terminal to ask on: to delete a:web1-moved, with its snapshots, "
+        "give --yes\n"
+    )
+    assert stage.a.instance(KEPT)
+    assert main(["moves", "--clean", "--yes"]) == 0
     assert not stage.a.instances()
 
 

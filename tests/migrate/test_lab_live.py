@@ -209,7 +209,7 @@ def test_a_killed_lxtui_leaves_one_that_runs(
     move.wait()
     token = json.loads(journals()[0].read_text().splitlines()[0])["token"]
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, after, token],
+        [sys.executable, "-c", PROGRAM, after, token, *(["--yes"] if after == "undo" else [])],
         env=environment,
         capture_output=True,
         text=True,

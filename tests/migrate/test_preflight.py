@@ -9,7 +9,7 @@ import pytest
 from lxtui.migrate import MARK
 from lxtui.migrate.compared import differences
 from lxtui.migrate.facts import Level, MoveFacts
-from lxtui.migrate.options import Transport
+from lxtui.migrate.options import MoveOptions, Transport
 from lxtui.migrate.plan import Route, StepKind, plan_move, portable
 from lxtui.migrate.preflight import check
 from lxtui.model import (
@@ -95,6 +95,8 @@ def test_a_stopped_instance_is_neither_stopped_nor_started() -> None:
         (_with_instance(architecture="aarch64"), "cannot run aarch64"),
         (_with_instance(profiles=("default", "big")), "has no profile 'big'"),
         (_with_placement(instance_names=frozenset({"web1"})), "has an instance named web1"),
+        (replace(_facts(), options=MoveOptions(name="bad_name")), "takes no name 'bad_name'"),
+        (replace(_facts(), options=MoveOptions(name="12")), r"\(incus\) takes no name '12'"),
         (
             _with_placement(pools={"fast": Pool("zfs")}),
             r"no storage pool 'default'.*pools it has: fast",

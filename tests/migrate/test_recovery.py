@@ -27,7 +27,8 @@ from lxtui.migrate.mover import Mover
 from lxtui.migrate.options import Mode, MoveOptions
 from lxtui.migrate.plan import StepKind
 from lxtui.migrate.prepare import begin, prepare
-from lxtui.migrate.recovery import ended, resume, undo, unfinished
+from lxtui.migrate.recovery import resume, undo, unfinished
+from lxtui.migrate.standing import ended
 from lxtui.model import Instance, Kind, Profile, Ref, Snapshot, StateAction
 
 SOURCE = Ref("a", "default", "web1")
@@ -253,10 +254,10 @@ def test_whenever_it_dies_undo_puts_back(
         if ended(records[0]):
             before = scene.where()
             with pytest.raises(LxtuiError, match="has taken over"):
-                undo(scene.folder, token, scene.backends(), lambda _: None)
+                undo(scene.folder, token, scene.backends(), lambda _: None, lose=True)
             assert scene.where() == before
             continue
-        said = undo(scene.folder, token, scene.backends(), lambda _: None)
+        said = undo(scene.folder, token, scene.backends(), lambda _: None, lose=True)
         undone += 1
         if options.refresh:
             assert "may be half refreshed" in said
@@ -302,7 +303,7 @@ def test_a_move_that_dies_while_it_is_put_back_is_only_put_back(
                     pass
         with pytest.raises(LxtuiError, match="is being put back"):
             resume(scene.folder, plan.token, scene.backends(), lambda _: None, Flag())
-        undo(scene.folder, plan.token, scene.backends(), lambda _: None)
+        undo(scene.folder, plan.token, scene.backends(), lambda _: None, lose=True)
         assert scene.where() == {SOURCE: state}, at
         assert scene.config(SOURCE) == CONFIG, at
     assert at > 5
@@ -360,9 +361,9 @@ def test_what_is_still_copied_into_is_not_deleted(
     with monkeypatch.context() as patch:
         patch.setattr(rollback, "quiesce", busy)
         with pytest.raises(LxtuiError, match=r"does not end\): mend this and undo again"):
-            undo(scene.folder, token, scene.backends(), lambda _: None)
+            undo(scene.folder, token, scene.backends(), lambda _: None, lose=True)
     assert scene.where() == {SOURCE: "Running", TARGET: "Stopped"}
-    undo(scene.folder, token, scene.backends(), lambda _: None)
+    undo(scene.folder, token, scene.backends(), lambda _: None, lose=True)
     assert scene.where() == {SOURCE: "Running"}
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from textual.pilot import Pilot
-from textual.widgets import Button, Footer, Input, OptionList, Static
+from textual.widgets import Button, Footer, Input, Label, OptionList, Static
 
 from lxtui.actions import ACTIONS
 from lxtui.commands import Move
@@ -21,7 +22,7 @@ from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree
 from lxtui.widgets.operations import OperationsPane
-from tests.tui.conftest import Stage, until
+from tests.tui.conftest import NOW, Stage, until
 
 
 def _main(stage: Stage) -> MainScreen:
@@ -305,6 +306,44 @@ def test_an_unfinished_move_is_shown_and_undone() -> None:
         await until(pilot, lambda: _status(stage, "oslo", "web1") == "Running")
         await until(pilot, lambda: stage.fleet.snapshot.moves == ())
         await until(pilot, lambda: not banner.display)
+
+    stage.run(script)
+
+
+def test_a_copy_that_runs_is_not_undone_by_a_double_tap() -> None:
+    """The dialog says since when it runs, u asks once more, u again does nothing, y gives it up."""
+    stage = Stage()
+    stage.leave_a_move("claim", "stop", "copy", "verify", "start")
+    source, copy = Ref("oslo", "default", "web1"), Ref("kyoto", "default", "web1")
+    mark = {MARK: "0123456789abcdef"}
+    oslo, kyoto = stage.demo.daemons["oslo"], stage.demo.daemons["kyoto"]
+    now = oslo.instances[source]
+    oslo.instances[source] = replace(now, config={**now.config, **mark}, status="Stopped")
+    used = NOW - timedelta(hours=3)
+    kyoto.instances[copy] = replace(
+        now, ref=copy, config={**now.config, **mark}, last_used_at=used, snapshots=()
+    )
+
+    async def script(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: bool(_main(stage).query_one("#banner", Static).display))
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(stage.app.screen, UnfinishedDialog))
+        advice = stage.app.screen.query_one("#advice", Static)
+        await until(pilot, lambda: "kyoto:web1 runs since" in str(advice.render()))
+        assert "undo would lose what it has written since" in str(advice.render())
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        shown = " ".join(str(one.render()) for one in stage.app.screen.query(Label))
+        assert "): whatever it has written since would be lost" in shown
+        await pilot.press("u", "enter")
+        await until(pilot, lambda: isinstance(stage.app.screen, UnfinishedDialog))
+        assert _status(stage, "kyoto", "web1") == "Running"
+        assert stage.fleet.snapshot.jobs == ()
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        await pilot.press("y")
+        await until(pilot, lambda: _status(stage, "kyoto", "web1") is None)
+        await until(pilot, lambda: _status(stage, "oslo", "web1") == "Running")
 
     stage.run(script)
 
