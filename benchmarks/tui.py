@@ -2,123 +2,28 @@
 
 Run: ``make bench-tui``, or ``python -m benchmarks.tui [--instances N] [--keys N] [--write]``.
 
-Role: starts ``lxtui --demo`` of that size on a terminal of its own, reads what it writes there as a
-terminal would, presses keys, and takes the time from the key's bytes to the frame that shows what
-the key did (the number of the cursor's line). Takes memory from /proc, and the time that
-``lxtui --version`` needs. Prints a table, and with ``--write`` puts it into docs/benchmarks.md.
-Boundary: a pseudo terminal and a child process; asserts nothing about time. Threading: none.
+Role: starts ``lxtui --demo`` of that size on a terminal of its own, presses keys, and takes the
+time from the key's bytes to the frame that shows what the key did (the number of the cursor's
+line). Takes memory from /proc, the time that ``lxtui --version`` needs, and, as root, what real
+hosts at a distance take (slow_hosts). Prints a table, and with ``--write`` puts it into
+docs/benchmarks.md. Boundary: a pseudo terminal and a child process; asserts nothing about time.
+Threading: none.
 """
 
 import argparse
-import fcntl
 import os
-import pty
 import random
 import re
-import select
-import signal
 import statistics
-import struct
 import sys
-import termios
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import document
+from benchmarks import document, slow_hosts
+from benchmarks.terminal import Terminal
 
-_ESCAPES = re.compile(
-    rb"\x1b(?:\[[0-9;:?<>=]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()].|[=>78])"
-)
-_CHUNK = 65_536
-_LONGEST = 64
-"""Bytes that an escape sequence has at most."""
-_PATIENCE = 60.0
 KEYS = {"down": b"\x1b[B", "up": b"\x1b[A", "page down": b"\x1b[6~", "page up": b"\x1b[5~"}
-
-
-@dataclass
-class Terminal:
-    """lxtui on a pseudo terminal."""
-
-    arguments: list[str]
-    columns: int
-    rows: int
-    home: str
-    began: float = 0.0
-    pid: int = 0
-    descriptor: int = -1
-    text: bytearray = field(default_factory=bytearray)
-    """What was written since the last ``forget``, without escape sequences."""
-    _raw: bytes = b""
-
-    def start(self) -> None:
-        """Begin; the clock of the first paint runs from here."""
-        self.began = time.monotonic()
-        self.pid, self.descriptor = pty.fork()
-        if self.pid == 0:
-            environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-            environment |= {"HOME": self.home, "XDG_STATE_HOME": self.home, "LANG": "C.UTF-8"}
-            environment |= {"XDG_CONFIG_HOME": self.home, "TMPDIR": self.home}
-            command = [sys.executable, "-m", "lxtui.start", *self.arguments]
-            os.execve(sys.executable, command, environment)  # noqa: S606
-        size = struct.pack("HHHH", self.rows, self.columns, 0, 0)
-        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, size)
-
-    def forget(self) -> None:
-        """Wait no longer for what was written before."""
-        self.text.clear()
-
-    def wait(self, pattern: bytes, seconds: float = _PATIENCE) -> float:
-        """Read until *pattern* has been written; the moment of it. TimeoutError when it is not."""
-        wanted, deadline = re.compile(pattern), time.monotonic() + seconds
-        while not wanted.search(self.text):
-            if not self.read(deadline - time.monotonic()):
-                raise TimeoutError(f"{pattern!r} did not come: {bytes(self.text[-300:])!r}")
-        return time.monotonic()
-
-    def read(self, seconds: float) -> bool:
-        """Take what comes within that time; whether anything did."""
-        ready, _, _ = select.select([self.descriptor], [], [], max(seconds, 0))
-        if not ready:
-            return False
-        self._raw += os.read(self.descriptor, _CHUNK)
-        plain = _ESCAPES.sub(b"", self._raw)
-        whole, escape, rest = plain.rpartition(b"\x1b")  # one that is cut off waits for its end
-        cut = len(rest) < _LONGEST if escape else False
-        self.text += whole if cut else plain
-        self._raw = escape + rest if cut else b""
-        return True
-
-    def idle(self, seconds: float) -> None:
-        """Read on for so long."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self.read(left)
-
-    def press(self, key: bytes) -> float:
-        """Send a key; the moment of it."""
-        self.forget()
-        moment = time.monotonic()
-        os.write(self.descriptor, key)
-        return moment
-
-    def memory(self) -> int:
-        """Resident memory in bytes."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s*(\d+)", status)[1]) * 1024  # type: ignore[index]
-
-    def processor(self) -> float:
-        """CPU seconds so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def stop(self) -> None:
-        """End it."""
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        os.close(self.descriptor)
 
 
 @dataclass
@@ -258,6 +163,7 @@ def table(
     version: list[float],
     arguments: argparse.Namespace,
     load: str,
+    firsts: slow_hosts.Firsts | None,
 ) -> str:
     """The figures as they stand in the document."""
     moves = [one for name in KEYS for one in figures.keys.get(name, [])]
@@ -280,6 +186,7 @@ def table(
         f"| `lxtui --version`, median of {len(version)} | {statistics.median(version):.3f} |",
         f"| start to first paint | {figures.painted:.2f} |",
         f"| start to all instances of all hosts in the table | {figures.filled:.2f} |",
+        *([slow_hosts.line(firsts)] if firsts is not None else []),
         "",
         "| key to frame | keys | p50, ms | p99, ms | longest, ms |",
         "|---|---|---|---|---|",
@@ -300,6 +207,7 @@ def main() -> int:
         *(("keys", 400), ("columns", 120), ("rows", 40)),
     ):
         parser.add_argument(f"--{name}", type=int, default=usual, help=f"{usual} unless given")
+    parser.add_argument("--turns", type=int, default=5, help="of real hosts; 0 leaves them out (5)")
     parser.add_argument("--write", action="store_true", help="put the table into the document")
     arguments = parser.parse_args()
     if os.geteuid() == 0:
@@ -309,8 +217,10 @@ def main() -> int:
         small = measure_small(arguments, home)
         figures = measure(arguments, home)
     version = version_seconds()
+    real = arguments.turns and os.geteuid() == 0
+    firsts = slow_hosts.measure(arguments.turns) if real else None
     load = f"{before:.1f}, {os.getloadavg()[0]:.1f}"
-    text = table(figures, small, version, arguments, load)
+    text = table(figures, small, version, arguments, load, firsts)
     print(text, end="")
     if arguments.write:
         document.write("tui", text)
