@@ -326,7 +326,7 @@ def test_a_copy_that_runs_is_not_undone_by_a_double_tap() -> None:
 
     async def script(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: bool(_main(stage).query_one("#banner", Static).display))
-        await pilot.press("u")
+        await pilot.press("M")
         await until(pilot, lambda: isinstance(stage.app.screen, UnfinishedDialog))
         advice = stage.app.screen.query_one("#advice", Static)
         await until(pilot, lambda: "kyoto:web1 runs since" in str(advice.render()))
