@@ -296,7 +296,7 @@ def stop_on_signals() -> Iterator[Flag]:
             _complain("left as it is: 'lxtui moves' shows what is where and how to go on")
             os._exit(1)
         stop.set()
-        _complain("stopping; a move puts everything back first (Ctrl-C again: leave it as it is)")
+        _complain("stopping; what was begun is put back first (Ctrl-C again: leave it as it is)")
 
     before = {number: signal.signal(number, handle) for number in _STOPPING}
     try:

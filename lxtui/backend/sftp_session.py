@@ -37,6 +37,8 @@ class Session:
         self._next = 0
         self._early: dict[int, bytes] = {}
         """Answers that came before they were waited for."""
+        self._gone: HostUnreachableError | None = None
+        """Why nothing is asked any more: what is tidied up after that must not wait again."""
         self._send(INIT, wire.NUMBER.pack(_VERSION))
         self.extensions = wire.extensions(self._packet())
 
@@ -121,6 +123,8 @@ class Session:
         return packet[0], packet[1 + wire.NUMBER.size :]
 
     def _send(self, kind: int, body: bytes) -> None:
+        if self._gone is not None:
+            raise self._gone
         try:
             self._stream.sendall(wire.NUMBER.pack(len(body) + 1) + bytes([kind]) + body)
         except OSError as error:
@@ -134,6 +138,8 @@ class Session:
 
     def _exactly(self, length: int) -> bytes:
         while len(self._buffer) < length:
+            if self._gone is not None:
+                raise self._gone
             try:
                 data = self._stream.recv(256 * 1024)
             except OSError as error:
@@ -146,4 +152,5 @@ class Session:
         return taken
 
     def _lost(self, why: object) -> HostUnreachableError:
-        return HostUnreachableError(f"{self.host}: its files can be read no more ({why})")
+        self._gone = HostUnreachableError(f"{self.host}: its files can be read no more ({why})")
+        return self._gone

@@ -149,3 +149,53 @@ def test_a_server_that_leaves_is_an_error() -> None:
     theirs.close()
     with ours, pytest.raises(HostUnreachableError):
         Files("h", ours)
+
+
+def test_a_silent_server_is_waited_for_once() -> None:
+    """What would be tidied up after an answer that did not come is not even asked for."""
+    ours, theirs = socket.socketpair()
+    theirs.sendall(_string(b"\x02" + struct.pack(">I", 3)))
+    with ours, theirs:
+        files = Files("h", ours)
+        ours.settimeout(0.05)
+        with pytest.raises(HostUnreachableError):
+            files.look(b"/a")
+        ours.settimeout(None)  # a second wait would never end
+        theirs.settimeout(5)
+        theirs.recv(1000)
+        with pytest.raises(HostUnreachableError), files.opened(b"/a"):
+            pass
+        with pytest.raises(HostUnreachableError):
+            files.create(b"/b", [b"x"], 0o600, 0, 0)
+        ours.close()
+        assert theirs.recv(1000) == b""
+
+
+class Folder:
+    """A server of one file of many pieces, which it gives in its own portions."""
+
+    def __init__(self, portion: int) -> None:
+        self.portion = portion
+
+    def __call__(self, kind: int, body: bytes) -> tuple[int, bytes]:
+        """As Server."""
+        _, rest = _strings(body)
+        match kind:
+            case 3:
+                return 102, _string(b"h")
+            case 8:
+                return 105, struct.pack(">IQI", 5, len(BIG), 0o100644)
+            case 5:
+                offset, length = struct.unpack(">QI", rest)
+                data = BIG[offset : offset + min(length, self.portion)]
+                return (103, _string(data)) if data else (101, struct.pack(">I", 1))
+        return 101, struct.pack(">I", 0)
+
+
+@pytest.mark.parametrize("portion", [32 * 1024, 20_000, 4096, 32 * 1024 - 1])
+def test_a_file_is_streamed_in_its_order(portion: int) -> None:
+    """Whatever the server gives at once, every byte comes once; the size is the file's own."""
+    files, stream = _files(Folder(portion))
+    with stream, files.opened(b"/f") as (entry, pieces):
+        assert (entry.size, entry.mode) == (len(BIG), 0o100644)
+        assert b"".join(pieces) == BIG
