@@ -1,4 +1,4 @@
-"""The tables of docs/lxfs.md, made from what the views state: ``python -m tests.docs``.
+"""The tables of docs/, made from what the views state: ``python -m tests.docs``.
 
 Role: ``make docs`` writes them between their marks; a test compares.
 Boundary: touches nothing outside of the marks.
@@ -11,12 +11,17 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
+from lxfs.cgroupfs.files import ControlFile
+from lxfs.cgroupfs.table import UNIFIED, table
 from lxfs.origin import Origin, Reading
 from lxfs.table import FILES
 
 _REST = "every other line"
 _MANY = 12
-DOCUMENT = Path(__file__).parent.parent / "docs/lxfs.md"
+_DOCS = Path(__file__).parent.parent / "docs"
+DOCUMENT = _DOCS / "lxfs.md"
+DOCUMENTS = (DOCUMENT, _DOCS / "cgroupfs.md")
+_ANY_SIZE = "SIZE"
 _TABLE = re.compile(r"(<!-- table: (\w+) \(make docs\) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -56,6 +61,21 @@ def _table(heading: str, rows: Iterable[list[str]]) -> str:
     return "\n".join([heading, "|" + "---|" * columns, *said, ""])
 
 
+def _of_shape(shape: int) -> list[list[str]]:
+    """Return the rows of all control files of a shape; what is in each directory comes once."""
+    seen: dict[str, ControlFile] = {}
+    for directory, files in table(("2MB",)).items():
+        if (directory == UNIFIED) == (shape == 2):
+            for name, file in files.items():
+                seen.setdefault(name, file)
+    rows = [
+        [name.replace("2MB", _ANY_SIZE) if index == 0 else "", *row]
+        for name, file in sorted(seen.items())
+        for index, row in enumerate(_rows(file.origins))
+    ]
+    return [[cell.replace("2MB", _ANY_SIZE) for cell in row] for row in rows]
+
+
 def tables() -> dict[str, str]:
     """Return the tables by the name in their marks."""
     meminfo = next(file for file in FILES if file.path == "proc/meminfo")
@@ -65,9 +85,13 @@ def tables() -> dict[str, str]:
         if file is not meminfo
         for index, row in enumerate(_rows(file.origins))
     ]
-    for row in others:
+    shapes = {shape: _of_shape(shape) for shape in (1, 2)}
+    for row in (*others, *shapes[1], *shapes[2]):
         row[1] = "all" if row[0] and row[1] == _REST else row[1]
+    heading = "| file | line | figure | v1 host | v2 host |"
     return {
+        "cgroup1": _table(heading, shapes[1]),
+        "cgroup2": _table(heading, shapes[2]),
         "meminfo": _table("| line | figure | cgroup v1 | cgroup v2 |", _rows(meminfo.origins)),
         "files": _table("| file | line | figure | cgroup v1 | cgroup v2 |", others),
     }
@@ -80,5 +104,6 @@ def renewed(text: str) -> str:
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(renewed(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    for document in DOCUMENTS:
+        document.write_text(renewed(document.read_text(encoding="utf-8")), encoding="utf-8")
     sys.exit()

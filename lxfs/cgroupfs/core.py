@@ -14,7 +14,7 @@ from lxfs.cgroupfs.files import ControlFile, Group, Lists, Version, Write
 from lxfs.cgroupfs.pids import FREEZE, frozen
 from lxfs.cgroupfs.rows import READ_WRITE, constant, row, switch, write_only
 from lxfs.cgroupfs.texts import keyed, refuse, signed, stripped
-from lxfs.origin import Origin, Reading, value
+from lxfs.origin import Origin, value
 
 CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc", "dmem")
 """v2's, in the order in which the kernel names them (include/linux/cgroup_subsys.h)."""
@@ -82,8 +82,9 @@ def _set_most(_: Group, text: bytes) -> Sequence[Write]:
 
 def _listing(name: str, which: Lists, shape: Version) -> ControlFile:
     formula = "the host's, as the caller numbers them, without those it cannot see"
-    own = (Reading(name),)
-    origins = (Origin(("*",), formula, v1=own, v2=own),)
+    in_v1 = "tasks" if which is Lists.THREADS else name
+    in_v2 = "cgroup.threads" if which is Lists.THREADS else name
+    origins = (Origin(("*",), formula, v1=(value(in_v1),), v2=(value(in_v2),)),)
     return ControlFile(name, shape, "", which, mode=READ_WRITE, takes=which, origins=origins)
 
 

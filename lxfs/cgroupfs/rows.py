@@ -156,6 +156,25 @@ def nearest(
     return ()
 
 
+ALONE = "not there on hosts of the other shape"
+
+
+def alone(
+    name: str, shape: Version, controller: str, *, mode: int = READ_ONLY, in_top: bool = True
+) -> ControlFile:
+    """Return a file that the other shape has nothing for: the kernel's own where it has it."""
+    return row(
+        name,
+        shape,
+        controller,
+        constant(None),
+        mode=mode,
+        formula=f"the kernel's own; {ALONE}",
+        in_top=in_top,
+        is_own=None if controller else lambda group: group.text("", name) is not None,
+    )
+
+
 def write_only(name: str, shape: Version, controller: str, *, in_top: bool = True) -> ControlFile:
     """Return a file that there is where the kernel has it, and that is for writing alone."""
 
@@ -177,7 +196,7 @@ def write_only(name: str, shape: Version, controller: str, *, in_top: bool = Tru
         mode=WRITE_ONLY,
         takes=lambda _, text: (Write(controller, name, text),),
         in_top=in_top,
-        origins=_origins(name, shape, "for writing; not there on hosts of the other shape", (), ()),
+        origins=_origins(name, shape, f"for writing; {ALONE}", (), ()),
     )
 
 
@@ -203,7 +222,7 @@ def switch(*, on: bool) -> Meaning:
     return meant
 
 
-def constant(text: bytes) -> View:
+def constant(text: bytes | None) -> View:
     """Return a view of a text that is always the same."""
     return lambda _: text
 
