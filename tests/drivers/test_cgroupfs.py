@@ -273,8 +273,13 @@ def _make_limit_and_move(one: Inmate, path: str, name: str) -> None:
         assert "/x" in one(f"read('/proc/{number}/cgroup')")
         assert one.errno(f"os.rmdir('{made}')") == errno.EBUSY
         assert one.errno(f"os.mkdir('{made}')") == errno.EEXIST
+        assert one(f"tuple(os.stat('{made}'))[4:6]") == [0, 0]
+        one(f"os.chown('{made}', 33, 34) or os.chmod('{made}', 0o750)")
+        one(f"os.chown('{made}/{LIMIT[name]}', 35, -1)")
         status = one(f"tuple(os.stat('{made}'))[:6]")
-        assert status[4:] == [0, 0]
+        assert (stat.S_IMODE(status[0]), *status[4:]) == (0o750, 33, 34)
+        assert one(f"tuple(os.stat('{made}/{LIMIT[name]}'))[4:6]") == [35, 0]
+        assert one.errno(f"os.chown('{made}', 70000, 0)") in (None, errno.EINVAL)
     assert one.errno(f"os.stat('{path}/x')") == errno.ENOENT
 
 

@@ -1,14 +1,29 @@
 """A container that does its worst to its cgroups' files: nothing else is touched or revealed."""
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.drivers.conftest import LIMITS, MIB, Mount, eventually, exists
+from lxfs.sources.cgroups import Hierarchies
+from lxfs.sources.host import Host
+from tests.drivers.conftest import (
+    LIMITS,
+    MIB,
+    Mount,
+    descendants,
+    eventually,
+    exists,
+    is_mounted,
+    lxfs,
+)
 from tests.drivers.inmate import NAMES
 from tests.drivers.inmates import cells, inmate_in, public_mount
 
@@ -148,3 +163,85 @@ def test_a_directory_held_open_over_a_kill(
             one("os.close(held) or os.close(limit) or os.chdir('/')")
         finally:
             one.errno(f"os.rmdir('{top}/kept')")
+
+
+DEADLY = """
+    import os, sys
+    from lxfs.drivers import rules
+    from lxfs.drivers.native import spawner, start
+    from lxfs.drivers.native.memory import Memory
+    from lxfs.tree import Tree
+    class Deadly(Tree):
+        def _once(self, name, done):
+            if not os.path.exists(f"{sys.argv[2]}/{name}"):
+                open(f"{sys.argv[2]}/{name}", "w").close()
+                os.kill(os.getpid(), 9)
+            return done
+        def make(self, *args, **options):
+            return self._once("make", super().make(*args, **options))
+        def remove(self, *args, **options):
+            return self._once("remove", super().remove(*args, **options))
+        def change(self, *args, **options):
+            return self._once("change", super().change(*args, **options))
+        def write(self, *args, **options):
+            return self._once("write", super().write(*args, **options))
+    rules.Tree = Deadly
+    asked = rules.Rules(cgroupfs="rw")
+    session = start.mounted(sys.argv[1], None, writable=True)
+    memory = Memory(session.memory)
+    control, _writing = os.pipe()
+    _reading, report = os.pipe()
+    spawner.Spawner(session.device, memory, session.ledger, asked).run(control, report)
+"""
+
+
+@pytest.fixture
+def deadly(driver: str, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A mount whose server dies once over each kind of change: when it has made it."""
+    if driver != "native":
+        pytest.skip("of libfuse's loop nothing goes on after a kill")
+    directory, marks = tmp_path / "deadly", tmp_path / "marks"
+    directory.mkdir()
+    marks.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(DEADLY), str(directory), str(marks)],
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.DEVNULL,
+    ) as served:
+        try:
+            assert eventually(lambda: is_mounted(directory), 30)
+            yield directory, marks
+        finally:
+            pids = descendants(served.pid)
+            served.kill()
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            lxfs("umount", str(directory))
+
+
+def test_what_a_killed_server_has_done_is_done(
+    deadly: tuple[Path, Path], directories: list[Path]
+) -> None:
+    """A change that was made, and not yet answered when the server was killed, succeeds."""
+    view, marks = deadly
+    found = Hierarchies.find(Host()).v1.get("memory") or Hierarchies.find(Host()).v2
+    assert found is not None
+    cell = next(made for made in directories if made.is_relative_to(found.point))
+    there = view / "cgroup/memory" / cell.relative_to(found.point)
+    (there / "x").mkdir()
+    with pytest.raises(FileExistsError):
+        (there / "x").mkdir()
+    os.chown(there / "x", 5, 5)
+    assert (cell / "x").stat().st_uid == 5
+    (there / "x/cgroup.procs").write_text("0")
+    try:
+        assert str(os.getpid()) in (cell / "x/cgroup.procs").read_text().split()
+    finally:
+        home = Path(found.point) / str(cell.relative_to(found.point).parent)
+        (home / "cgroup.procs").write_text("0")
+    (there / "x").rmdir()
+    assert not (cell / "x").exists()
+    with pytest.raises(FileNotFoundError):
+        (there / "x").rmdir()
+    assert {mark.name for mark in marks.iterdir()} == {"make", "change", "write", "remove"}

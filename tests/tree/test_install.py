@@ -217,6 +217,46 @@ def test_paths_that_would_break_a_unit_are_refused(view: str) -> None:
         wanted("/usr/bin/lxfs", view)
 
 
+def test_the_hooks_have_the_shape_that_was_asked_for(tmp_path: Path) -> None:
+    """With a shape both hooks put cgroups into containers, without one they do not."""
+    for shape, said, words in ((None, "cgroupfs=\n", []), ("v2", "cgroupfs=v2\n", ["v2"])):
+        _install(tmp_path, cgroupfs=shape)
+        assert f"\n{said}" in (tmp_path / HOOK[1:]).read_text()
+        arguments = json.loads((tmp_path / OCI_CONFIG[1:]).read_text())["hook"]["args"]
+        assert arguments[1:] == ["oci-hook", *["--cgroupfs"] * len(words), *words, *arguments[-2:]]
+        assert arguments[-2:] == ["--from", "/var/lib/lxfs"]
+    _install(tmp_path)
+    assert "\ncgroupfs=\n" in (tmp_path / HOOK[1:]).read_text()
+
+
+HOOKED = """
+set -e
+mkdir -p /tmp/hooked && mount -t tmpfs t /tmp/hooked
+root=/tmp/hooked/root view=/var/lib/lxfs
+mkdir -p $root/sys $root/proc /tmp/hooked/view
+mount --rbind /sys $root/sys
+mkdir -p /tmp/hooked/view/proc /tmp/hooked/view/cgroup/unified
+echo meminfo > /tmp/hooked/view/proc/meminfo
+echo 1000 > /tmp/hooked/view/cgroup/unified/memory.max
+sed "s#^view=.*#view=/tmp/hooked/view#" "$1" > /tmp/hooked/hook
+LXC_ROOTFS_MOUNT=$root sh /tmp/hooked/hook
+cat $root/sys/fs/cgroup/$2
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_mount_hook_puts_cgroups_there(tmp_path: Path) -> None:
+    """With a shape LXC's hook binds that part of the view over the new container's cgroups."""
+    _install(tmp_path, cgroupfs="v2")
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", HOOKED, "-", str(tmp_path / HOOK[1:]), "memory.max"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "1000\n"), done.stderr
+
+
 def test_the_packages_files_are_the_sources() -> None:
     """The unit under packaging is the one that is installed, and names what the package has."""
     root = Path(__file__).parents[2]

@@ -57,7 +57,7 @@ def test_ids_of_callers_own_paths_are_bounded(monkeypatch: pytest.MonkeyPatch) -
     ids = [nodes.told(f"{OWN}{number}") for number in range(100)]
     assert nodes.own == 10
     assert nodes.path(ids[-1]) == f"{OWN}99"
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(OSError, match="Stale"):
         nodes.path(ids[0])
 
 
@@ -79,7 +79,7 @@ def test_a_search_is_made_once_for_all_that_it_finds() -> None:
     after = Nodes(tree)
     assert [after.path(number, 7) for number in numbers[:2]] == [f"{OWN}a", f"{OWN}b"]
     for _ in range(3):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(OSError, match="Stale"):
             after.path(numbers[2], 7)
     assert searches == [7]
 
@@ -88,8 +88,22 @@ def test_a_successor_looks_among_what_the_caller_sees() -> None:
     """An id from a predecessor is found for the caller whose path it is, and for no other."""
     number = Nodes(_tree([])).told(f"{OWN}a/b")
     after = Nodes(_tree([f"{OWN}a", f"{OWN}a/b"]))
-    with pytest.raises(FileNotFoundError) as caught:
+    with pytest.raises(OSError, match=r".") as caught:
         after.path(number, 8)
-    assert caught.value.errno == errno.ENOENT
+    assert caught.value.errno == errno.ESTALE
     assert after.path(number, 7) == f"{OWN}a/b"
     assert after.child(number, "c", 7) == f"{OWN}a/b/c"
+
+
+def test_what_a_predecessor_knew_is_believed_if_it_is_true() -> None:
+    """A path on record is taken up for the id that it has, and not for another's."""
+    before, after = Nodes(_tree([])), Nodes(_tree([]))
+    number = before.told(f"{OWN}a")
+    path = before.own_path(number)
+    assert path is not None
+    assert before.own_path(before.told("/file")) is None
+    for wrong in (path[:-1], b"", b"/file", b"\xff"):
+        after.recall(number, wrong)
+    assert after.own == 0
+    after.recall(number, path)
+    assert after.path(number) == f"{OWN}a"

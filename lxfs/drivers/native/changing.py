@@ -77,7 +77,7 @@ class Changes:
     ) -> bytes:
         """Change owner and mode. Times and sizes of control files mean nothing (kernfs)."""
         fields = protocol.SETATTR_IN.unpack_from(request, protocol.IN.size)
-        which, mode, owner, group = fields[0], fields[10], fields[12], fields[13]
+        which, mode, owner, group = fields[0], fields[11], fields[13], fields[14]
         wanted = Change(
             mode=stat.S_IMODE(mode) if which & protocol.SET_MODE else None,
             uid=owner if which & protocol.SET_UID else None,

@@ -81,9 +81,12 @@ class Handles:
             path = ""  # of nothing that is there: every read of it says so
         end = record[_END] - 1 if record[_END] else None
         try:
-            return self._tree.adopted(path, container, end, text, control)
+            handle = self._tree.adopted(path, container, end, text, control)
         except (ValueError, TypeError, AttributeError):
             return self._tree.adopted("", container, end, text)
+        if handle.control is not None:
+            self._nodes.recall(record[_NODE], os.fsencode(handle.path))
+        return handle
 
     def opened(self, path: str, node: int, flags: int, pid: int, uid: int, unique: int) -> int:
         """Return the number of a new handle. Raises as ``Tree.opened``, and ENFILE when full."""

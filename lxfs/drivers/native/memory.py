@@ -119,6 +119,19 @@ class Slot:
     def begun(self, unique: int) -> None:
         self.control[2] = unique
 
+    def put_path(self, unique: int, path: bytes) -> None:
+        """Keep the path of a request's node where its reply will be: a successor needs it first."""
+        self.control[4] = len(path)
+        self.reply[: len(path)] = path
+        self.control[3] = unique
+
+    @property
+    def path(self) -> bytes | None:
+        """That path of the request in hand, or what a reply that was begun has left of it."""
+        if self.control[3] != self.unique[0] or self.control[4] > len(self.reply):
+            return None
+        return bytes(self.reply[: self.control[4]])
+
     def make_present(self) -> None:
         """Touch and lock the pages that the kernel copies to and from.
 

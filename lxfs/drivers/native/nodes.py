@@ -84,15 +84,27 @@ class Nodes:
                 else:
                     self._own.pop(number, None)
 
+    def own_path(self, number: int) -> bytes | None:
+        """Return a caller's own path by its id, if it is one, for ``recall`` in another process."""
+        known = self._own.get(number)
+        return None if known is None else os.fsencode(known[0])
+
+    def recall(self, number: int, path: bytes) -> None:
+        """Take up a path that a predecessor knew, if it is that of the id."""
+        text = os.fsdecode(path)
+        if self._tree.is_each_callers(text) and _hash(text) == number:
+            self.told(text)
+
     @property
     def own(self) -> int:
         """How many paths of callers' own are known."""
         return len(self._own)
 
     def path(self, number: int, pid: int = 0) -> str:
-        """Return the path of an id. Raises ENOENT for one that nothing here has any more.
+        """Return the path of an id. Raises ESTALE for one that nothing here has any more.
 
-        A caller's own path is looked for among what that caller sees.
+        The kernel then begins the walk anew, and learns what became of it. A caller's own path is
+        looked for among what that caller sees: it may hold a directory open.
         """
         path = self._paths.get(number)
         if path is None and (own := self._own.get(number)) is not None:
@@ -104,7 +116,7 @@ class Nodes:
         if path is None and pid:
             path = self._search(number, pid)
         if path is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"node {number:#x}")
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), f"node {number:#x}")
         return path
 
     def child(self, parent: int, name: str, pid: int = 0) -> str:
@@ -131,6 +143,8 @@ class Nodes:
         Somebody may have come in by a directory that it has held open since before our time.
         """
         whose = self._tree.caller(pid)
+        if whose is None:
+            return None  # the host sees all cgroups of the machine
         made, paths = self._found.get(whose, (-_PAUSE, {}))
         if number not in paths and time.monotonic() - made >= _PAUSE:
             paths = {_hash(path): path for path in self._tree.callers_own(pid, _MAX_SEARCHED)}

@@ -96,6 +96,9 @@ class Workers:
             _log.error("given up: server after server has died over it (opcode %d)", opcode)
             self._send(worker.slot, unique, opcode, errno.EIO, b"")
         else:
+            node = protocol.IN.unpack_from(worker.slot.request)[3]
+            if (path := worker.slot.path) is not None:
+                self._answers.nodes.recall(node, path)
             self._answer(worker.slot)
         self._work(worker)
 
@@ -133,6 +136,8 @@ class Workers:
             if answer is None:
                 number = errno.ENOSYS
             else:
+                if (path := self._answers.nodes.own_path(node)) is not None:
+                    slot.put_path(unique, path)
                 payload = answer(slot.request, length, node, pid, uid, unique)
         except OSError as error:
             number = error.errno or errno.EIO
