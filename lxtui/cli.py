@@ -181,6 +181,7 @@ def _run(options: argparse.Namespace) -> int:
     backends, known = _backends(options, settings)
     if options.verb is None:
         if all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+            os.environ.setdefault("TEXTUAL_FPS", "120")  # a key waits for the next frame
             from lxtui.app import LxtuiApp  # noqa: PLC0415 Textual costs every verb 0.14 s
             from lxtui.fleet import Fleet  # noqa: PLC0415 the same
 

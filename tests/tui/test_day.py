@@ -1,4 +1,4 @@
-"""Hours of events, faster than time, leave nothing behind."""
+"""Thousands of events, faster than time, leave nothing behind."""
 
 from __future__ import annotations
 
