@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from lxtui import (
     __version__,
@@ -95,19 +95,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as all of lxtui's errors are."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} ('{self.prog} --help' says more)")
+
+
+def _common(*, demo: bool) -> argparse.ArgumentParser:
+    """What stands before a verb or after it; *demo*: the help tells of the simulated fleet too."""
     common = argparse.ArgumentParser(add_help=False)
-    add_demo(common)
+    add_demo(common, told=demo)
     common.add_argument(
         "--read-only",
         action="store_true",
         default=argparse.SUPPRESS,
         help="change nothing on any host",
     )
-    verbs = argparse.ArgumentParser(add_help=False, parents=[common])
+    return common
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = _common(demo=True)
+    verbs = argparse.ArgumentParser(add_help=False, parents=[_common(demo=False)])
     verbs.add_argument("--json", action="store_true", help="print JSON; its keys do not change")
 
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="lxtui",
         parents=[common],
         description="A terminal UI over many LXD and Incus hosts. Without a verb it opens the "
@@ -116,9 +129,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lxtui {__version__}")
     subs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-    listed = subs.add_parser(
-        "hosts", parents=[verbs], help="List the hosts and whether they answer; add, remove one"
-    )
+    told = "List the hosts and whether they answer; add, remove one"
+    listed = subs.add_parser("hosts", parents=[verbs], help=told, description=told)
     add_hosts(listed, verbs)
     listing = subs.add_parser("list", parents=[verbs], help="List instances of all hosts")
     add_list(listing)

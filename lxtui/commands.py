@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from lxtui.calls.base import Call, Work
-from lxtui.migrate.options import MoveOptions, Transport
+from lxtui.migrate.options import Mode, MoveOptions, Transport
 from lxtui.migrate.placement import Row
 from lxtui.model import CLI, Kind, Ref, StateAction
 
@@ -140,6 +140,26 @@ class Move:
             words.append(f"--mode {options.transport}")
         verb = "copy" if options.copy else "move"
         return self.ref.command(f"{CLI[kind]} {verb}", " ".join(words))
+
+    @property
+    def own(self) -> str:
+        """The same with lxtui, the only one that moves from one kind to the other."""
+        options = self.options
+        name = f":{options.name}" if options.name else ""
+        words = ["lxtui", "move", self.ref.plain, f"{self.target}{name}"]
+        words += [f"--project {self.ref.project}"] if self.ref.project != "default" else []
+        words += [f"--mode {options.mode}"] if options.mode is not Mode.COLD else []
+        words += [f"--target-project {options.project}"] if options.project else []
+        words += [f"--pool {options.pool}"] if options.pool else []
+        for wished, word in (
+            (options.copy and not options.refresh, "--copy"),
+            (options.refresh, "--refresh"),
+            (options.keep_source, "--keep-source"),
+            (options.instance_only, "--instance-only"),
+            (options.copy_profiles, "--copy-profiles"),
+        ):
+            words += [word] if wished else []
+        return " ".join(words)
 
 
 @dataclass(frozen=True, slots=True)

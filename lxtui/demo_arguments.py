@@ -18,18 +18,24 @@ _SIZES = {"hosts": "hosts", "instances": "instances", "events": "events a second
 _MOST = 1_000_000
 
 
-def add_demo(parser: argparse.ArgumentParser) -> None:
-    """``--demo`` and the sizes of its fleet; before a verb or after it."""
+def add_demo(parser: argparse.ArgumentParser, *, told: bool = True) -> None:
+    """``--demo`` and the sizes of its fleet; before a verb or after it.
+
+    Not *told*: understood, and left out of the help.
+    """
     parser.add_argument(
-        "--demo", action="store_true", default=argparse.SUPPRESS, help="use the simulated fleet"
+        "--demo",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="use the simulated fleet" if told else argparse.SUPPRESS,
     )
-    for name, told in _SIZES.items():
+    for name, sized in _SIZES.items():
         parser.add_argument(
             f"--{name}",
             type=_size,
             metavar="N",
             default=argparse.SUPPRESS,
-            help=f"with --demo: so many {told}",
+            help=f"with --demo: so many {sized}" if told else argparse.SUPPRESS,
         )
 
 
@@ -51,7 +57,6 @@ def simulated(options: argparse.Namespace) -> list[DemoBackend]:
 
 
 def _size(written: str) -> int:
-    number = int(written)
-    if not 0 <= number <= _MOST:
-        raise argparse.ArgumentTypeError(f"must be from 0 to {_MOST}")
-    return number
+    if not (written.isdecimal() and int(written) <= _MOST):
+        raise argparse.ArgumentTypeError(f"must be from 0 to {_MOST}, not {written!r}")
+    return int(written)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -276,7 +277,7 @@ def finish_jobs(jobs: Jobs) -> bool:
 def _complain(line: str) -> None:
     """One line on standard error, if there still is one."""
     with suppress(OSError):
-        print(f"lxtui: {line}", file=sys.stderr)
+        print(f"{_cleared()}lxtui: {line}", file=sys.stderr)
 
 
 @contextmanager
@@ -307,7 +308,7 @@ def stop_on_signals() -> Iterator[Flag]:
 
 
 class ProgressLine:
-    """One line on a terminal, rewritten; on anything else each new step once."""
+    """Each new step once; below, on a terminal, one line that is rewritten with how far it is."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -316,16 +317,23 @@ class ProgressLine:
     def __call__(self, progress: Progress) -> None:
         """Show how far it is."""
         line = text.plain(progress.text)
-        if self._terminal:
-            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
-        elif line != self._last and progress.processed is None:
-            print(line, file=sys.stderr)
-        self._last = line
+        if progress.processed is None and not progress.passing:
+            if line != self._last:
+                print(f"{_cleared()}{line}", file=sys.stderr, flush=True)
+            self._last = line
+        elif self._terminal:
+            width = shutil.get_terminal_size().columns - 1
+            shown = line if len(line) <= width else f"{line[: width - 1]}…"
+            print(f"{_cleared()}{shown}", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         """Leave the terminal's line empty."""
-        if self._terminal and self._last:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        print(_cleared(), end="", file=sys.stderr, flush=True)
+
+
+def _cleared() -> str:
+    """What empties the line that is being rewritten, on a terminal."""
+    return "\r\x1b[K" if sys.stderr.isatty() else ""
 
 
 def iso(moment: datetime | None) -> str | None:

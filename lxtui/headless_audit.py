@@ -46,10 +46,20 @@ def print_audit(options: argparse.Namespace, audit: Audit) -> None:
     if options.json:
         headless.print_json([entry_json(one) for one in found])
     elif found:
-        print(text.table(HEADER, [row(one) for one in found]))
+        print(text.table(_TOLD, [_told(one) for one in found]))
     else:
         where = f" ({audit.path})" if audit.path else ": the demo keeps none"
         print(f"no entries{where}")
+
+
+_TOLD = ("WHEN", "WHO", "WHAT", "RESULT", "TOOK", "AS", "WHY")
+
+
+def _told(one: Entry) -> tuple[str, ...]:
+    """An entry as a line; its reason comes last, where its length widens no other line."""
+    when, who, what, _, took, as_ = row(one)
+    short = "no end was written" if one.result == BEGUN else one.result
+    return (when, who, what, short, took, as_, one.reason)
 
 
 HEADER = ("WHEN", "WHO", "WHAT", "RESULT", "TOOK", "AS")

@@ -84,7 +84,7 @@ def _print(found: Sequence[Kept], none: str, *, as_json: bool) -> None:
             (
                 text.plain(str(one.ref)),
                 text.plain(str(one.destination)),
-                one.until.astimezone().strftime("%Y-%m-%d %H:%M") if one.until else "-",
+                one.until.astimezone().strftime("%Y-%m-%d %H:%M %Z") if one.until else "-",
                 text.plain(one.refusal or "may be deleted: 'lxtui moves --clean'"),
             )
             for one in found

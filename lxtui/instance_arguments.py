@@ -31,6 +31,8 @@ _VERBS = (
 )
 _OF_ONE = {"move", "rename"}
 """Verbs that are for one instance, whatever a filter says."""
+_OF_SNAPSHOTS = {"delete", "rename"}
+"""Verbs that also take a snapshot."""
 FORCEABLE = {"stop": "stop-force", "restart": "restart-force"}
 """Verbs with ``--force``, and the action that it means."""
 
@@ -41,10 +43,13 @@ def add_verbs(subs: Verbs, verbs: argparse.ArgumentParser) -> None:
         action = BY_ID[verb]
         sub = subs.add_parser(verb, parents=[verbs], help=action.help, description=action.help)
         told = "the instance, as lxc writes it"
+        name = "HOST:NAME"
+        if verb in _OF_SNAPSHOTS:
+            name, told = f"{name}[/SNAPSHOT]", f"{told}; or one of its snapshots"
         if verb in _OF_ONE:
-            sub.add_argument("instance", metavar="HOST:NAME", help=told)
+            sub.add_argument("instance", metavar=name, help=told)
         else:
-            sub.add_argument("instance", metavar="HOST:NAME", nargs="?", default="", help=told)
+            sub.add_argument("instance", metavar=name, nargs="?", default="", help=told)
             (add_filter if verb == "copy" else add_many)(sub)
         sub.add_argument("--project", default="", help="its project (default: the host's)")
         if verb in {*FORCEABLE, "move", "copy"}:

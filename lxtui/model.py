@@ -365,6 +365,8 @@ class Progress:
     """Of a job with a plan: the position of the step that is being taken."""
     details: tuple[str, ...] = ()
     """Of a job on many instances: one line for each."""
+    passing: bool = False
+    """Whether it is the daemon's own word, of interest only until the next one."""
 
 
 @dataclass(frozen=True, slots=True)

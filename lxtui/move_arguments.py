@@ -17,9 +17,14 @@ _MOST_DAYS = 36500
 def add_move(sub: argparse.ArgumentParser, many: str = "") -> None:
     """Everything that one move can be asked for; *many*: how several targets are written."""
     told = "where to; another name if given" + (f"; with --filter {many}" if many else "")
-    sub.add_argument("answer", metavar="HOST[:NAME]", help=told)
-    _add_shared(sub)
-    sub.add_argument("--copy", action="store_true", help="leave the source as it is")
+    copying = bool(many)
+    place = "HOST[:NAME]|NAME" if copying else "HOST[:NAME]"
+    sub.add_argument("answer", metavar=place, help=told)
+    _add_shared(sub, copying=copying)
+    if copying:
+        sub.set_defaults(copy=True)
+    else:
+        sub.add_argument("--copy", action="store_true", help="leave the source as it is")
     sub.add_argument(
         "--refresh",
         action="store_true",
@@ -75,7 +80,7 @@ def move_options(options: argparse.Namespace, name: str = "") -> MoveOptions:
     )
 
 
-def _add_shared(sub: argparse.ArgumentParser) -> None:
+def _add_shared(sub: argparse.ArgumentParser, *, copying: bool = False) -> None:
     sub.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
     sub.add_argument(
         "--mode",
@@ -108,16 +113,10 @@ def _add_shared(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--check", metavar="COMMAND", default="", help="must succeed inside the target"
     )
-    sub.add_argument(
-        "--keep-source", action="store_true", help="keep the source, stopped, as NAME-moved"
-    )
-    sub.add_argument(
-        "--keep-days",
-        metavar="DAYS",
-        type=_days,
-        help="the same, for so long (default: 7; 0: for ever); then 'lxtui moves --clean' deletes "
-        "it, nothing else does",
-    )
+    if copying:
+        sub.set_defaults(keep_source=False, keep_days=None)
+    else:
+        _add_keeping(sub)
     sub.add_argument(
         "--copy-profiles", action="store_true", help="make the profiles that are missing there"
     )
@@ -140,6 +139,19 @@ def _add_shared(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--no-profiles", action="store_true", help="no profiles there")
 
 
+def _add_keeping(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--keep-source", action="store_true", help="keep the source, stopped, as NAME-moved"
+    )
+    sub.add_argument(
+        "--keep-days",
+        metavar="DAYS",
+        type=_days,
+        help="the same, for so long (default: 7; 0: for ever); then 'lxtui moves --clean' deletes "
+        "it, nothing else does",
+    )
+
+
 def add_moves(sub: argparse.ArgumentParser) -> None:
     """What may be done about moves that are over but for what they left."""
     sub.add_argument("--kept", action="store_true", help="only the sources that were kept")
@@ -155,14 +167,13 @@ def add_moves(sub: argparse.ArgumentParser) -> None:
 
 
 def _days(written: str) -> int:
-    number = int(written)
-    if not 0 <= number <= _MOST_DAYS:
-        raise ValueError(written)
-    return number
+    if not (written.isdecimal() and int(written) <= _MOST_DAYS):
+        told = f"whole days from 0 (for ever) to {_MOST_DAYS}, not {written!r}"
+        raise argparse.ArgumentTypeError(told)
+    return int(written)
 
 
 def _count(written: str) -> int:
-    number = int(written)
-    if number < 1:
-        raise ValueError(written)
-    return number
+    if not (written.isdecimal() and int(written) > 0):
+        raise argparse.ArgumentTypeError(f"a whole number from 1, not {written!r}")
+    return int(written)

@@ -40,6 +40,7 @@ from lxtui.errors import (
     LxtuiError,
     NotFoundError,
     OperationError,
+    OperationLostError,
     ReadOnlyError,
 )
 from lxtui.files.tree import Done
@@ -87,7 +88,7 @@ def perform(
     kind = backends[ref.host].remote.kind if ref.host in backends else Kind.LXD
     if isinstance(command, Work) and not command.changes:
         return _perform(command, backends, report, stop, moves)
-    with audit.of(ref, command.title, command.equivalent(kind)):
+    with audit.of(ref, command.title, _typed(command, backends, kind)):
         before = _look(backends, ref.host, looks_before(command)) if remember else None
         outcome = _perform(command, backends, report, stop, moves)
     if remember is not None:
@@ -138,10 +139,14 @@ def _perform(
                 raise InterruptedByUserError(
                     f"{command.title}: no longer waited for; the host may still finish it"
                 )
-            report(Progress(now.progress or now.description, now.processed, now.rate, now.percent))
+            said = now.progress or now.description
+            report(Progress(said, now.processed, now.rate, now.percent, passing=True))
 
-        report(Progress(operation.description))
-        backend.wait(operation, on_progress)
+        report(Progress(operation.description, passing=True))
+        try:
+            backend.wait(operation, on_progress)
+        except OperationLostError as error:
+            raise OperationLostError(f"{error}: look at {command.ref} before you go on") from error
 
     if isinstance(command, Launch):
         return Outcome(launch(command, backends, wait))
@@ -149,6 +154,14 @@ def _perform(
         return Outcome(copy_image(command, backends, wait))
     wait(backend, _begin(command, backend))
     return Outcome(f"{command.title}: done")
+
+
+def _typed(command: Command, backends: Mapping[str, Backend], kind: Kind) -> str:
+    """What one would type instead: lxtui itself, where no lxc and no incus can do it."""
+    there = backends.get(command.target) if isinstance(command, Move) else None
+    if isinstance(command, Move) and there is not None and there.remote.kind is not kind:
+        return command.own
+    return command.equivalent(kind)
 
 
 def _changed(command: Command, folder: Path) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ class Rest:
             except NotFoundError as error:
                 raise OperationLostError(
                     f"{self.remote.name}: lost track of {operation.description!r}: "
-                    f"the daemon no longer knows it; look at the instance before you go on"
+                    f"the daemon no longer knows it"
                 ) from error
             heard = time.monotonic()
             operation = wire.operation_from(self.remote.name, entry)

@@ -69,7 +69,9 @@ def kept(backends: Mapping[str, Backend], now: datetime) -> Iterator[Finding]:
     if not over:
         yield ok(
             "kept",
-            f"{len(sources)} kept sources, none past its days" if sources else "no source is kept",
+            f"{len(sources)} kept source{'s' if len(sources) > 1 else ''}, none past its days"
+            if sources
+            else "no source is kept",
         )
 
 

@@ -113,7 +113,7 @@ class Mover:
             StepKind.LIVE: self._go_live,
             StepKind.REFRESH: self._refresh_until_little,
             StepKind.STOP: self._stop_source,
-            StepKind.FINAL: self._refresh,
+            StepKind.FINAL: lambda: self._pass(refresh=True),
             StepKind.VERIFY: lambda: self._insist(self._looks.at_copy),
             StepKind.YIELD: self._yield,
             StepKind.ASSUME: self._assume,
@@ -134,7 +134,8 @@ class Mover:
                 if self._is_done(step.kind):
                     continue
                 self._check_stop()
-                self._say(step.text)
+                if step.kind is not StepKind.CLAIM:  # said when it is so: another may be quicker
+                    self._say(step.text)
                 journal.begin(step.kind)
                 self._do[step.kind]()
                 journal.end(step.kind)
@@ -181,6 +182,7 @@ class Mover:
                 f"planned; try again"
             )
         claim(self._source, plan.source, plan.token)
+        self._say(plan.steps[self._at].text)
         if not plan.was_running:
             self._lay_still()
 
@@ -226,9 +228,6 @@ class Mover:
         if self._doubt(self._around_snapshots()).files:
             self._pass(refresh=True)
 
-    def _refresh(self) -> None:
-        self._pass(refresh=True)
-
     def _refresh_until_little(self) -> None:
         """Refresh while the source runs, until a pass brings little or no longer shrinks.
 
@@ -240,7 +239,7 @@ class Mover:
         waited = False
         for self._passes in range(1, _MOST_PASSES + 1):
             bytes_before, began = self._copied or 0, time.monotonic()
-            self._refresh()
+            self._pass(refresh=True)
             seconds = time.monotonic() - began
             size = (self._copied or 0) - bytes_before
             since = self._last_pass()

@@ -73,8 +73,11 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
     waits = False
     _note(journal, BEING_UNDONE)  # where it cannot be written, a resumed move looks at the target
 
-    def undo(what: str, backend: Backend, action: Callable[[], None]) -> bool:
-        say(f"rolling back: {what}")
+    def undo(
+        what: str, backend: Backend, action: Callable[[], None], *, aloud: bool = True
+    ) -> bool:
+        if aloud:
+            say(f"rolling back: {what}")
         host = backend.remote.name
         try:
             insist(action, patient=host not in silent)
@@ -128,6 +131,7 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
             f"take the mark off {here}",
             source,
             lambda: release(source, here, token, header.autostart),
+            aloud=StepKind.CLAIM in journal.record.done,  # or it may be another's, which stays
         )
     if not left:
         with suppress(LxtuiError):  # it is all undone: a full disk must not make it a failure

@@ -349,7 +349,7 @@ def test_unfinished_moves_have_their_documented_keys(
     [
         (["evacuate", "oslo"], 2, "required"),
         (["evacuate", "oslo", "oslo"], 2, "another host, named once"),
-        (["evacuate", "oslo", "lima", "--parallel", "0"], 2, "invalid"),
+        (["evacuate", "oslo", "lima", "--parallel", "0"], 2, "a whole number from 1"),
         (["evacuate", "oslo", "paris"], 1, "no host is named 'paris'"),
         (["evacuate", "oslo", "quito"], 1, "quito: no answer"),
         (["start", "oslo"], 2, "write it as host:name"),

@@ -285,7 +285,7 @@ def test_sources_kept_beyond_their_days() -> None:
     assert found.advice == "'lxtui moves --clean'"
     asked = {"one": cast("Backend", _Host(instances=(young, new)))}
     (found,) = hosts.kept(asked, NOW)
-    assert found == Finding("kept", Level.OK, "1 kept sources, none past its days")
+    assert found == Finding("kept", Level.OK, "1 kept source, none past its days")
 
 
 def test_the_whole_on_the_demo(capsys: pytest.CaptureFixture[str]) -> None:

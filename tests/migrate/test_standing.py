@@ -19,7 +19,7 @@ from lxtui.backend.demo import DemoBackend, DemoFleet
 from lxtui.cli import main
 from lxtui.commands import ChangeState
 from lxtui.errors import ConflictError, LxtuiError
-from lxtui.migrate import ends, mover
+from lxtui.migrate import MARK, ends, mover
 from lxtui.migrate.journal import Journal, Record
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.plan import StepKind
@@ -312,3 +312,18 @@ def test_on_a_terminal_undo_asks(
     assert f"'lxtui resume {token}' finishes the move and keeps it" in said
     assert "put a:web1 back all the same, and delete b:web1? [y/N]" in said
     assert stage.states()[left] == "Running"
+
+
+def test_who_comes_second_says_nothing_about_the_mark(stage: _Stage) -> None:
+    """It neither says that it has marked the source nor that it takes the mark off."""
+    a, b = stage.backends.values()
+    plan = prepare(a, b, SOURCE, MoveOptions())
+    a.set_config(SOURCE, {MARK: "another's"})
+    said: list[str] = []
+    with (
+        closing(begin(plan, stage.folder)) as journal,
+        pytest.raises(LxtuiError, match="nothing was changed"),
+    ):
+        mover.Mover(plan, a, b, lambda now: said.append(now.text), Flag(), journal).run()
+    assert said == []
+    assert a.instance(SOURCE).config[MARK] == "another's"
