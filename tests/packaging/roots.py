@@ -99,7 +99,7 @@ class Root:
 @contextmanager
 def running(suite: str) -> Iterator[Root]:
     """Enter a clean root; end everything in it at the end. Raises ``RootUnavailable``."""
-    lower = _made(suite)
+    lower = made(suite)
     enter = [
         *("setpriv", "--pdeathsig", "KILL"),
         *("unshare", "--mount", "--pid", "--fork", "--kill-child"),
@@ -116,8 +116,11 @@ def running(suite: str) -> Iterator[Root]:
             process.kill()
 
 
-def _made(suite: str) -> Path:
-    """Return the cached root of a suite, made if need be."""
+def made(suite: str, *packages: str) -> Path:
+    """Return the cached root of a suite with packages, made if need be; nobody writes to it.
+
+    Raises ``RootUnavailable``.
+    """
     if os.geteuid() != 0:
         raise RootUnavailable("only root can make and enter a clean root")
     if shutil.which("debootstrap") is None:
@@ -127,17 +130,20 @@ def _made(suite: str) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (cache / suite).exists():
-            half = cache / f"{suite}.half"
+        root = cache / "+".join((suite, *packages))
+        if not root.exists():
+            half = root.with_name(f"{root.name}.half")
             shutil.rmtree(half, ignore_errors=True)
+            include = [f"--include={','.join(packages)}"] if packages else []
+            command = ["debootstrap", "--variant=minbase", *include, suite, str(half), mirror()]
             # A mount namespace: what debootstrap mounts is gone with it, however it ends.
             done = subprocess.run(
-                ["unshare", "--mount", "debootstrap", "--variant=minbase", suite, half, mirror()],
+                ["unshare", "--mount", *command],
                 capture_output=True,
                 text=True,
                 check=False,
             )
             if done.returncode:
                 raise RootUnavailable(f"debootstrap failed: {done.stdout.splitlines()[-1:]}")
-            half.rename(cache / suite)
-    return cache / suite
+            half.rename(root)
+    return root
