@@ -234,7 +234,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.verb == "snapshots":
             return _snapshots(options, backends, known)
         if options.verb in LISTED:
-            return print_table(named(options.verb), options, backends, known)
+            return print_table(named(options.verb), options, backends, known, _views(options))
         if options.verb in SINGULAR:
             table = SINGULAR[options.verb]
             deed = deed_of(table, options.deed)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from lxtui import format as words
@@ -31,6 +32,7 @@ from lxtui.resources.reading import read_table
 from lxtui.resources.storage import VOLUMES
 from lxtui.resources.table import Table
 from lxtui.resources.users import ASKED, with_users
+from lxtui.saved_views import SavedViews
 
 Agree = Callable[[str], bool]
 _SHORTEST = 4
@@ -38,13 +40,16 @@ _SHORTEST = 4
 
 
 def print_table(
-    table: Table, options: argparse.Namespace, backends: Mapping[str, Backend], known: Remotes
+    table: Table,
+    options: argparse.Namespace,
+    backends: Mapping[str, Backend],
+    known: Remotes,
+    saved: SavedViews,
 ) -> int:
     """Print what the hosts have; the exit status is 1 when one of them did not answer."""
     names = [known.named(name.rstrip(":")).name for name in options.host]
     asked = {name: backends[name] for name in names} if names else backends
-    picked = tuple(filter(None, map(str.strip, options.columns.split(",")))) or table.default
-    view = check(table, View(options.filter, picked, options.sort, options.reverse))
+    view = check(table, _view(table, options, saved))
 
     def look(backend: Backend) -> tuple[Host, list[Entry]]:
         host = backend.connect()
@@ -70,6 +75,23 @@ def print_table(
     for error in errors:
         print(f"lxtui: {error}", file=sys.stderr)
     return 1 if errors else 0
+
+
+def _view(table: Table, options: argparse.Namespace, saved: SavedViews) -> View:
+    """The saved view that was named, with what was given."""
+    base = View(columns=table.default)
+    if options.view:
+        if saved.trouble:
+            raise LxtuiError(saved.trouble)
+        base = saved.of(table.id).named(options.view)
+    picked = tuple(filter(None, map(str.strip, options.columns.split(","))))
+    return replace(
+        base,
+        filter=options.filter or base.filter,
+        columns=picked or base.columns,
+        sort=options.sort or base.sort,
+        descending=options.reverse or (base.descending and not options.sort),
+    )
 
 
 def entry_json(table: Table, entry: Entry, host: Host | None) -> Json:

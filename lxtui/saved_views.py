@@ -34,6 +34,9 @@ class SavedViews:
         self._path = path
         self._named: dict[str, View] = {}
         self._last = View()
+        self._remembered = False
+        self._owner: SavedViews | None = None
+        self._tables: dict[str, SavedViews] = {}
         self.trouble = ""
         """Why the file could not be read; empty when it could."""
         if path is not None:
@@ -49,6 +52,18 @@ class SavedViews:
         """The view with which to begin."""
         return self._last
 
+    @property
+    def remembered(self) -> bool:
+        """Whether it is one that was shown before."""
+        return self._remembered
+
+    def of(self, table: str) -> SavedViews:
+        """Those of another table than that of the instances; they are in the same file."""
+        if table not in self._tables:
+            self._tables[table] = found = SavedViews()
+            found._owner = self
+        return self._tables[table]
+
     def named(self, name: str) -> View:
         """The view of that name; NotFoundError says which there are."""
         try:
@@ -63,6 +78,7 @@ class SavedViews:
             raise UsageError(f"{name!r}: {trouble}")
         before = dict(self._named)
         self._named[name] = view
+        self._remembered = True
         try:
             self._write()
         except LxtuiError:
@@ -79,28 +95,40 @@ class SavedViews:
         """Begin with *view* the next time."""
         if view != self._last:
             self._last = view
+            self._remembered = True
             self._write()
 
     def _read(self, path: Path) -> None:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            named = {str(name): _view(entry) for name, entry in document["views"].items()}
-            last = _view(document["last"])
+            self._take(document)
+            for table, entry in document.get("tables", {}).items():
+                self.of(str(table))._take(entry)
         except FileNotFoundError:
             return
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             self.trouble = f"{path}: saved views cannot be read: {' '.join(str(error).split())}"
-            return
-        self._named = {name: view for name, view in named.items() if not name_trouble(name)}
-        self._last = last
 
-    def _write(self) -> None:
-        if self._path is None:
-            return
-        document = {
+    def _take(self, document: Any) -> None:
+        """Have what was written; anything odd raises, and then nothing of it is had."""
+        named = {str(name): _view(entry) for name, entry in document["views"].items()}
+        self._last, self._remembered = _view(document["last"]), True
+        self._named = {name: view for name, view in named.items() if not name_trouble(name)}
+
+    @property
+    def _document(self) -> dict[str, Any]:
+        return {
             "last": asdict(self._last),
             "views": {name: asdict(view) for name, view in self._named.items()},
         }
+
+    def _write(self) -> None:
+        if self._owner is not None:
+            self._owner._write()
+        if self._path is None:
+            return
+        tables = {name: one._document for name, one in self._tables.items() if one._remembered}
+        document = {**self._document, "tables": tables}
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # mkstemp makes it 0600; a reader sees the old file or the new one.

@@ -56,6 +56,8 @@ def _add_list(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("--columns", default="", metavar="C,C", help=f"of {columns}, config:KEY")
     parser.add_argument("--sort", default="", metavar="C", help="by this column")
     parser.add_argument("--reverse", action="store_true", help="the other way round")
+    told = "as a view of this table that was saved on the screen"
+    parser.add_argument("--view", default="", metavar="VIEW", help=told)
 
 
 def _add_deed(parser: argparse.ArgumentParser, deed: Deed, name: str) -> None:

@@ -89,6 +89,7 @@ class MainScreen(Screen[None]):
             self._open_instance,
             self._open_host,
             lambda what, kind: edit(self.app, what, kind, wiring),
+            wiring.views,
         )
 
     def compose(self) -> ComposeResult:

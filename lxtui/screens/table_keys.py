@@ -23,6 +23,8 @@ _SHARED = (
         "columns",
         "sort",
         "reverse",
+        "views",
+        "save-view",
         "tables",
         "command",
         "refresh",

@@ -15,14 +15,16 @@ from textual.widgets import Input
 from lxtui.arranging import View
 from lxtui.columns import LARGEST_FIRST
 from lxtui.errors import LxtuiError, UsageError
+from lxtui.format import plain
 from lxtui.resources import catalog
 from lxtui.resources.arranging import check, find
 from lxtui.resources.table import Table
+from lxtui.saved_views import SavedViews, name_trouble
 from lxtui.screens.columns import ColumnsDialog
-from lxtui.screens.dialogs import LineDialog
+from lxtui.screens.dialogs import ChoiceDialog, LineDialog, NameDialog
 from lxtui.widgets.resource_table import ResourceTable
 
-_VERBS = ("filter ", "sort ", "columns ", "instances", "quit")
+_VERBS = ("filter ", "sort ", "columns ", "view ", "forget ", "instances", "quit")
 
 
 class TableViewing:
@@ -35,13 +37,19 @@ class TableViewing:
         words: str,
         show: Callable[[], None],
         open_table: Callable[[Table, str], None],
+        saved: SavedViews,
     ) -> None:
-        """*show* shows the table anew, *open_table* another one with a filter."""
+        """*show* shows the table anew, *open_table* another one with a filter.
+
+        It begins with the columns and the order that it had last.
+        """
         self._screen = screen
         self._table = table
         self._show = show
         self._open_table = open_table
-        self.view = View(filter=words, columns=table.default)
+        self._saved = saved
+        last = saved.last if saved.remembered else View(columns=table.default)
+        self.view = replace(last, filter=words)
 
     @property
     def keys(self) -> Mapping[str, Callable[[], None]]:
@@ -53,6 +61,8 @@ class TableViewing:
             "reverse": lambda: self._set(
                 replace(self.view, descending=not self.view.descending)
             ),
+            "views": self._views,
+            "save-view": self._save,
             "command": self._command,
         }  # fmt: skip
 
@@ -82,8 +92,55 @@ class TableViewing:
             self._set(replace(self.view, sort="", descending=False))
 
     def _set(self, view: View) -> None:
+        arranged = replace(view, filter="") != replace(self.view, filter="")
         self.view = view
         self._show()
+        if arranged:
+            self._try(lambda: self._saved.remember(replace(view, filter="")))
+
+    def _views(self) -> None:
+        names = self._saved.names
+        if not names:
+            self._say("no view of this table is saved yet: V saves what is shown")
+            return
+        choices = [(name, name) for name in names]
+        choices.insert(0, ("", "everything, as at first"))
+
+        def choose(name: str | None) -> None:
+            if name is not None:
+                known = self._saved.named(name) if name else View(columns=self._table.default)
+                self._show_whole(known)
+
+        self._screen.app.push_screen(ChoiceDialog(f"Views of {self._table.id}", choices, 1), choose)
+
+    def _save(self) -> None:
+        def save(name: str | None) -> None:
+            if name is not None:
+                view = self.view
+                self._try(lambda: self._saved.save(name, view), f"saved as {name}")
+
+        question = f"Name of this view of {self._table.id}; an older one of that name is replaced"
+        self._screen.app.push_screen(NameDialog(question, "", (), name_trouble), save)
+
+    def _show_whole(self, view: View) -> None:
+        """Another view, its filter in the field too."""
+        self._set(view)
+        field = self._screen.query_one("#filter", Input)
+        with field.prevent(Input.Changed):
+            field.value = view.filter
+        field.display = bool(view.filter)
+
+    def _try(self, write: Callable[[], None], done: str = "") -> None:
+        try:
+            write()
+        except LxtuiError as error:
+            self._say(str(error))
+        else:
+            if done:
+                self._screen.notify(done, markup=False)
+
+    def _say(self, line: str) -> None:
+        self._screen.notify(plain(line), severity="warning", markup=False)
 
     def _edit_filter(self) -> None:
         field = self._screen.query_one("#filter", Input)
@@ -136,18 +193,18 @@ class TableViewing:
             self._screen.app.call_later(back_to_instances, self._screen)
         elif verb in catalog.BY_ID:
             self._open_table(catalog.named(verb), rest.strip())
+        elif verb == "forget":
+            self._try(lambda: self._saved.forget(rest.strip()), f"{rest.strip()} is forgotten")
         else:
-            self._set(self._viewed(line))
-            field = self._screen.query_one("#filter", Input)
-            with field.prevent(Input.Changed):
-                field.value = self.view.filter
-            field.display = bool(self.view.filter)
+            self._show_whole(self._viewed(line))
 
     def _viewed(self, line: str) -> View:
         """The view that *line* asks for; UsageError names what could have been said."""
         verb, _, rest = line.partition(" ")
         rest = rest.strip()
         match verb:
+            case "view" | "forget" if rest:
+                return self._saved.named(rest)
             case "filter":
                 return replace(self.view, filter=rest)
             case "sort":

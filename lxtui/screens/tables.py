@@ -34,6 +34,7 @@ from lxtui.resources.links import INSTANCES, Link, links_of
 from lxtui.resources.shelf import Note, Shelf
 from lxtui.resources.table import Table
 from lxtui.resources.users import with_users
+from lxtui.saved_views import SavedViews
 from lxtui.screens.dialogs import ChoiceDialog, TextDialog
 from lxtui.screens.doing import Doing
 from lxtui.screens.entry_page import EntryPage
@@ -64,6 +65,7 @@ class Shop:
     open_instance: Callable[[Ref], None]
     open_host: Callable[[str], None]
     edit: Callable[[Editable, Kind], None]
+    views: SavedViews
 
 
 class TableScreen(Screen[None]):
@@ -93,7 +95,8 @@ class TableScreen(Screen[None]):
         self._shop = shop
         self._given = given
         self._title_text = title or table.id
-        self._viewing = TableViewing(self, table, filter, self._render_now, self.open_table)
+        saved = shop.views.of(table.id)
+        self._viewing = TableViewing(self, table, filter, self._render_now, self.open_table, saved)
         self._shelf = Shelf(table)
         self._loading = Loading(self, self._shelf, shop.reach)
         self._doing = Doing(self, shop.submit, shop.cancel_job, lambda: shop.fleet().hosts)

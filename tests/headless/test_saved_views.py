@@ -132,3 +132,30 @@ def test_any_line_is_a_command_or_bad_usage(line: str) -> None:
     """Nothing typed raises anything else."""
     with contextlib.suppress(UsageError):
         assert understand(line, View())
+
+
+def test_other_tables_have_views_of_their_own(tmp_path: Path) -> None:
+    """In the same file, under the same names if need be; those of the instances stay apart."""
+    path = tmp_path / "views.json"
+    saved = SavedViews(path)
+    images = View(filter="debian", columns=("name", "size"), sort="size", descending=True)
+    saved.save("mine", View(sort="cpu"))
+    saved.of("images").save("mine", images)
+    saved.of("pools").remember(View(columns=("name",)))
+    again = SavedViews(path)
+    assert again.named("mine") == View(sort="cpu")
+    assert again.of("images").named("mine") == images
+    assert again.of("pools").last == View(columns=("name",))
+    assert again.of("pools").remembered
+    assert not again.of("volumes").remembered
+    again.of("images").forget("mine")
+    assert SavedViews(path).of("images").names == []
+    assert SavedViews(path).names == ["mine"]
+
+
+def test_a_file_of_an_older_lxtui_is_read(tmp_path: Path) -> None:
+    """It knows the table of instances alone."""
+    path = tmp_path / "views.json"
+    path.write_text('{"last": {}, "views": {"old": {"sort": "name"}}}')
+    saved = SavedViews(path)
+    assert (saved.trouble, saved.names, saved.of("images").names) == ("", ["old"], [])

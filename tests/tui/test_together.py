@@ -130,3 +130,35 @@ def test_an_image_is_copied_to_another_host() -> None:
         await until(pilot, lambda: ("images", fingerprint) in kyoto)
 
     stage.run(script)
+
+
+def test_views_of_a_table_are_saved_and_come_back() -> None:
+    """Under a name, with the filter; columns and order are there again when it is opened anew."""
+    stage = Stage()
+
+    async def opened(pilot: Pilot[None]) -> ResourceTable:
+        await pilot.press("colon", *"images", "enter")
+        await until(pilot, lambda: isinstance(stage.app.screen, TableScreen))
+        table = stage.app.screen.query_one(ResourceTable)
+        await until(pilot, lambda: table.row_count > 0)
+        return table
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = await opened(pilot)
+        await pilot.press("colon", *"sort size reverse", "enter")
+        await pilot.press("slash", *"alpine", "enter", "V")
+        await until(pilot, lambda: isinstance(stage.app.screen, NameDialog))
+        await pilot.press(*"small", "enter")
+        await until(pilot, lambda: stage.views.of("images").names == ["small"])
+        assert stage.views.of("images").named("small").filter == "alpine"
+        assert stage.views.names == []
+        await pilot.press("escape", "escape")
+        table = await opened(pilot)
+        screen = stage.app.screen
+        assert isinstance(screen, TableScreen)
+        assert (screen._viewing.view.sort, screen._viewing.view.filter) == ("size", "")
+        await pilot.press("v", "enter")
+        await until(pilot, lambda: screen._viewing.view.filter == "alpine")
+        assert all(one.document["properties"]["os"] == "Alpine" for one in table._shown.lines)
+
+    stage.run(script)

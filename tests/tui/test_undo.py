@@ -10,6 +10,7 @@ from lxtui.calls.documents import PutDocument
 from lxtui.commands import ChangeState, Command, CreateSnapshot, DeleteSnapshot, Many
 from lxtui.editing.documents import of_instance, shown
 from lxtui.model import JobState, Ref, StateAction
+from lxtui.screens.detail.instance import InstanceScreen
 from lxtui.screens.main import MainScreen
 from lxtui.screens.undoing import UndoDialog
 from lxtui.widgets.fleet_table import FleetTable
@@ -190,5 +191,24 @@ def test_edits_of_many_are_taken_back() -> None:
         await until(pilot, lambda: not stage.fleet.jobs.done)
         for ref in (WEB1, WEB2):
             assert stage.demo.daemons["oslo"].instances[ref].config[limit] == "512MiB"
+
+    stage.run(script)
+
+
+def test_the_key_works_on_an_instances_pages() -> None:
+    """What was done there is taken back there."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        _main(stage).query_one(FleetTable).select(WEB1)
+        await pilot.press("i")
+        await until(pilot, lambda: isinstance(stage.app.screen, InstanceScreen))
+        await _did(pilot, stage, CreateSnapshot(WEB1, "mine"))
+        await _way_back(pilot, stage, "lxc delete oslo:web1/mine")
+        await pilot.press("y")
+        await until(pilot, lambda: not stage.fleet.jobs.done)
+        names = [one.name for one in stage.demo.daemons["oslo"].instances[WEB1].snapshots]
+        assert "mine" not in names
+        assert isinstance(stage.app.screen, InstanceScreen)
 
     stage.run(script)

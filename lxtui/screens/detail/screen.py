@@ -25,6 +25,7 @@ from lxtui.screens.asking import Asking, Wiring
 from lxtui.screens.detail.page import Page, Subject
 from lxtui.screens.dialogs import TextDialog
 from lxtui.screens.help import help_page
+from lxtui.screens.undoing import Undoing
 from lxtui.widgets.key_line import KeyLine
 
 _PATIENCE = 3.0
@@ -84,6 +85,7 @@ class DetailScreen(Screen[None]):
         Binding("right_square_bracket", "turn(1)", "Next page"),
         *(Binding(str(number), f"page({number})", show=False) for number in range(10)),
         Binding("r", "again", "Ask again", id="refresh", show=False),
+        Binding(BY_ID["undo"].key, "undo", "Undo", id="undo", show=False),
         Binding("question_mark", "help", "Help", id="help"),
         *(
             Binding(
@@ -112,6 +114,7 @@ class DetailScreen(Screen[None]):
         self._pages = self.make_pages()
         self._at = 0
         self._asking = Asking(self, wiring, lambda: self.subject.fleet)
+        self._undoing = Undoing(self, wiring, lambda: self.subject.fleet)
         self._acting = Acting(self, wiring, lambda: self.subject.fleet)
 
     def make_pages(self) -> list[Page]:
@@ -186,6 +189,10 @@ class DetailScreen(Screen[None]):
         """Back to the table."""
         self._pages[self._at].end()
         self.dismiss(None)
+
+    def action_undo(self) -> None:
+        """Take back what was done last, here or elsewhere."""
+        self._undoing.undo()
 
     def action_help(self) -> None:
         """The help page."""
