@@ -130,6 +130,10 @@ def abuse(top: str, others: list[str], seed: int, count: int) -> dict[str, objec
                 )
             )()
 
+    def make(path: str) -> None:
+        # One of its own by that name would look like another's.
+        os.mkdir(f"{path}-own" if path.rpartition("/")[2] in others else path)  # noqa: PTH102
+
     def put(path: str) -> None:
         descriptor = os.open(
             path, chance.choice((os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_TRUNC))
@@ -138,7 +142,7 @@ def abuse(top: str, others: list[str], seed: int, count: int) -> dict[str, objec
         os.write(descriptor, chance.choice(TEXTS))
 
     actions: list[Callable[[str], object]] = [
-        *(look, read, read, put, put, put, os.mkdir, os.mkdir, os.mkdir, os.rmdir, os.stat),
+        *(look, read, read, put, put, put, make, make, make, os.rmdir, os.stat),
         *(os.unlink, os.readlink, os.listxattr, os.statvfs, os.chdir),
         lambda path: keep(os.open(path, os.O_PATH)),
         lambda path: keep(os.open(path, os.O_RDONLY | os.O_DIRECTORY)),
