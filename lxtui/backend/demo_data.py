@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from lxtui.backend.demo import DEVICES, DemoFleet, frozen
+from lxtui.backend.demo import DEVICES, DemoFleet
+from lxtui.backend.demo_daemon import frozen
 from lxtui.backend.demo_things import furnish
 from lxtui.clock import Clock, utc_now
 from lxtui.model import Instance, Kind, Ref, Snapshot

@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
-from lxtui.backend.demo import DEVICES, DemoFleet, frozen
+from lxtui.backend.demo import DEVICES, DemoFleet
+from lxtui.backend.demo_daemon import frozen
 from lxtui.backend.demo_things import furnish_host
 from lxtui.clock import Clock, utc_now
 from lxtui.model import Event, Instance, Kind, Ref, Snapshot

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
-from lxtui.backend.demo import frozen
+from lxtui.backend.demo_daemon import frozen
 from lxtui.errors import HostUnreachableError
 from lxtui.model import Profile, Ref
 from lxtui.screens.detail.host import HostScreen
@@ -351,8 +351,8 @@ def test_events_come_as_they_happen() -> None:
         await _says(pilot, screen, "nothing since")
         other = stage.fleet.backends["oslo"].instance(WEB1._replace(name="db1"))
         with stage.demo.lock:
-            stage.demo.backend("oslo")._put(other)
-            stage.demo.backend("oslo")._put(stage.demo.daemons["oslo"].instances[WEB1])
+            stage.demo.daemons["oslo"].put(other)
+            stage.demo.daemons["oslo"].put(stage.demo.daemons["oslo"].instances[WEB1])
         await until(pilot, lambda: "instance-updated" in _shown(screen))
         assert _shown(screen).count("instance-updated") == 1
 
