@@ -51,6 +51,7 @@ class Looks:
         plan = self.plan
         found = differences(plan, self.target.instance(self.there))
         if found:
+            self.at_source()  # who started it, or changed it, is the better reason
             raise OperationError(f"{self.there} is not what was planned: {'; '.join(found)}")
         self._at_files()
         self.at_source()
@@ -90,6 +91,7 @@ class Looks:
 
     def _fail_on(self, found: tuple[str, ...]) -> None:
         if found:
+            self.at_source()  # who started it, or changed it, is the better reason
             raise OperationError(
                 f"the files of {self.there} are not those of {self.here}: " + "; ".join(found)
             )
