@@ -125,6 +125,9 @@ def evacuation_json(host: str, targets: Sequence[str], rows: Sequence[Row]) -> J
 
 def print_evacuation(found: Sequence[Row]) -> None:
     """An evacuation as a table, and under it what people have to know or to mend."""
+    if not found:
+        print("there is nothing to move")
+        return
     rows = [
         (
             text.plain(str(row.source)),

@@ -58,6 +58,7 @@ class MoveDialog(ModalScreen[None]):
 
     BINDINGS = [
         ("escape", "close", "Close"),
+        ("enter", "leave", "Close"),
         ("c", "cancel_move", "Cancel the move"),
         ("n", "wish('near-live')", "Near-live"),
         ("l", "wish('live')", "Live"),
@@ -112,6 +113,7 @@ class MoveDialog(ModalScreen[None]):
         self._cancel = cancel
         self._plan: MovePlan | None = None
         self._job: int | None = None
+        self._ended = False
         self._step = 0
 
     def compose(self) -> ComposeResult:
@@ -203,18 +205,23 @@ class MoveDialog(ModalScreen[None]):
             return
         if job.progress.step is not None:
             self._step = job.progress.step
-        ended = job.state is not JobState.RUNNING
+        ended = self._ended = job.state is not JobState.RUNNING
         verb = "copy" if self._options.copy else "move"
         done = len(self._plan.steps) if job.state is JobState.DONE else self._step
         self._write("#plan", _page(self._plan, done, running=not ended))
         self._write("#progress", _progress(job))
         self.query_one(Vertical).border_subtitle = (
-            "escape closes" if ended else f"escape hides, the {verb} goes on · c cancels it"
+            "enter closes" if ended else f"escape hides, the {verb} goes on · c cancels it"
         )
 
     def action_close(self) -> None:
         """Leave; a move that runs goes on."""
         self.dismiss(None)
+
+    def action_leave(self) -> None:
+        """Leave what is over; before that, enter is the list's, and begins the move."""
+        if self._ended:
+            self.dismiss(None)
 
     def action_cancel_move(self) -> None:
         """Ask the running move to put everything back."""

@@ -297,6 +297,12 @@ def test_an_evacuation_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[5].startswith("warning: oslo:web1: profile 'default' differs on kyoto")
 
 
+def test_an_evacuation_of_nobody_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """A host without instances in that project has no table."""
+    assert main(["--demo", "evacuate", "oslo", "kyoto", "--project", "none", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "there is nothing to move\n"
+
+
 @pytest.mark.parametrize("verb", ["resume", "undo"])
 def test_an_unknown_move_is_said(capsys: pytest.CaptureFixture[str], verb: str) -> None:
     """What 'lxtui moves' does not list can neither be finished nor taken back."""

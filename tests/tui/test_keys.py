@@ -202,7 +202,7 @@ def test_move_by_keys() -> None:
         await until(pilot, lambda: _status(stage, "oslo", "web1") is None)
         progress = stage.app.screen.query_one("#progress", Static)
         await until(pilot, lambda: "oslo:web1 is now kyoto:web1" in str(progress.render()))
-        await pilot.press("escape")
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(stage.app.screen, MainScreen))
         table = _main(stage).query_one(FleetTable)
         await until(pilot, lambda: table.selected == Ref("kyoto", "default", "web1"))
