@@ -15,8 +15,10 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 
+from lxtui import host_worker
 from lxtui.app import LxtuiApp
 from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.demo import DemoFleet
@@ -27,6 +29,9 @@ from lxtui.migrate.journal import Header, Journal
 from lxtui.migrate.options import MoveOptions
 from lxtui.model import Ref
 from lxtui.saved_views import SavedViews
+from lxtui.screens import launch
+from lxtui.screens.detail.overview import OverviewPage
+from lxtui.screens.detail.processes import ProcessesPage
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SIZE = (130, 38)
@@ -109,3 +114,12 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: floa
             return
         await pilot.pause(0.02)
     raise AssertionError("did not happen in time")
+
+
+@pytest.fixture
+def one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be asked again by itself, nor drawn by lot: both would be in the picture."""
+    monkeypatch.setattr(launch, "random_name", lambda _: "quiet-seal")
+    monkeypatch.setattr(host_worker, "_RATE_SECONDS", 3600.0)
+    for page in (OverviewPage, ProcessesPage):
+        monkeypatch.setattr(page, "refresh_seconds", 3600.0)

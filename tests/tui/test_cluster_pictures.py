@@ -10,6 +10,8 @@ from lxtui.widgets.fleet_tree import FleetTree, NodeId
 from tests.tui.conftest import SIZE, Stage, settled, until
 from tests.tui.test_pictures import SnapCompare
 
+pytestmark = pytest.mark.usefixtures("one_look")
+
 
 @pytest.mark.parametrize("size", [SIZE, (80, 24)], ids=["large", "small"])
 def test_picture_of_a_member(snap_compare: SnapCompare, size: tuple[int, int]) -> None:

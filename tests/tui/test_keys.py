@@ -139,7 +139,7 @@ def test_snapshot_then_restore() -> None:
             lambda: (
                 [
                     s.name
-                    for one in [stage.fleet.snapshot.instance(ref)]
+                    for one in [_main(stage).selection.instance]
                     if one
                     for s in one.snapshots
                 ]

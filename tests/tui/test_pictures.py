@@ -14,14 +14,12 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from lxtui import host_worker
 from lxtui.model import Ref
-from lxtui.screens import launch
-from lxtui.screens.detail.overview import OverviewPage
-from lxtui.screens.detail.processes import ProcessesPage
 from lxtui.screens.main import MainScreen
 from lxtui.widgets.fleet_table import FleetTable
 from tests.tui.conftest import Script, Stage, settled, until
+
+pytestmark = pytest.mark.usefixtures("one_look")
 
 
 class SnapCompare(Protocol):
@@ -75,15 +73,6 @@ SCREENS: dict[str, list[str]] = {
     "add-host": ["a"],
 }
 """By the name of a picture the keys that lead from the table to what is on it."""
-
-
-@pytest.fixture(autouse=True)
-def one_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be asked again by itself, nor drawn by lot: both would be in the picture."""
-    monkeypatch.setattr(launch, "random_name", lambda _: "quiet-seal")
-    monkeypatch.setattr(host_worker, "_RATE_SECONDS", 3600.0)
-    for page in (OverviewPage, ProcessesPage):
-        monkeypatch.setattr(page, "refresh_seconds", 3600.0)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

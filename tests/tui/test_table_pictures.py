@@ -14,6 +14,8 @@ from tests.tui.test_pictures import SIZES, SnapCompare
 ROWS = {"images": 13, "warnings": 6, "entry": 9}
 """By the name of a picture how many rows its table has."""
 
+pytestmark = pytest.mark.usefixtures("one_look")
+
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("name", ROWS)
