@@ -137,12 +137,7 @@ def test_snapshot_then_restore() -> None:
         await until(
             pilot,
             lambda: (
-                [
-                    s.name
-                    for one in [_main(stage).selection.instance]
-                    if one
-                    for s in one.snapshots
-                ]
+                [s.name for one in [_main(stage).selection.instance] if one for s in one.snapshots]
                 == ["before"]
             ),
         )
