@@ -133,7 +133,6 @@ def test_snapshot_then_restore() -> None:
         await until(pilot, lambda: isinstance(stage.app.screen, NameDialog))
         stage.app.screen.query_one(Input).value = "before"
         await pilot.press("enter")
-        ref = Ref("lima", "default", "cache1")
         await until(
             pilot,
             lambda: (
