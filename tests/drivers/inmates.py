@@ -30,6 +30,7 @@ class Inmate:
     def __init__(self, process: "subprocess.Popen[str]", directories: list[Path]) -> None:
         self._process = process
         self.directories = directories
+        self.starter = process.pid
         self.pid = descendants(process.pid)[0]
 
     def __call__(self, text: str) -> Any:

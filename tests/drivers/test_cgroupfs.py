@@ -242,22 +242,34 @@ def _is_removed(one: Inmate, path: str) -> bool:
 
 @pytest.mark.parametrize("kind", KINDS, ids=["namespaced", "plain", "unprivileged"])
 @pytest.mark.parametrize("name", ["memory", "unified"])
-def test_a_new_cgroup_has_limits_and_tasks(
-    view: Mount, directories: list[Path], name: str, kind: Case
-) -> None:
+def test_a_new_cgroup_has_limits_and_tasks(view: Mount, name: str, kind: Case) -> None:
     """A container makes a cgroup in its own, limits it, moves a process in, and removes it."""
-    with inmate_in(directories, user=kind.user, cgroup=kind.cgroup) as one:
+    with divided() as own_ones, inmate_in(own_ones, user=kind.user, cgroup=kind.cgroup) as one:
         make_room(one, view)
         _make_limit_and_move(one, own(one, view, name), name)
+
+
+@contextlib.contextmanager
+def divided() -> Iterator[list[Path]]:
+    """Make cgroups as ``directories`` has them, of which ``make_room`` divides one."""
+    with cells(LIMITS) as made:
+        try:
+            yield made
+        finally:
+            for directory in made:
+                with contextlib.suppress(FileNotFoundError):
+                    (directory / "init.scope").rmdir()
 
 
 def make_room(one: Inmate, view: Mount) -> None:
     """On v2, where cgroups with processes hand nothing down, move init aside as systemd does."""
     if MEMORY_IS_V1:
         return
-    path = own(one, view, "unified")
+    path, scope = own(one, view, "unified"), one.cgroup("") / "init.scope"
     one(f"os.mkdir('{path}/init.scope')")
     one(f"write('{path}/init.scope/cgroup.procs', '1')")
+    # Who started it is there too, as a manager would not be; the container does not see it.
+    (scope / "cgroup.procs").write_text(str(one.starter))
     one(f"write('{path}/cgroup.subtree_control', '+memory +pids')")
 
 
@@ -382,9 +394,9 @@ def test_without_it_there_is_no_such_directory(driver: str) -> None:  # noqa: AR
     assert re.search("invalid choice: 'maybe'", done.stderr)
 
 
-def test_a_descriptor_outlives_no_cgroup(view: Mount, directories: list[Path]) -> None:
+def test_a_descriptor_outlives_no_cgroup(view: Mount) -> None:
     """What is read or written through a descriptor of a removed cgroup is told ENODEV."""
-    with inmate_in(directories, user=True) as one:
+    with divided() as own_ones, inmate_in(own_ones, user=True) as one:
         make_room(one, view)
         _keep_and_remove(one, own(one, view, "memory"))
 
