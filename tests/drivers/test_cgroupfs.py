@@ -242,23 +242,32 @@ def _is_removed(one: Inmate, path: str) -> bool:
 
 @pytest.mark.parametrize("kind", KINDS, ids=["namespaced", "plain", "unprivileged"])
 @pytest.mark.parametrize("name", ["memory", "unified"])
-def test_a_new_cgroup_has_limits_and_tasks(view: Mount, name: str, kind: Case) -> None:
+def test_a_new_cgroup_has_limits_and_tasks(
+    view: Mount, directories: list[Path], name: str, kind: Case
+) -> None:
     """A container makes a cgroup in its own, limits it, moves a process in, and removes it."""
-    with divided() as own_ones, inmate_in(own_ones, user=kind.user, cgroup=kind.cgroup) as one:
+    with (
+        divided(directories) as parts,
+        inmate_in(parts, user=kind.user, cgroup=kind.cgroup) as one,
+    ):
         make_room(one, view)
         _make_limit_and_move(one, own(one, view, name), name)
 
 
 @contextlib.contextmanager
-def divided() -> Iterator[list[Path]]:
-    """Make cgroups as ``directories`` has them, of which ``make_room`` divides one."""
-    with cells(LIMITS) as made:
-        try:
-            yield made
-        finally:
-            for directory in made:
-                with contextlib.suppress(FileNotFoundError):
-                    (directory / "init.scope").rmdir()
+def divided(directories: list[Path]) -> Iterator[list[Path]]:
+    """Make cgroups for a container that divides its own: on v2 one beside the others' cgroup."""
+    if MEMORY_IS_V1:
+        yield directories
+        return
+    fresh = directories[0].with_name(f"{directories[0].name}-divided")
+    fresh.mkdir()
+    try:
+        yield [fresh]
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            (fresh / "init.scope").rmdir()
+        fresh.rmdir()
 
 
 def make_room(one: Inmate, view: Mount) -> None:
@@ -394,9 +403,9 @@ def test_without_it_there_is_no_such_directory(driver: str) -> None:  # noqa: AR
     assert re.search("invalid choice: 'maybe'", done.stderr)
 
 
-def test_a_descriptor_outlives_no_cgroup(view: Mount) -> None:
+def test_a_descriptor_outlives_no_cgroup(view: Mount, directories: list[Path]) -> None:
     """What is read or written through a descriptor of a removed cgroup is told ENODEV."""
-    with divided() as own_ones, inmate_in(own_ones, user=True) as one:
+    with divided(directories) as parts, inmate_in(parts, user=True) as one:
         make_room(one, view)
         _keep_and_remove(one, own(one, view, "memory"))
 
