@@ -31,4 +31,7 @@ def test_picture_of_a_member(snap_compare: SnapCompare, size: tuple[int, int]) -
         await pilot.press("enter")
         await pilot.pause(0.3)
 
-    assert snap_compare(stage.app, terminal_size=size, run_before=script), "member"
+    try:
+        assert snap_compare(stage.app, terminal_size=size, run_before=script), "member"
+    finally:
+        stage.close()

@@ -94,4 +94,7 @@ def test_picture(snap_compare: SnapCompare, name: str, size: tuple[int, int]) ->
         await until(pilot, _answered)
         await pilot.pause(0.3)
 
-    assert snap_compare(stage.app, terminal_size=size, run_before=script), name
+    try:
+        assert snap_compare(stage.app, terminal_size=size, run_before=script), name
+    finally:
+        stage.close()

@@ -37,4 +37,7 @@ def test_picture_of_a_table(snap_compare: SnapCompare, name: str, size: tuple[in
             await until(pilot, lambda: "mtu: 1500" in str(text.render()))
         await pilot.pause(0.3)
 
-    assert snap_compare(stage.app, terminal_size=size, run_before=script), name
+    try:
+        assert snap_compare(stage.app, terminal_size=size, run_before=script), name
+    finally:
+        stage.close()
