@@ -29,6 +29,7 @@ from lxfs.world import Snapshot, World
 
 _T = TypeVar("_T")
 
+_CGROUPS = f"{TOP}/"
 _REAP_SECONDS = 30.0
 _MAX_HANDLES = 4096
 """Files that the containers of one pid namespace may have open."""
@@ -91,14 +92,17 @@ class Tree:
         return self._ask(path, partial(self._container, path, pid), Mirror.find)
 
     def _of_cgroups(self, path: str) -> Cgroups | None:
-        return self._cgroups if path.startswith(f"{TOP}/") else None
+        """Return the cgroups, for a path below one of their directories, which are fixed."""
+        if path in self._fixed or not path.startswith(_CGROUPS):
+            return None
+        return self._cgroups
 
     def is_each_callers(self, path: str) -> bool:
         """Return whether a path may be there for one caller and mean nothing to the next.
 
         What is in the table or mirrored means the same to all who see it.
         """
-        return path.count("/") > TOP.count("/") + 1 and self._of_cgroups(path) is not None
+        return self._of_cgroups(path) is not None
 
     def callers_own(self, pid: int, most: int) -> Iterator[str]:
         """Return such paths, of up to so many directories of a caller's."""
@@ -154,7 +158,7 @@ class Tree:
         not begin its history. A caller that could read nothing is told 1. Files of sysfs all state
         the same size, as the kernel's do.
         """
-        if path not in self._fixed and (cgroups := self._of_cgroups(path)) is not None:
+        if (cgroups := self._of_cgroups(path)) is not None:
             entry = cgroups.attributes(path, pid)
             return Attributes(entry.mode, entry.size, 1, entry.uid, entry.gid)
         found = self.find(path, pid)
@@ -171,7 +175,7 @@ class Tree:
         alone, and has nobody else to ask: without this a name that it knows from one container
         would be there for all.
         """
-        if path not in self._fixed and (cgroups := self._of_cgroups(path)) is not None:
+        if (cgroups := self._of_cgroups(path)) is not None:
             return cgroups.access(path, wanted, pid, uid)
         found = self.find(path, pid)
         if wanted & os.W_OK:
@@ -195,13 +199,13 @@ class Tree:
 
     def remove(self, path: str, pid: int, uid: int | None = None, *, again: bool = False) -> None:
         """Remove such a directory. Raises as ``make`` does, and as rmdir(2) of a cgroup."""
-        if path in self._fixed or (cgroups := self._of_cgroups(path)) is None:
+        if (cgroups := self._of_cgroups(path)) is None:
             raise self.refused(path, pid)
         cgroups.remove(path, pid, uid, again=again)
 
     def change(self, path: str, wanted: Change, pid: int, uid: int | None = None) -> Attributes:
         """Change owner or mode, and return the attributes; of what is no cgroup's raise EROFS."""
-        if path in self._fixed or (cgroups := self._of_cgroups(path)) is None:
+        if (cgroups := self._of_cgroups(path)) is None:
             raise self.refused(path, pid)
         entry = cgroups.change(path, wanted, pid, uid)
         return Attributes(entry.mode, entry.size, 1, entry.uid, entry.gid)
@@ -219,7 +223,7 @@ class Tree:
 
         Within them it is ``number``, and ENOENT for a caller that does not see the path.
         """
-        if path not in self._fixed and (cgroups := self._of_cgroups(path)) is not None:
+        if (cgroups := self._of_cgroups(path)) is not None:
             return cgroups.refuse(path, pid, number)
         return OSError(errno.EROFS, os.strerror(errno.EROFS), path)
 
@@ -274,7 +278,7 @@ class Tree:
         numbers it. Raises ENOENT, EISDIR, EROFS (for writing), EACCES (a file that is not for this
         user), ESRCH (caller unknown), ENFILE (too many open by this container).
         """
-        if path not in self._fixed and (cgroups := self._of_cgroups(path)) is not None:
+        if (cgroups := self._of_cgroups(path)) is not None:
             control, caller = cgroups.opened(path, flags, pid, uid)
             return self._counted(Handle(path, None, caller.container, control))
         file = self.find(path, pid)

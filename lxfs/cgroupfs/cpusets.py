@@ -7,7 +7,7 @@ Threading: pure functions.
 """
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from lxfs import parse
 from lxfs.cgroupfs.files import ControlFile, Group, Meaning, View, Write
@@ -139,7 +139,10 @@ def _v1_files(kind: str, noun: str) -> tuple[ControlFile, ...]:
 
 
 def _v2_files(kind: str) -> tuple[ControlFile, ...]:
-    own: Callable[[Group], bytes | None] = lambda group: group.text("cpuset", f"cpuset.{kind}")  # noqa: E731
+
+    def own(group: Group) -> bytes | None:
+        return group.text("cpuset", f"cpuset.{kind}")
+
     return (
         row(
             f"cpuset.{kind}",

@@ -241,11 +241,11 @@ class Asking:
 
             return read_loss(instance, name, read, wiring.clock())
 
-        def go(yes: bool | None) -> None:
-            if yes:
+        def go(agreed: Loss | None) -> None:
+            if agreed is not None:
                 wiring.submit(command)
 
-        dialog = RestoreDialog(question, command.equivalent(kind), look)
+        dialog = RestoreDialog((question,), look, f"as: {command.equivalent(kind)}")
         self._screen.app.push_screen(dialog, go)
 
     def _confirm(

@@ -165,12 +165,12 @@ class SnapshotsDialog(ModalScreen[None]):
 
             return read_loss(instance, name, read, wiring.clock())
 
-        def go(yes: bool | None) -> None:
-            if yes:
+        def go(agreed: Loss | None) -> None:
+            if agreed is not None:
                 self._begin(command)
 
         question = f"Restore {name} of {ref.name} on host {ref.host}{ref.where}?"
-        self.app.push_screen(RestoreDialog(question, self._as(command), look), go)
+        self.app.push_screen(RestoreDialog((question,), look, f"as: {self._as(command)}"), go)
 
     def action_close(self) -> None:
         """Turn away; what was begun goes on."""

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from threading import Thread
+from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.message import Message
-from textual.screen import ModalScreen, Screen
-from textual.widgets import Button, Label, Static
+from textual.screen import Screen
 
 from lxtui import format as text
-from lxtui.errors import LxtuiError
 from lxtui.model import FleetSnapshot, Kind, Ref
 from lxtui.screens.asking import Wiring
+from lxtui.screens.looking_first import LookingDialog
 from lxtui.undoing import Done, Plan, plan
 from lxtui.widgets.fleet_table import FleetTable
 
@@ -29,78 +25,21 @@ _MARKINGS = 50
 """How many changes of the marks can be taken back."""
 
 
-class UndoDialog(ModalScreen[Plan | None]):
-    """What was done, what would take it back; "no" has the focus until that is known."""
+class UndoDialog(LookingDialog[Plan]):
+    """What was done, what would take it back."""
 
-    BINDINGS = [("escape,n", "close", "No"), ("y", "agree", "Yes")]
+    title_: ClassVar[str] = "undo"
+    looks: ClassVar[str] = "asking how it is now …"
+    classes_: ClassVar[str] = "dialog undo"
 
-    class Looked(Message):
-        """The way back is known, or cannot be."""
+    def shown(self, found: Plan) -> Content:
+        """The way back, or why there is none."""
+        said = Content("\n".join(map(text.plain, found.lines)))
+        return said if self.allows(found) else said.stylize("red")
 
-        def __init__(self, found: Plan | LxtuiError) -> None:
-            super().__init__()
-            self.found = found
-
-    def __init__(self, question: Sequence[str], look: Callable[[], Plan]) -> None:
-        super().__init__()
-        self._question = question
-        self._look = look
-        self._plan: Plan | None = None
-
-    def compose(self) -> ComposeResult:
-        """Lay out the question above the way back."""
-        with Vertical(classes="dialog undo") as box:
-            box.border_title = "undo"
-            for line in self._question:
-                yield Label(Content(text.plain(line)), classes="question")
-            with VerticalScroll(id="undo-scroll"):
-                yield Static("asking how it is now …", id="way-back")
-            with Horizontal(classes="buttons"):
-                yield Button("No", id="no")
-                yield Button("Yes", id="yes", variant="error", disabled=True)
-
-    def on_mount(self) -> None:
-        """Ask, and begin at the harmless answer."""
-        self.query_one("#no").focus()
-
-        def ask() -> None:
-            try:
-                found: Plan | LxtuiError = self._look()
-            except LxtuiError as error:
-                found = error
-            if self.is_attached:
-                self.post_message(self.Looked(found))
-
-        Thread(target=ask, name="plan-undo", daemon=True).start()
-
-    def on_undo_dialog_looked(self, message: UndoDialog.Looked) -> None:
-        """Show it."""
-        found, said = message.found, self.query_one("#way-back", Static)
-        if isinstance(found, LxtuiError) or found.command is None:
-            lines = [str(found)] if isinstance(found, LxtuiError) else found.lines
-            said.update(Content.styled("\n".join(map(text.plain, lines)), "red"))
-            return
-        said.update(Content("\n".join(map(text.plain, found.lines))))
-        self._plan = found
-        self.query_one("#yes", Button).disabled = False
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Answer by mouse or enter."""
-        if event.button.id == "yes":
-            self.action_agree()
-        else:
-            self.dismiss(None)
-
-    def action_agree(self) -> None:
-        """Yes, to what was seen."""
-        if self._plan is None:
-            self.app.bell()
-        else:
-            self.dismiss(self._plan)
-
-    def action_close(self) -> None:
-        """Leave it as it is."""
-        self.dismiss(None)
+    def allows(self, found: Plan) -> bool:
+        """There is a way back."""
+        return found.command is not None
 
 
 class Undoing:

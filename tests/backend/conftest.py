@@ -28,6 +28,9 @@ class Side:
     backend: Backend
     make: Callable[[bool], Ref]
     """Makes an instance; the argument says whether it runs."""
+    settle: Callable[[Ref], object] = lambda _: None
+    """Waits until what was started heeds a request to shut down: an init does from when it has set
+    its handlers, and loses what came before."""
 
 
 def _demo() -> Side:
@@ -64,5 +67,5 @@ def side(request: pytest.FixtureRequest) -> Iterator[Side]:
         name = make_instance(host, {"limits.memory": "64MiB"}, start=running)
         return Ref(host_name, "default", name)
 
-    yield Side(backend, make)
+    yield Side(backend, make, lambda ref: host.wait_settled(ref.name))
     backend.close()

@@ -56,6 +56,8 @@ def test_state_changes_take_effect(side: Side) -> None:
     ):
         backend.wait(backend.change_state(ref, action, force=action is StateAction.STOP))
         assert backend.instance(ref).running is running
+        if running:
+            side.settle(ref)
     assert backend.instance(ref).stopped
 
 

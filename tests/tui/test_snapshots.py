@@ -116,8 +116,8 @@ def test_a_restore_says_what_is_lost_before_yes() -> None:
         await _open(pilot, stage)
         await pilot.press("b")
         await until(pilot, lambda: isinstance(stage.app.screen, RestoreDialog))
-        await until(pilot, lambda: "+  limits.cpu: '1'" in _text(stage, "loss"))
-        assert "goes back: config limits.cpu" in _text(stage, "loss")
+        await until(pilot, lambda: "+  limits.cpu: '1'" in _text(stage, "found"))
+        assert "goes back: config limits.cpu" in _text(stage, "found")
         assert stage.app.screen.query_one("#no", Button).has_focus
         await pilot.press("y")
         await until(pilot, lambda: any("restore" in one.title for one in stage.fleet.jobs.all))
@@ -133,7 +133,7 @@ def test_what_is_in_the_way_takes_the_yes_away() -> None:
         await _open(pilot, stage)
         await pilot.press("down", "down", "b")
         await until(pilot, lambda: isinstance(stage.app.screen, RestoreDialog))
-        await until(pilot, lambda: "delete daily1, daily2 first" in _text(stage, "loss"))
+        await until(pilot, lambda: "delete daily1, daily2 first" in _text(stage, "found"))
         assert stage.app.screen.query_one("#yes", Button).disabled
         await pilot.press("y")
         assert isinstance(stage.app.screen, RestoreDialog)

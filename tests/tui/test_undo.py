@@ -41,7 +41,7 @@ async def _way_back(pilot: Pilot[None], stage: Stage, known: str) -> tuple[str, 
     """Press the key; the question and the way back, once that says *known*."""
     await pilot.press("u")
     await until(pilot, lambda: isinstance(stage.app.screen, UndoDialog))
-    way = stage.app.screen.query_one("#way-back", Static)
+    way = stage.app.screen.query_one("#found", Static)
     await until(pilot, lambda: known in str(way.render()))
     questions = stage.app.screen.query(".question").results(Static)
     return "\n".join(str(one.render()) for one in questions), str(way.render())
