@@ -80,11 +80,8 @@ class PullDialog(WorkDialog):
         )
 
 
-class PushDialog(WorkDialog):
-    """A file or directory of this machine into an instance."""
-
-    title_ = "push"
-    verb = "pushes"
+class _FolderWork(WorkDialog):
+    """What is done in a directory of an instance."""
 
     def __init__(
         self,
@@ -98,6 +95,13 @@ class PushDialog(WorkDialog):
         super().__init__(kind, submit, cancel_job, begun)
         self._ref = ref
         self._folder = folder
+
+
+class PushDialog(_FolderWork):
+    """A file or directory of this machine into an instance."""
+
+    title_ = "push"
+    verb = "pushes"
 
     def question(self) -> str:
         """Where to."""
@@ -141,24 +145,11 @@ class PushDialog(WorkDialog):
         )
 
 
-class FolderDialog(WorkDialog):
+class FolderDialog(_FolderWork):
     """A new directory."""
 
     title_ = "new directory"
     verb = "makes it"
-
-    def __init__(
-        self,
-        ref: Ref,
-        folder: bytes,
-        kind: Kind,
-        submit: Submit,
-        cancel_job: Callable[[int], None],
-        begun: Callable[[int], None],
-    ) -> None:
-        super().__init__(kind, submit, cancel_job, begun)
-        self._ref = ref
-        self._folder = folder
 
     def question(self) -> str:
         """Where."""
