@@ -1,8 +1,8 @@
 """The verbs without a screen: tables for people, JSON for programs.
 
-Role: asks the hosts, carries commands out, prints. The JSON keys are an interface (README,
-"Headless"): they may gain members, and none changes its meaning. Boundary: gets backends, writes
-text; parses no arguments. Threading: asks many hosts at once, one thread each.
+Role: asks the hosts, carries commands out, prints. The JSON keys are an interface,
+docs/headless.md: they may gain members, and none changes its meaning. Boundary: gets backends,
+writes text; parses no arguments. Threading: asks many hosts at once, one thread each.
 """
 
 from __future__ import annotations
