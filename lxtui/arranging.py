@@ -19,10 +19,10 @@ from lxtui import format as text
 from lxtui.columns import Column, Shape
 from lxtui.errors import UsageError
 from lxtui.model import Host, Instance, Ref
-from lxtui.query import Query, parse
+from lxtui.query import Query, haystack, parse
 from lxtui.remembered import Remembered
 
-_Name: TypeAlias = tuple[columns.Natural, columns.Natural, str]
+_Name: TypeAlias = tuple[str, str, str]
 GROUPS = ("host", "project", "profiles", "location", "state", "type")
 """Columns that are offered to group by, besides the labels (``user.*``) that there are."""
 
@@ -106,6 +106,9 @@ class Arranger:
 
     def __init__(self) -> None:
         self._query: Query[Instance] = Query()
+        self._haystacks: Remembered[Instance, str] = Remembered()
+        self._haystack_of: dict[int, str] = {}
+        """By the id of an instance that ``_haystacks`` keeps alive."""
         self._names: Remembered[Instance, _Name] = Remembered()
         self._matching: Remembered[Instance, bool] = Remembered()
         self._keys: Remembered[Instance, Any] = Remembered()
@@ -125,7 +128,10 @@ class Arranger:
     ) -> Arranged:
         """The lines of the table; an unknown column or group is as if it were not there."""
         if view.filter != self._query.text:
-            self._query = parse(view.filter)
+            self._query = parse(view.filter, self._words)
+            if self._query.alternatives:  # each letter of a filter looks at every instance
+                haystacks = self._haystacks.all(instances, haystack)
+                self._haystack_of = dict(zip(map(id, instances), haystacks, strict=True))
         # When a host was seen last is nothing to sort by, and changes with each look.
         known = {host.name: replace(host, seen_at=None) for host in hosts}
         order = self._order(instances, known, view)
@@ -149,6 +155,10 @@ class Arranger:
                 lines += members
         ordered = [one for members in buckets.values() for one in members]
         return Arranged(lines, ordered, len(instances), self._query)
+
+    def _words(self, one: Instance) -> str:
+        known = self._haystack_of.get(id(one))
+        return haystack(one) if known is None else known
 
     def _matches(
         self, instances: Sequence[Instance], hosts: Mapping[str, Host], now: datetime

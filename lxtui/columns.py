@@ -8,6 +8,7 @@ and functions; the orders of names are remembered.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +21,6 @@ from lxtui.errors import UsageError
 from lxtui.model import Host, Instance
 
 Value = str | int | float | datetime | tuple[str, ...] | None
-Natural = tuple[tuple[int, int, str], ...]
 
 CONFIG = "config:"
 """Before a configuration key, it makes a column of it."""
@@ -293,8 +293,7 @@ DEFAULT = (
 )
 LARGEST_FIRST = frozenset({Shape.COUNT, Shape.PERCENT, Shape.BYTES})
 """Of these a first sort shows the largest on top; of ages the youngest."""
-_PIECES = re.compile(r"(\d+)")
-_LONGEST_NUMBER = 18
+_NUMBERS = re.compile(r"[0-9]+")
 
 
 def find(name: str) -> Column | None:
@@ -347,13 +346,19 @@ def written(column: Field[Any], value: Value, now: datetime) -> str:
 
 
 @lru_cache(maxsize=65_536)
-def natural(name: str) -> Natural:
-    """A key by which ``web2`` comes before ``web10``, whatever the case of the letters."""
-    return tuple(
-        (1, int(piece), "") if piece.isdecimal() and len(piece) <= _LONGEST_NUMBER
-        else (0, 0, piece)
-        for piece in _PIECES.split(name.casefold())
-    )  # fmt: skip
+def natural(name: str) -> str:
+    """A key by which ``web2`` comes before ``web10``, whatever the case of the letters.
+
+    Before each number stands how many digits it has: of two, the one with fewer is the smaller.
+    That makes a text of it, of which thousands are sorted between a key and its frame.
+    """
+    return _NUMBERS.sub(_counted, name.casefold())
+
+
+def _counted(number: re.Match[str]) -> str:
+    digits = number[0].lstrip("0")
+    length = chr(min(len(digits), sys.maxunicode))
+    return f"\0{length}{digits}"  # no letter is below \0: a shorter name stays the first
 
 
 def sorted_by(

@@ -68,6 +68,9 @@ class FleetTable(LineTable):
         self._now = datetime.min.replace(tzinfo=UTC)
         self._columns: list[Column] = []
         self._measured: object = None
+        self._wanted: list[int | None] = []
+        self._wanted_of: object = None
+        """What these widths were measured of."""
         self._lengths: Remembered[Instance, tuple[int, ...]] = Remembered()
         self._subtitled = ""
         self._waiting: tuple[Ref, Ref] | None = None
@@ -281,6 +284,17 @@ class FleetTable(LineTable):
                 return row
         return None
 
+    def _wanted_widths(self, chosen: Sequence[Column]) -> list[int | None]:
+        """The same for the same instances, in whatever order and groups they are."""
+        shown, view, marks = self.arranged.shown, self.view, bool(self._marked)
+        state = (view.filter, view.columns, self.scope, len(shown), marks)
+        if state != self._wanted_of or len(shown) <= _MEASURED:
+            every = self._lengths.all(self._instances, partial(lengths, chosen), view.columns)
+            length_of = dict(zip(map(id, self._instances), every, strict=True))
+            measured = [length_of[id(one)] for one in shown]
+            self._wanted_of, self._wanted = state, wanted_widths(chosen, measured, marks=marks)
+        return self._wanted
+
     def _measure(self) -> None:
         """Decide which columns there is room for, and how wide each is."""
         shown, view = self.arranged.shown, self.view
@@ -290,10 +304,7 @@ class FleetTable(LineTable):
         self._measured = state
         chosen = shown_columns(view)
         own = view.columns != columns.DEFAULT  # who has chosen an order has said what matters
-        every = self._lengths.all(self._instances, partial(lengths, chosen), view.columns)
-        length_of = dict(zip(map(id, self._instances), every, strict=True))
-        measured = [length_of[id(one)] for one in shown]
-        wanted = wanted_widths(chosen, measured, marks=bool(self._marked))
+        wanted = self._wanted_widths(chosen)
         labels = {column.id: column.label for column in chosen}
         if (sort := columns.find(view.sort)) is not None and sort.id in labels:
             labels[sort.id] += _ARROWS[view.descending]

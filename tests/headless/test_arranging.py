@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -10,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lxtui import columns
+from lxtui import arranging, columns
 from lxtui.arranging import Arranged, Arranger, Group, View, check, shown_columns
 from lxtui.columns import BY_ID, COLUMNS, Shape, find, natural, written
 from lxtui.errors import UsageError
 from lxtui.fitting import fitting
 from lxtui.model import Host, Instance, Kind, Ref
+from lxtui.query import haystack
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 HOSTS = [Host("oslo", Kind.LXD, "", memory_total=2**30), Host("lima", Kind.INCUS, "")]
@@ -112,6 +114,44 @@ def test_natural_order_is_an_order(names: list[str]) -> None:
     assert sorted(ordered) == sorted(names)
     assert natural("a9b") < natural("a10a")
     assert natural("x" + "9" * 30)
+
+
+@given(st.lists(st.text("ab019-", max_size=8), min_size=2, max_size=2))
+def test_natural_order_is_that_of_the_pieces(names: list[str]) -> None:
+    """Texts between numbers are compared as texts, numbers as numbers, a shorter name first."""
+
+    def pieces(name: str) -> list[str | int]:
+        return [int(one) if one.isdecimal() else one for one in re.split("([0-9]+)", name)]
+
+    first, second = names
+    assert (natural(first) < natural(second)) is (pieces(first) < pieces(second))  # type: ignore[operator]
+
+
+def test_a_further_letter_of_a_filter_reads_only_what_is_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is known of an instance is put together once, until it is another one."""
+    read: list[str] = []
+
+    def counted(one: Instance) -> str:
+        read.append(one.ref.name)
+        return haystack(one)
+
+    monkeypatch.setattr(arranging, "haystack", counted)
+    arranger, found = Arranger(), [_one("web1"), _one("web2"), _one("db1")]
+
+    def shown(words: str) -> list[str]:
+        return _names(arranger.arrange(found, HOSTS, View(filter=words), NOW))
+
+    assert shown("we") == ["web1", "web2"]
+    assert read == ["web1", "web2", "db1"]
+    read.clear()
+    assert shown("web") == ["web1", "web2"]
+    assert read == []
+    found[2] = _one("db1", description="of the web")
+    assert shown("web") == ["db1", "web1", "web2"]
+    assert shown("web1") == ["web1"]
+    assert set(read) == {"db1"}
 
 
 def test_groups_have_sums_and_fold() -> None:
