@@ -345,7 +345,8 @@ def change(
         raise refused(errno.EPERM, found.path)
     if found.control is not None:
         there = kernels(found, found.control)
-        if there is None or (wanted.mode is not None and not there[2]):
+        above = here.is_counted_above(found.control.controller)
+        if there is None or above or (wanted.mode is not None and not there[2]):
             raise refused(errno.EPERM, found.path)
         _apply(there[0], there[1], rights, wanted)
         return

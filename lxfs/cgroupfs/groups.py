@@ -16,7 +16,7 @@ from typing import Self
 
 from lxfs import parse
 from lxfs.cgroupfs.files import Version
-from lxfs.cgroupfs.layout import V2, Branch, hierarchy_of, parts
+from lxfs.cgroupfs.layout import V2, Branch, hierarchy_of, is_within, parts
 from lxfs.model import SourceError
 from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
@@ -99,13 +99,21 @@ class Machine:
 
 
 class Here:
-    """The ``Group`` at one path in each hierarchy. ``paths`` are the host's."""
+    """The ``Group`` at one path in each hierarchy. ``paths`` are the host's.
 
-    def __init__(self, machine: Machine, primary: str, paths: Mapping[str, str]) -> None:
+    A v1 hierarchy need not have a cgroup at the path that the primary one has: there the processes
+    in this one are counted and limited by the nearest above. It is not looked for above ``tops``.
+    """
+
+    def __init__(
+        self, machine: Machine, primary: str, paths: Mapping[str, str], tops: Mapping[str, str]
+    ) -> None:
         self._machine = machine
         self.primary = primary
         self.paths = paths
+        self._tops = tops
         self._directories: dict[str, int | None] = {}
+        self._above: dict[str, tuple[str, int] | None] = {}
         self._texts: dict[tuple[str, str], bytes | None] = {}
 
     @classmethod
@@ -123,7 +131,7 @@ class Here:
             for hierarchy in tops
             if not names or hierarchy not in shared
         }
-        return cls(machine, branch.primary, paths)
+        return cls(machine, branch.primary, paths, tops)
 
     def hierarchy(self, controller: str) -> str | None:
         """Return the hierarchy that has a controller; ``""`` is the core of the primary one."""
@@ -141,6 +149,35 @@ class Here:
             self._directories[hierarchy] = found
         return self._directories[hierarchy]
 
+    def counted_at(self, hierarchy: str) -> str | None:
+        """Return the path at which a hierarchy counts this cgroup: its own, or of one above."""
+        found = self._counted(hierarchy)
+        return None if found is None else found[0]
+
+    def _counted(self, hierarchy: str) -> tuple[str, int] | None:
+        path = self.paths.get(hierarchy)
+        if path is None:
+            return None
+        if (own := self.directory(hierarchy)) is not None:
+            return path, own
+        if hierarchy not in self._above:
+            self._above[hierarchy] = self._nearest(hierarchy, path)
+        return self._above[hierarchy]
+
+    def _nearest(self, hierarchy: str, path: str) -> tuple[str, int] | None:
+        """Return the nearest cgroup above a path in a v1 hierarchy, but not the root of all."""
+        top = self._tops[hierarchy]
+        if hierarchy == V2 or not is_within(path, top) or self.directory(self.primary) is None:
+            return None
+        root = self._machine.place(hierarchy).root
+        while path != top:
+            path = str(PurePosixPath(path).parent)
+            if path == root:
+                return None
+            with suppress(FileNotFoundError):
+                return path, self._machine.open(hierarchy, path)
+        return None
+
     def at(self, hierarchy: str, path: str) -> int:
         """Return a descriptor of another cgroup of a hierarchy. Raises ``OSError``."""
         return self._machine.open(hierarchy, path)
@@ -148,12 +185,18 @@ class Here:
     @property
     def opened(self) -> int:
         """In how many hierarchies it was looked for so far."""
-        return len(self._directories)
+        return len(self._directories) + len(self._above)
 
     def of(self, controller: str) -> int | None:
-        """Return a descriptor of this cgroup where a controller is."""
+        """Return a descriptor of the cgroup that a controller counts this one by."""
         hierarchy = self.hierarchy(controller)
-        return None if hierarchy is None else self.directory(hierarchy)
+        found = None if hierarchy is None else self._counted(hierarchy)
+        return None if found is None else found[1]
+
+    def is_counted_above(self, controller: str) -> bool:
+        """Return whether that is not this cgroup itself: its files are not this one's to change."""
+        hierarchy = self.hierarchy(controller)
+        return hierarchy is not None and self.of(controller) != self.directory(hierarchy)
 
     @property
     def inode(self) -> int | None:
@@ -169,7 +212,7 @@ class Here:
     def version(self, controller: str) -> Version | None:
         """Return which version has a controller here, ``None`` when this cgroup lacks it."""
         hierarchy = self.hierarchy(controller)
-        if hierarchy is None or self.directory(hierarchy) is None:
+        if hierarchy is None or self._counted(hierarchy) is None:
             return None
         if hierarchy != V2:
             return 1
@@ -210,7 +253,7 @@ class Here:
         }
         if self.primary not in paths and not any(name in paths for name in self.paths):
             return None
-        return Here(self._machine, self.primary, paths)
+        return Here(self._machine, self.primary, paths, self._tops)
 
     def populated(self) -> bool:
         """Return whether there is any process in this cgroup or below it."""

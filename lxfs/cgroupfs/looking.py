@@ -283,9 +283,12 @@ class Looking:
     def attributes_of(self, found: Found, control: ControlFile) -> os.stat_result:
         """Return those of a control file, and who stands for its owner where the kernel has none.
 
-        A file that cannot be written through us has no bits for it.
+        A file that cannot be written through us, or not here, has no bits for it.
         """
-        mask = 0o7777 if control.takes is not None else 0o7555
+        is_given = control.takes is not None and not found.group().is_counted_above(
+            control.controller
+        )
+        mask = 0o7777 if is_given else 0o7555
         if (there := self.kernels(found, control)) is not None:
             directory, name, is_itself = there
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
