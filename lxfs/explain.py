@@ -8,144 +8,28 @@ Threading: none; what sampling a load starts is stopped.
 """
 
 import contextlib
-import json
 import os
-import textwrap
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 
-from lxfs import parse
+from lxfs import explain_control, parse
+from lxfs.cgroupfs.table import TABLE
 from lxfs.entries import File
 from lxfs.errors import UsageError, UserError
+from lxfs.explanation import Explanation, Lines, Source, least, limit_of, values_of
 from lxfs.identity import Identity
 from lxfs.model import Container, SourceError
-from lxfs.origin import Origin, Reading, name_of, origin_of
+from lxfs.origin import Origin, Reading, origin_of
 from lxfs.sources import cgroup1, cgroup2
 from lxfs.sources.cgroups import CONTROLLERS, Hierarchies, size_name
 from lxfs.sources.host import Host
 from lxfs.sources.place import Place
 from lxfs.table import FILES, MIRRORS
-from lxfs.text import plain
 from lxfs.world import Snapshot, World
 
-_WIDTH = 100
-_INDENT = "    "
-_SHORT = 4
-"""Lines of a file that is said whole."""
-_V1_BYTES = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
 _THREADS = ("tasks", "cgroup.threads")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One kernel file that a figure was made of.
-
-    ``cgroup`` is whose file it is, ``None`` for one of the host's; ``own`` tells the container's
-    own from one above it. ``values`` are in the file's own words and units, by the names of its
-    lines, or under ``""`` all of it. ``note`` says why it was this one, or why there is none.
-    """
-
-    file: str
-    values: Mapping[str, str] = field(default_factory=dict)
-    note: str = ""
-    cgroup: str | None = None
-    own: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """Lines of the file, one after the other, that are made alike."""
-
-    lines: tuple[str, ...]
-    formula: str
-    sources: tuple[Source, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A file as one process is shown it. Without a container it is the host's own."""
-
-    file: str
-    pid: int
-    by_cgroup: bool
-    container: Container | None = None
-    cgroups: Mapping[str, tuple[int, str]] | None = None
-    remembers: bool = False
-    groups: tuple[Lines, ...] = ()
-
-    def as_json(self) -> str:
-        """Return it for machines."""
-        container = self.container
-        known = container and {
-            "pid_namespace": container.namespace,
-            "init": container.init,
-            "identity": "cgroup" if self.by_cgroup else "pidns",
-            "cgroups": {
-                name: {"version": version, "path": path}
-                for name, (version, path) in (self.cgroups or {}).items()
-            },
-        }
-        lines = [
-            {"line": line, "formula": group.formula, "sources": [asdict(s) for s in group.sources]}
-            for group in self.groups
-            for line in group.lines
-        ]
-        whole = {"file": self.file, "pid": self.pid, "container": known, "lines": lines}
-        return json.dumps(whole, indent=2)
-
-    def as_text(self) -> str:
-        """Return it for people, in 100 columns."""
-        said = [f"{self.file} as process {self.pid} is shown it"]
-        container = self.container
-        if container is None:
-            said.append(
-                "It is in the host's own pid namespace, and shown the host's file as it is."
-            )
-            return "\n".join(said) + "\n"
-        how = "cgroup" if self.by_cgroup else "pidns"
-        said.append(
-            f"container: pid namespace {container.namespace}, init {container.init};"
-            f" identity by {how}"
-        )
-        cgroups = (self.cgroups or {}).items()
-        for (version, path), some in groupby(
-            sorted(cgroups, key=lambda item: item[1]), lambda item: item[1]
-        ):
-            names = ", ".join(name for name, _ in some)
-            said += _wrapped(f"{names}: cgroup v{version} {path}", "")
-        if self.remembers:
-            said.append("Without history, as for a first reader; a mount goes on from its last.")
-        for group in self.groups:
-            said += ["", *map(plain, group.lines)]
-            said += _wrapped(group.formula, _INDENT)
-            for source in group.sources:
-                said += _wrapped(_sentence(source), _INDENT)
-        return "\n".join(said) + "\n"
-
-
-def _sentence(source: Source) -> str:
-    text = source.file
-    if source.cgroup is not None and not source.own:
-        text += f" of {source.cgroup}"
-    if "" in source.values:
-        text += f" = {source.values['']}"
-    elif source.values:
-        text += ": " + ", ".join(f"{name} {value}" for name, value in source.values.items())
-    if source.note:
-        text += f" ({source.note})" if source.values else f": {source.note}"
-    return text
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(
-        plain(text),
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + _INDENT,
-        break_on_hyphens=False,
-    )
 
 
 class _Readings:
@@ -189,7 +73,7 @@ class _Readings:
         text = self._host.records(file.lstrip("/"))
         if reading.names == ("starttime",):
             return Source(file, {"starttime": str(parse.process(text).starttime)}, "in 1/100 s")
-        return Source(file, _values(text, reading.names))
+        return Source(file, values_of(text, reading.names))
 
     def _of_cgroup(self, reading: Reading, place: Place, version: int) -> Source:
         match reading.kind:
@@ -207,7 +91,7 @@ class _Readings:
         for level in place.ancestry:
             text = level.read_if_any(reading.file, bytes)
             if text is not None and (text.strip() or reading.kind != "nearest"):
-                values = _values(text, reading.names)
+                values = values_of(text, reading.names)
                 return Source(reading.file, values, "", _path(level), own=level is place)
         return Source(reading.file, note="this kernel has no such file here")
 
@@ -217,48 +101,23 @@ def _path(place: Place) -> str:
     return place.root.rstrip("/") + place.path or "/"
 
 
-def _values(text: bytes, names: tuple[str, ...]) -> dict[str, str]:
-    """Return the lines of these names, or all of a short file; a long one has no value."""
-    lines = text.decode(errors="replace").splitlines()
-    if not names:
-        return {"": "; ".join(map(str.strip, lines))} if len(lines) <= _SHORT else {}
-    found = {name: line for line in lines if (name := name_of(line)) in names}
-    return {
-        name: found[name].strip().removeprefix(name).lstrip(":").strip()
-        if name in found
-        else "(no such line)"
-        for name in names
-    }
-
-
 def _smallest(reading: Reading, place: Place) -> Source:
-    limits: list[tuple[int | Fraction, str, Place]] = []
+    limits: list[tuple[int | Fraction, Source]] = []
     for level in place.limiting:
         text = level.read_if_any(reading.file, bytes)
         if text is None:
             continue
         said = text.decode(errors="replace").strip()
-        limit: int | Fraction | None
         if reading.kind == "quota":
             period = level.read(reading.names[0], bytes)
-            limit = parse.v1_quota(text, period)
+            limit: int | Fraction | None = parse.v1_quota(text, period)
             said += f" of {period.decode(errors='replace').strip()}"
         else:
-            limit = _shape(reading.file)(text)
+            limit = limit_of(reading.file, text)
         if limit is not None:
-            limits.append((limit, said, level))
-    if not limits:
-        return Source(reading.file, note="no limit in this cgroup or above it")
-    _, said, level = min(limits, key=lambda found: found[0])
-    count = len(limits)
-    why = f"the smallest of {count}" if count > 1 else "the only limit"
-    return Source(reading.file, {"": said}, why, _path(level), own=level is place)
-
-
-def _shape(file: str) -> Callable[[bytes], int | Fraction | None]:
-    if file == "cpu.max":
-        return parse.cpu_max
-    return parse.v1_limit if file in _V1_BYTES else parse.integer_or_max
+            source = Source(reading.file, {"": said}, "", _path(level), own=level is place)
+            limits.append((limit, source))
+    return least(reading.file, limits)
 
 
 def _headroom(reading: Reading, place: Place, version: int) -> Source:
@@ -306,6 +165,9 @@ def explain(
         hierarchies = Hierarchies.find(host)
         identity = Identity(host, hierarchies if by_cgroup else None)
         container = identity.container(pid)
+        if explain_control.is_named(name, TABLE):
+            world = replace(World.of(host, cpus_by_quota=cpus_by_quota), identity=identity)
+            return _of_cgroups(world, pid, name, by_cgroup=by_cgroup)
         if container is None:
             return Explanation(f"/{_find(name, host, None).path}", pid, by_cgroup)
         paths = identity.cgroup_paths(container)
@@ -337,6 +199,14 @@ def explain(
         file.remembers,
         groups,
     )
+
+
+def _of_cgroups(world: World, pid: int, name: str, *, by_cgroup: bool) -> Explanation:
+    with contextlib.closing(world.loads):
+        try:
+            return explain_control.explain(world, TABLE, pid, name, by_cgroup=by_cgroup)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{name} is an error to its readers: {_why(error)}") from error
 
 
 def _why(error: Exception) -> str:

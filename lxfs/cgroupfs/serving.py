@@ -15,16 +15,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from lxfs import parse
 from lxfs.cgroupfs import changes
 from lxfs.cgroupfs.changes import Change, refused
-from lxfs.cgroupfs.files import ControlFile, Lists, Table
-from lxfs.cgroupfs.layout import DIRECTORIES, TOP, V2
+from lxfs.cgroupfs.files import ControlFile, Table
+from lxfs.cgroupfs.layout import DIRECTORIES, TOP
 from lxfs.cgroupfs.looking import Caller, Found, Looking, no_such
-from lxfs.cgroupfs.numbers import Numbers
+from lxfs.cgroupfs.rendering import render
 from lxfs.cgroupfs.rights import Rights
 from lxfs.entries import Directory, File
-from lxfs.model import Container, SourceError
+from lxfs.model import Container
 from lxfs.world import World
 
 SIZE = 4096
@@ -173,7 +172,8 @@ class Cgroups:
 
     def text(self, file: OpenFile) -> bytes:
         """Return what an open file says now."""
-        return self._of(file, file.caller, self._render)
+        host = self._world.host
+        return self._of(file, file.caller, lambda found: render(found, host))
 
     def write(self, file: OpenFile, data: bytes, pid: int) -> int:
         """Write to an open file."""
@@ -301,36 +301,3 @@ class Cgroups:
     def _check_writable(self, path: str) -> None:
         if not self._writable:
             raise refused(errno.EROFS, path)
-
-    def _render(self, found: Found) -> bytes:
-        control, here = found.control, found.group()
-        if control is None:
-            raise no_such(found.path)
-        if isinstance(control.view, Lists):
-            return self._list(found, control.view)
-        try:
-            text = control.view(here)
-        except SourceError as error:
-            if error.errno in (errno.ENODEV, errno.EOPNOTSUPP, errno.ESRCH):
-                raise
-            raise OSError(errno.EIO, f"{error.strerror}: {error.filename}") from error
-        if text is None:
-            raise refused(errno.ENODEV, found.path)
-        return text
-
-    def _list(self, found: Found, kind: Lists) -> bytes:
-        """Return a list of a cgroup in the caller's own numbers, as long as it is."""
-        here = found.group()
-        each = "cgroup.threads" if here.primary == V2 else "tasks"
-        name = each if kind is Lists.THREADS else "cgroup.procs"
-        text = here.text("", name)
-        if text is None:
-            raise refused(errno.ENODEV, found.path)
-        ids = [parse.integer(line) for line in text.split()]
-        try:
-            numbers = Numbers(self._world.host, found.caller.container).inward(ids)
-        except SourceError as error:
-            raise refused(errno.ESRCH, found.path) from error
-        if found.branch.shape == 1:
-            numbers.sort()
-        return b"".join(b"%d\n" % number for number in numbers)

@@ -13,7 +13,8 @@ import pytest
 from lxfs import cli
 from lxfs.entries import File
 from lxfs.errors import UserError
-from lxfs.explain import Explanation, Source, explain
+from lxfs.explain import explain
+from lxfs.explanation import Explanation, Source
 from lxfs.mirror import Mirror
 from lxfs.model import Container
 from lxfs.origin import name_of, origin_of
