@@ -104,11 +104,17 @@ def _lxc(root: Path) -> Iterator[Finding]:
             yield warning("lxc hook", text, "'lxfs install'")
         elif len(readers) == 1:
             yield ok("lxc hook", "none, and no LXC, LXD or Incus to have it")
-    view = _VIEW.search(_text(root / HOOK.lstrip("/")) or "")
+    view = hook_view(_text(root / HOOK.lstrip("/")) or "")
     mounts = _text(root / "proc/self/mountinfo")
-    if view and mounts is not None and f" {view[1]} " not in mounts:
-        text = f"it takes the view from {view[1]}, where nothing is mounted"
-        yield problem("lxc hook", text, f"'systemctl start lxfs', or 'lxfs mount {view[1]}'")
+    if view is not None and mounts is not None and f" {view} " not in mounts:
+        text = f"it takes the view from {view}, where nothing is mounted"
+        yield problem("lxc hook", text, f"'systemctl start lxfs', or 'lxfs mount {view}'")
+
+
+def hook_view(text: str) -> str | None:
+    """Return where LXC's hook takes the view from, by its text."""
+    found = _VIEW.search(text)
+    return found[1] if found else None
 
 
 def _order(config: Path, theirs: Iterable[Path]) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """``lxfs doctor``: whether this host can serve, serves, and will serve those that start.
 
-Role: the kernel, the mounts and the containers; what is installed is looked at in beside.py.
+Role: the kernel, the mounts and the containers; what is installed is looked at in beside.py, what
+is over /sys/fs/cgroup in doctor_cgroups.py.
 Boundary: changes nothing; raises ``UserError`` for anybody but root; prints nothing.
 Threading: single-threaded: it forks, to ask.
 """
@@ -11,10 +12,10 @@ import os
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from lxfs import beside, mounting, probe, status, syscalls
+from lxfs import beside, doctor_cgroups, mounting, probe, status, syscalls
 from lxfs.attach import USUAL, check_root
 from lxfs.errors import UserError
 from lxfs.findings import Finding, Level, as_json, as_text, ok, problem, warning
@@ -23,6 +24,7 @@ from lxfs.overmounts import LXCFS, LXFS, Answer
 from lxfs.parse import Mount
 from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
+from lxfs.text import some
 
 _ATTACH, _BENEATH = (5, 12), (6, 5)
 _HAS_RESEND = 1 << 39  # include/uapi/linux/fuse.h, in flags and flags2 together
@@ -174,9 +176,8 @@ def pidfiles(host: Host, names: Iterable[str] = _PIDFILES) -> Iterator[Finding]:
                 )
 
 
-def containers(host: Host) -> Iterator[Finding]:
+def containers(found: Sequence[status.Status]) -> Iterator[Finding]:
     """Judge what the containers have mounted."""
-    found = status.look(host)
     if not found:
         yield ok("containers", "none run")
         return
@@ -189,29 +190,26 @@ def containers(host: Host) -> Iterator[Finding]:
     if counts[Answer.ANSWERS]:
         yield ok("containers", f"{counts[Answer.ANSWERS]} have a view that answers")
     if names := by_state.get(Answer.DEAD):
-        text = f"{len(names)} have a dead view: {_some(names)}"
+        text = f"{len(names)} have a dead view: {some(names)}"
         yield problem("containers", text, "'lxfs attach --all' heals them while they run")
     if names := by_state.get(Answer.HANGS):
         yield problem(
             "containers",
-            f"{len(names)} have a view that hangs: {_some(names)}",
+            f"{len(names)} have a view that hangs: {some(names)}",
             "see what its server waits for; 'lxfs attach --replace NAME' puts another there",
         )
     if names := by_state.get(None):
         yield warning(
             "containers",
-            f"{len(names)} have none: {_some(names)}",
+            f"{len(names)} have none: {some(names)}",
             "they are shown the host's figures; 'lxfs attach NAME' puts one in",
         )
-
-
-def _some(names: list[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def examine(host: Host) -> list[Finding]:
     """Return all findings. Raises ``UserError`` for anybody but root."""
     check_root()
+    found = status.look(host)
     return [
         *kernel(os.uname().release),
         *library(),
@@ -221,7 +219,8 @@ def examine(host: Host) -> list[Finding]:
         *beside.lxcfs(host),
         *beside.hooks(Path("/")),
         *beside.permissions(Path("/")),
-        *containers(host),
+        *containers(found),
+        *doctor_cgroups.examine(host.mounts(), doctor_cgroups.hooks(Path("/")), found),
     ]
 
 

@@ -14,7 +14,7 @@ from lxfs import graft
 from lxfs.attach import PATHS, Answers, check_root, views
 from lxfs.containers import Containers, Running
 from lxfs.errors import UserError
-from lxfs.overmounts import CGROUPS, LXFS, Answer, Mounts
+from lxfs.overmounts import CGROUPS, LXFS, SHAPES, Answer, Mounts
 from lxfs.sources.host import Host
 from lxfs.text import plain, table
 
@@ -48,11 +48,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One container, the served files that it has, and ``None`` for those that are the kernel's."""
+    """One container, the served files that it has, and ``None`` for those that are the kernel's.
+
+    ``shape`` is that of an lxfs's cgroups over its /sys/fs/cgroup, ``""`` for none there.
+    """
 
     container: Running
     files: Mapping[str, Shown | None] = field(default_factory=dict)
     note: str = ""
+    shape: str = ""
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return the container's lines of the table: one for each view."""
@@ -78,6 +82,7 @@ class Status:
             "pid": one.pid,
             "nested": one.depth > 1,
             "note": self.note or None,
+            "cgroupfs": self.shape or None,
             "files": {
                 f"/{path}": shown
                 and {
@@ -120,7 +125,13 @@ def _look(container: Running, ours: Mapping[str, str], answers: Answers) -> Stat
             elif spot.is_the_kernels:
                 files[path] = None
         note = "" if files else "it has no procfs or sysfs"
-        return Status(container, files, note)
+        return Status(container, files, note, _shape(mounts))
+
+
+def _shape(mounts: Mounts) -> str:
+    view = mounts.spot(CGROUPS).view
+    parts = {f"/{part}": shape for shape, part in SHAPES.items()}
+    return "" if view is None else parts.get(view.root, "")
 
 
 def run(*, as_json: bool) -> str:

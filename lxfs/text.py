@@ -24,3 +24,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         + "\n"
         for line in lines
     )
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Return names as a list, and of those beyond so many their number."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -6,6 +6,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from lxfs import doctor_cgroups
+from lxfs.doctor_cgroups import Hook
+from lxfs.findings import Level
+from lxfs.sources.host import Host
 from tests.drivers.boxes import Box, MakeBox, box, come_from, driver
 from tests.drivers.conftest import LXFS, Mount, eventually, lxfs, mounted
 
@@ -33,6 +39,32 @@ def test_the_mount_answers(mount: Mount) -> None:
     """A mount is named with its directory and answers."""
     texts = [one["text"] for one in _found("mount")]
     assert f"lxfs on {mount.directory} answers" in texts
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("off", "no cgroup/"),
+        ("ro", "cgroup/ to be read"),
+        ("rw", "cgroup/ to be read and written"),
+    ],
+)
+def test_what_a_mount_serves_of_cgroups(tmp_path: Path, asked: str, said: str) -> None:
+    """Each mount is said to serve cgroups as it was asked to."""
+    with mounted(tmp_path / "view", "--cgroupfs", asked) as mount:
+        mounts = [one for one in Host().mounts() if one.point == str(mount.directory)]
+        (found,) = doctor_cgroups.examine(mounts, [], [])
+        assert found.text == f"lxfs on {mount.directory} serves {said}"
+
+
+def test_hooks_that_put_what_is_not_served(tmp_path: Path) -> None:
+    """Where the hooks are to put cgroups from a mount that has none, containers start without."""
+    hook = Hook("LXC's", ("lxd",), "v2", str(tmp_path / "view"))
+    with mounted(tmp_path / "view", "--cgroupfs", "off"):
+        mounts = [one for one in Host().mounts() if one.point == str(tmp_path / "view")]
+        (_, found) = doctor_cgroups.examine(mounts, [hook], [])
+    assert found.level is Level.PROBLEM
+    assert "with --cgroupfs ro" in found.advice
 
 
 def test_a_dead_mount_and_a_dead_container(tmp_path: Path, box: MakeBox) -> None:

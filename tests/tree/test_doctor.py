@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from lxfs import beside, doctor
+from lxfs import beside, doctor, doctor_cgroups
+from lxfs.containers import Running
 from lxfs.findings import Finding, Level, as_json, as_text, ok, problem, warning
 from lxfs.install import HOOK, LXC_CONFIG, LXC_DIRECTORY, OCI_CONFIG, UNIT, install
+from lxfs.overmounts import Answer
 from lxfs.sources.host import Host
+from lxfs.status import Shown, Status
 
 
 def _levels(findings: list[Finding]) -> dict[str, Level]:
@@ -145,3 +148,34 @@ def test_what_is_printed() -> None:
         "         -> mend\n"
     )
     assert json.loads(as_json(findings))[1]["level"] == "warning"
+
+
+def test_hooks_with_cgroups_are_found(tmp_path: Path) -> None:
+    """What install was asked to put over /sys/fs/cgroup is what doctor finds in the hooks."""
+    list(install(str(tmp_path), view="/srv/view", cgroupfs="v1"))
+    found = doctor_cgroups.hooks(tmp_path)
+    assert [(one.shape, one.view) for one in found] == [("v1", "/srv/view")] * 2
+    list(install(str(tmp_path), view="/srv/view"))
+    assert doctor_cgroups.hooks(tmp_path) == []
+    hook = tmp_path / HOOK[1:]
+    hook.write_text(hook.read_text().replace("cgroupfs=\n", "cgroupfs=v3\n"))
+    (finding,) = doctor_cgroups.examine([], doctor_cgroups.hooks(tmp_path), [])
+    assert (finding.level, "'v3'" in finding.text) == (Level.PROBLEM, True)
+
+
+def _status(name: str, shape: str, kind: str = "lxd") -> Status:
+    files = {"proc/meminfo": Shown("lxfs", "/srv/view", Answer.ANSWERS)}
+    return Status(Running(7, kind, name), files, "", shape)
+
+
+def test_containers_with_other_cgroups_than_the_hooks(tmp_path: Path) -> None:
+    """Who has another shape than the hook of its kind, or none, is named with what mends it."""
+    list(install(str(tmp_path), view="/srv/view", cgroupfs="v2", without=["oci"]))
+    hooks = doctor_cgroups.hooks(tmp_path)
+    found = [_status("a", "v2"), _status("b", "v1"), _status("c", ""), _status("d", "", "podman")]
+    (hook, others) = doctor_cgroups.examine([], hooks, found)
+    assert hook.level is Level.OK
+    assert others.level is Level.WARNING
+    assert others.text.endswith("than the v2 of LXC's hook: lxd:b (v1), lxd:c (none)")
+    assert others.advice.startswith("'lxfs attach NAME --cgroupfs v2'")
+    assert len(list(doctor_cgroups.examine([], hooks, found[:1]))) == 1
