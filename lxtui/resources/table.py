@@ -1,7 +1,7 @@
 """What a table is.
 
-Role: how one kind of thing is asked for, named and shown; contents.py and affairs.py describe each,
-catalog.py has them all. Boundary: pure. Threading: values.
+Role: how one kind of thing is asked for, named and shown; images.py, storage.py and the others
+describe each, catalog.py has them all. Boundary: pure. Threading: values.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ USED_BY = ("used-by", "u", "Used by", "What uses it: enter goes there")
 _SHARED = (
     *(
         "mark",
+        "mark-all",
+        "invert-marks",
         "filter",
         "columns",
         "sort",

@@ -192,6 +192,8 @@ class TableScreen(Screen[None]):
         keys: dict[str, Callable[[], None]] = {
             **self._viewing.keys,
             "mark": self._mark,
+            "mark-all": self._mark_shown,
+            "invert-marks": lambda: self._mark_shown(invert=True),
             "tables": self._choose_table,
             "refresh": lambda: self._loading.ask(self._shop.fleet().hosts),
             "help": self._help,
@@ -231,7 +233,11 @@ class TableScreen(Screen[None]):
 
     def action_back(self) -> None:
         """Show everything again; when everything is shown, go back."""
-        if not self._viewing.clear_filter() and not self.query_one(ResourceTable).unmark_all():
+        if self._viewing.clear_filter():
+            return
+        if self.query_one(ResourceTable).marked:
+            self._unmark()
+        else:
             self.dismiss(None)
 
     def open_table(self, table: Table, words_to_match: str = "") -> None:
@@ -257,9 +263,14 @@ class TableScreen(Screen[None]):
 
     def _unmark(self) -> None:
         self.query_one(ResourceTable).unmark_all()
+        self._show_title(self._shop.fleet())
 
     def _mark(self) -> None:
         self.query_one(ResourceTable).mark()
+        self._show_title(self._shop.fleet())
+
+    def _mark_shown(self, *, invert: bool = False) -> None:
+        self.query_one(ResourceTable).mark_shown(invert=invert)
         self._show_title(self._shop.fleet())
 
     def _choose_table(self) -> None:

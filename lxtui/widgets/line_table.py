@@ -247,7 +247,8 @@ class LineTable(ScrollView, can_focus=True):
             style += self.get_component_rich_style(f"lines--{look.background}", partial=True)
         if look.whole:
             ((text, more),) = look.cells
-            return Strip([Segment(sized(text, width), style + Style.parse(more))], width)
+            told = Segment(sized(text, self.room), style + Style.parse(more))
+            return Strip([told]).adjust_cell_length(width, style)
         segments = []
         for (text, more), slot in zip(look.cells, self.slots, strict=False):
             own = style + Style.parse(more) if more else style

@@ -126,13 +126,18 @@ class ResourceTable(LineTable):
             self._measure()
             self.move(self.cursor_row + 1)
 
-    def unmark_all(self) -> bool:
-        """Take all marks off; whether there were any."""
-        had = bool(self._marked)
+    def mark_shown(self, *, invert: bool = False) -> None:
+        """Mark all that match the filter, or turn their marks over; others keep theirs."""
+        shown = {one.key for one in self._shown.lines}
+        self._marked = self._marked ^ shown if invert else self._marked | shown
+        self._measure()
+        self.redraw()
+
+    def unmark_all(self) -> None:
+        """Take all marks off."""
         self._marked.clear()
         self._measure()
         self.redraw()
-        return had
 
     def look(self, row: int) -> Look:
         """The cells of an entry; what a silent host has said before is dim."""

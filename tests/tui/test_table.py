@@ -198,6 +198,22 @@ def test_groups_fold() -> None:
     stage.run(script)
 
 
+def test_a_header_that_is_cut_beside_the_scrollbar_says_so() -> None:
+    """What does not fit of a group's sums ends in an ellipsis that can be seen."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = await _filled(pilot, stage)
+        table.set_view(replace(table.view, group="profiles"))
+        await until(pilot, lambda: table.show_vertical_scrollbar)
+        await pilot.pause()
+        (whole,) = table.cells(0)
+        assert len(whole) > table.room
+        assert table.render_line(1).text[: table.room] == whole[: table.room - 1] + "…"
+
+    stage.run(script, (60, 20))
+
+
 def test_labels_are_offered_as_groups() -> None:
     """Every user.* key of the fleet can be grouped by; those without it come last."""
     stage = Stage()

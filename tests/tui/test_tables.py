@@ -253,6 +253,29 @@ def test_marked_warnings_are_acknowledged_together() -> None:
     stage.run(script)
 
 
+def test_all_that_match_are_marked() -> None:
+    """ctrl+a marks what the filter leaves, * turns that over, escape takes all off; it is said."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        await opened(pilot, stage, "images used-by=0", 10)
+        await pilot.press("ctrl+a")
+        await pilot.pause()
+        assert "marked 10" in said(stage, "#summary")
+        await pilot.press("space", "asterisk")
+        await pilot.pause()
+        assert "marked 1" in said(stage, "#summary").split("  ")
+        await pilot.press("escape")  # shows everything again; the mark stays
+        await until(pilot, lambda: table(stage).row_count > 10)
+        assert len(table(stage).marked) == 1
+        await pilot.press("escape")
+        await pilot.pause()
+        assert table(stage).marked == []
+        assert "marked" not in said(stage, "#summary")
+
+    stage.run(script)
+
+
 def test_an_operation_is_cancelled() -> None:
     """Key c asks, and the operation is gone."""
     stage = Stage()

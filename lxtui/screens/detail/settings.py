@@ -117,10 +117,8 @@ class ConfigurationPage(_SettingsPage):
             parts.append(note("nothing is configured, here or in its profiles"))
         if volatile:
             fold = " (z shows them)" if self._folded else ""
-            parts += [
-                Content(""),
-                heading(f"volatile: {len(volatile)} keys that the daemon keeps for itself{fold}"),
-            ]
+            kept = f"volatile, of the daemon's own: {len(volatile)}{fold}"
+            parts += [Content(""), heading(kept)]
             if not self._folded:
                 parts += [self._setting(setting, volatile) for setting in volatile]
         return lines(parts)
