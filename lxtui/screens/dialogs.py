@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -164,7 +165,7 @@ class TextDialog(ModalScreen[None]):
 
     BINDINGS = [("escape,q,question_mark", "close", "Close")]
 
-    def __init__(self, title: str, page: Content) -> None:
+    def __init__(self, title: str, page: Content | Table) -> None:
         super().__init__()
         self._title_text = title
         self._page = page

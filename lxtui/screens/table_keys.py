@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.table import Table
 from textual.binding import Binding
-from textual.content import Content
-from textual.keys import format_key
 
 from lxtui.actions import BY_ID
 from lxtui.resources.deeds import DEEDS, EDITABLE, deeds_of
+from lxtui.screens.help import laid_out
 
 USED_BY = ("used-by", "u", "Used by", "What uses it: enter goes there")
 _SHARED = (
@@ -53,7 +53,7 @@ def bindings() -> list[Binding]:
     return found
 
 
-def help_lines(table: str, keys: Mapping[str, str]) -> Content:
+def help_lines(table: str, keys: Mapping[str, str]) -> Table:
     """What can be done in this table, one line each."""
     rows = [("enter", "Details", "Everything about it, as the daemon has it")]
     name, key, label, told = USED_BY
@@ -67,10 +67,4 @@ def help_lines(table: str, keys: Mapping[str, str]) -> Content:
         if one != "edit"
     ]
     rows.append(("escape", "Back", "Show everything again, then go back where you came from"))
-    width = max(len(label) for _, label, _ in rows)
-    return Content("\n").join(
-        Content.assemble(
-            (f"{format_key(key):>8}  ", "bold yellow"), f"{label:<{width}}  ", (told, "dim")
-        )
-        for key, label, told in rows
-    )
+    return laid_out(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from rich.table import Table
 from textual.pilot import Pilot
 from textual.widgets import Button, Footer, Input, Label, OptionList, Static
 
@@ -13,6 +14,7 @@ from lxtui.commands import Move
 from lxtui.config import Settings
 from lxtui.migrate import MARK
 from lxtui.model import Instance, JobState, Pool, Profile, Ref
+from lxtui.screens.detail.screen import DetailScreen
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog, TextDialog
 from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
@@ -428,12 +430,33 @@ def test_help_lists_every_action() -> None:
     async def script(pilot: Pilot[None]) -> None:
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(stage.app.screen, TextDialog))
-        page = str(stage.app.screen.query_one(Static).render())
+        told = _helped(stage)
         for action in ACTIONS:
-            assert action.label in page
-            assert action.help in page
+            assert {action.label, action.help} <= set(told)
 
     stage.run(script)
+
+
+def test_help_begins_with_the_keys_of_the_page() -> None:
+    """On the page of files help names first what can be done with files."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("F")
+        await until(pilot, lambda: isinstance(stage.app.screen, DetailScreen))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(stage.app.screen, TextDialog))
+        told = _helped(stage)
+        assert told.index("Pull") < told.index("Push") < told.index("Start")
+
+    stage.run(script)
+
+
+def _helped(stage: Stage) -> list[str]:
+    """What the help page says, column by column."""
+    page = stage.app.screen.query_one(Static).content
+    assert isinstance(page, Table)
+    return [str(cell) for column in page.columns for cell in column.cells]
 
 
 def test_palette_finds_every_action() -> None:

@@ -51,7 +51,7 @@ class FilesPage(Page):
         Binding(
             "P", "push", "Push", tooltip="Copy a file or directory of this machine into this one"
         ),
-        Binding("M", "make", "New directory"),
+        Binding("M", "make", "New directory", tooltip="Make a directory in this one"),
         Binding("d", "remove", "Remove files", tooltip="Remove it, or all that are marked"),
         Binding("g", "go", "Go to", tooltip="Type a path"),
     ]

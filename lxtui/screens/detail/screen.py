@@ -195,8 +195,9 @@ class DetailScreen(Screen[None]):
         self._undoing.undo()
 
     def action_help(self) -> None:
-        """The help page."""
-        self.app.push_screen(TextDialog("help", help_page(self._settings.keys)))
+        """The help page, the keys of the page in sight first."""
+        own = type(self._pages[self._at]).BINDINGS
+        self.app.push_screen(TextDialog("help", help_page(self._settings.keys, own)))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A host's pages have no keys that change an instance."""
