@@ -50,6 +50,7 @@ class Tree:
     ) -> None:
         self._world = world
         self._cgroups = cgroups
+        self._everybodys: frozenset[str] = frozenset()
         # A mirror of what this host does not have would be empty, and hide a container's own.
         self._mirrors = {
             f"/{mirror.path}": mirror for mirror in mirrors if world.host.mode(mirror.path)
@@ -60,6 +61,7 @@ class Tree:
         if cgroups is not None:
             # Each has an own cgroup in each of them; what is below is for nobody the same.
             self._listings[TOP] = dict.fromkeys(cgroups.names, stat_module.S_IFDIR)
+            self._everybodys = frozenset(f"{_CGROUPS}{name}" for name in cgroups.names)
             above = self._listings["/"] | {TOP[1:]: stat_module.S_IFDIR}
             self._listings["/"] = dict(sorted(above.items()))
         self._fixed: dict[str, File | Directory] = {
@@ -92,7 +94,7 @@ class Tree:
         return self._ask(path, partial(self._container, path, pid), Mirror.find)
 
     def _of_cgroups(self, path: str) -> Cgroups | None:
-        """Return the cgroups, for a path below one of their directories, which are fixed."""
+        """Return the cgroups, for one of their directories and what is below."""
         if path in self._fixed or not path.startswith(_CGROUPS):
             return None
         return self._cgroups
@@ -100,9 +102,14 @@ class Tree:
     def is_each_callers(self, path: str) -> bool:
         """Return whether a path may be there for one caller and mean nothing to the next.
 
-        What is in the table or mirrored means the same to all who see it.
+        What is in the table or mirrored means the same to all who see it. The directories right
+        below ``cgroup/`` are there for everybody, and what a container may have mounted.
         """
-        return self._of_cgroups(path) is not None
+        return path not in self._everybodys and self._of_cgroups(path) is not None
+
+    def has_callers_own(self, directory: str) -> bool:
+        """Return whether all that is in a directory is so."""
+        return directory in self._everybodys or self.is_each_callers(directory)
 
     def callers_own(self, pid: int, most: int) -> Iterator[str]:
         """Return such paths, of up to so many directories of a caller's."""

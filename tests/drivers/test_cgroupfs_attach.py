@@ -1,13 +1,15 @@
 """A container's cgroups over its /sys/fs/cgroup: put there, taken off, healed."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.drivers.boxes import MakeBox, box, come_from, driver  # noqa: F401 - fixtures
-from tests.drivers.conftest import MIB, Mount, lxfs, mounted
+from tests.drivers.conftest import MIB, Mount, eventually, lxfs, mounted
 
 SYS = "umount -R -l /sys/fs/cgroup"
 CGROUP2 = f"{SYS}; mount -t cgroup2 c /sys/fs/cgroup"
@@ -66,6 +68,24 @@ def test_the_other_shape_takes_its_place(box: MakeBox, view: Mount) -> None:  # 
         one.attach("--cgroupfs", "v2", *come_from(view))
         assert one("cat", _limit(box, one.pid, SHAPES[1][1])).stdout == f"{256 * MIB}\n"
         assert sum("/sys/fs/cgroup " in line for line in one.mounts().splitlines()) == 2
+
+
+@pytest.mark.parametrize(("shape", "pattern"), SHAPES)
+def test_a_successor_serves_what_is_mounted(
+    box: MakeBox,  # noqa: F811
+    view: Mount,
+    shape: str,
+    pattern: str,
+) -> None:
+    """A container's mount of a part of the view outlives the server that it was mounted from."""
+    with box(SYS) as one:
+        one.attach("--cgroupfs", shape, *come_from(view))
+        path = _limit(box, one.pid, pattern)
+        before = view.server
+        os.kill(before, signal.SIGKILL)
+        assert eventually(lambda: view.server != before)
+        shown = one("cat", path)
+        assert shown.stdout == f"{256 * MIB}\n", shown.stderr
 
 
 def test_a_dead_one_is_healed_in_its_shape(box: MakeBox, tmp_path: Path) -> None:  # noqa: F811

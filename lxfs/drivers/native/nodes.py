@@ -133,8 +133,7 @@ class Nodes:
         for name, mode in self._tree.listing(directory, os.getpid()).items():
             path = f"{directory.rstrip('/')}/{name}"
             self.id(path)
-            below = f"{path}/."
-            if stat.S_ISDIR(mode) and depth < _MAX_DEPTH and not self._tree.is_each_callers(below):
+            if stat.S_ISDIR(mode) and depth < _MAX_DEPTH and not self._tree.has_callers_own(path):
                 self._enumerate(path, depth + 1)
 
     def _search(self, number: int, pid: int) -> str | None:
