@@ -284,7 +284,6 @@ ACTIONS: tuple[Action, ...] = (
         "Write the instance with its snapshots into a file of this machine",
         _instance,
         changes=True,
-        single=True,
     ),
     Action(
         "rename",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from lxtui.calls.backups import Export
 from lxtui.calls.base import Call, Work
 from lxtui.migrate.options import Mode, MoveOptions, Transport
 from lxtui.migrate.placement import Row
@@ -220,7 +221,7 @@ Single = ChangeState | CreateSnapshot | RestoreSnapshot | DeleteSnapshot | Delet
 """What is one operation of one daemon, and can be done to many."""
 
 
-Each = Single | Move
+Each = Single | Move | Export
 """What can be done to many, one after the other on each host."""
 
 

@@ -21,6 +21,7 @@ from lxtui.actions import BY_ID
 from lxtui.audit.journal import Audit
 from lxtui.backend.base import Backend
 from lxtui.bulk import Bulk, plan
+from lxtui.calls.backups import Export
 from lxtui.commands import CreateSnapshot, DeleteSnapshot, Each, RestoreSnapshot
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.headless import Json, ProgressLine, stop_on_signals
@@ -74,7 +75,7 @@ def run_many(
 
 def find(options: argparse.Namespace, backends: Mapping[str, Backend]) -> Found:
     """All that the filter matches; LxtuiError for none."""
-    if options.instance:
+    if getattr(options, "instance", ""):
         raise UsageError("name an instance, or give --filter, not both")
     words = query.parse(options.filter)
     if not options.filter.strip() or words.problems:
@@ -101,14 +102,20 @@ def settle(
     backends: Mapping[str, Backend],
     audit: Audit,
     moves: Path | None = None,
+    *,
+    whole: bool = False,
 ) -> bool:
-    """Have it agreed to, do it, print what became of each; whether all went well."""
+    """Have it agreed to, do it, print what became of each; whether all went well.
+
+    *whole*: it did not when one was left out.
+    """
     fates: Fates = dict.fromkeys(bulk.command.commands, (_PLANNED, ""))
     if not options.dry_run:
         if not options.yes:
             _agree(bulk)
         fates = _carry_out(bulk, backends, audit, moves)
     well = not found.errors and all(fate in {_DONE, _PLANNED} for fate, _ in fates.values())
+    well = well and not (whole and bulk.left_out)
     if options.json:
         headless.print_json(_report(options, bulk, fates, found, well=well))
     else:
@@ -180,6 +187,7 @@ def _report(
                 "result": fate,
                 "error": reason or None,
                 "command": one.equivalent(found.hosts[one.ref.host].kind),
+                **({"file": str(one.file)} if isinstance(one, Export) else {}),
             }
             for one, (fate, reason) in fates.items()
         ],

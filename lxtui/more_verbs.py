@@ -68,7 +68,7 @@ MORE: Mapping[str, _Verb] = {
     "export": _Verb(
         backups.EXPORT,
         backups.add_export,
-        lambda at: backups.run_export(at.options, at.ref, at.backends, at.audit),
+        lambda at: backups.run_export(at.options, at.backends, at.named, at.audit),
     ),
     "import": _Verb(
         backups.IMPORT,

@@ -6,19 +6,34 @@ commands; reads the head of a local file for the name in it. Threading: the scre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from textual.suggester import SuggestFromList
 
-from lxtui.backups.places import export_file
+from lxtui.backups.places import export_file, known_compression
 from lxtui.backups.reading import name_inside
+from lxtui.bulk import Bulk
 from lxtui.calls.backups import COMPRESSIONS, Export, Import
 from lxtui.errors import READ_ONLY, UsageError
+from lxtui.exporting_many import Wishes, plan
 from lxtui.files.places import local_path
-from lxtui.model import FleetSnapshot, Host, Kind, Ref
+from lxtui.model import FleetSnapshot, Host, Instance, Kind, Ref
 from lxtui.names import instance_name_trouble
+from lxtui.screens.forms import Field, FormDialog, LocalPaths, here
 from lxtui.screens.transfers import Submit
-from lxtui.screens.working import Field, LocalPaths, WorkDialog, here
+from lxtui.screens.working import WorkDialog
+
+_BOXES = (
+    ("instance-only", "without its snapshots"),
+    ("optimized", "in the form of its storage driver: only for pools of the same driver"),
+    ("force", "replace a file that is there"),
+)
+"""How to export."""
+
+
+def _compression() -> Field:
+    known = SuggestFromList(tuple(COMPRESSIONS))
+    return Field("compression", "compression", "", "empty: as the host is set; none, zstd…", known)
 
 
 class ExportDialog(WorkDialog):
@@ -39,28 +54,16 @@ class ExportDialog(WorkDialog):
 
     def fields(self) -> Sequence[Field]:
         """Where to, how compressed."""
-        known = SuggestFromList(tuple(COMPRESSIONS))
         told = "a file that is not there yet, or a directory"
-        return (
-            Field("to", "to", here(), told, LocalPaths()),
-            Field(
-                "compression", "compression", "", "empty: as the host is set; none, zstd…", known
-            ),
-        )
+        return (Field("to", "to", here(), told, LocalPaths()), _compression())
 
     def boxes(self) -> Sequence[tuple[str, str]]:
         """How."""
-        return (
-            ("instance-only", "without its snapshots"),
-            ("optimized", "in the form of its storage driver: only for pools of the same driver"),
-            ("force", "replace a file that is there"),
-        )
+        return _BOXES
 
-    def command(self, said: Mapping[str, str], ticked: frozenset[str]) -> Export:
+    def meaning(self, said: Mapping[str, str], ticked: frozenset[str]) -> Export:
         """What is meant."""
-        how = said["compression"].strip()
-        if how.split(" ")[0] not in COMPRESSIONS:
-            raise UsageError(f"compression: say one of {', '.join(filter(None, COMPRESSIONS))}")
+        how = known_compression(said["compression"])
         file = export_file(self._ref, said["to"].strip(), how)
         if not file.parent.is_dir():
             raise UsageError(f"{file.parent} is no directory")
@@ -74,6 +77,68 @@ class ExportDialog(WorkDialog):
             how,
             "force" in ticked,
         )
+
+
+class ExportManyDialog(FormDialog[Bulk, Bulk | None]):
+    """Several instances, each into a file of one directory."""
+
+    BINDINGS = [("escape", "close", "Close")]
+
+    title_ = "export"
+    verb = "shows what it means"
+
+    def __init__(
+        self,
+        marked: Sequence[Instance],
+        gone: Collection[Ref],
+        hosts: Callable[[str], Host | None],
+    ) -> None:
+        super().__init__()
+        self._marked = marked
+        self._gone = gone
+        self._hosts = hosts
+
+    def question(self) -> str:
+        """How many."""
+        return f"Export {len(self._marked)} instances, each into a file of its own"
+
+    def fields(self) -> Sequence[Field]:
+        """Where to, how compressed."""
+        told = "a directory that is there"
+        return (Field("to", "to", here(), told, LocalPaths()), _compression())
+
+    def boxes(self) -> Sequence[tuple[str, str]]:
+        """How."""
+        return _BOXES
+
+    def meaning(self, said: Mapping[str, str], ticked: frozenset[str]) -> Bulk:
+        """All the files, and who is left out."""
+        wishes = Wishes(
+            local_path(said["to"].strip() or "."),
+            "instance-only" in ticked,
+            "optimized" in ticked,
+            known_compression(said["compression"]),
+            "force" in ticked,
+        )
+        return plan(wishes, self._marked, self._hosts, self._gone)
+
+    def shown(self, meaning: Bulk) -> str:
+        """How many it would be."""
+        left = [f"{ref}: {why}" for ref, why in meaning.left_out.items()]
+        more = f"; {len(left)} left out, such as {left[0]}" if left else ""
+        return f"{len(meaning.command.commands)} files{more}"
+
+    def on_input_submitted(self) -> None:
+        """On to the list of what will happen."""
+        bulk = self.look()
+        if bulk is None:
+            self.app.bell()
+        else:
+            self.dismiss(bulk)
+
+    def action_close(self) -> None:
+        """Turn away."""
+        self.dismiss(None)
 
 
 class ImportDialog(WorkDialog):
@@ -112,7 +177,7 @@ class ImportDialog(WorkDialog):
             Field("pool", "pool", "", "empty: of the same name as it was in"),
         )
 
-    def command(self, said: Mapping[str, str], ticked: frozenset[str]) -> Import:  # noqa: ARG002 see the base
+    def meaning(self, said: Mapping[str, str], ticked: frozenset[str]) -> Import:  # noqa: ARG002 see the base
         """What is meant."""
         file, host = local_path(said["file"].strip()), self._host(said["host"].strip())
         if not file.is_file():

@@ -1,4 +1,4 @@
-"""Actions on all that are marked which ask more than a yes: limits, copies.
+"""Actions on all that are marked which ask more than a yes: limits, copies, exports.
 
 Role: the marked instances → a form → one look at what it means → a job. Boundary: gets what it
 needs to reach the fleet as a Wiring; imports no backend. Threading: the screen's; hosts are asked
@@ -24,6 +24,7 @@ from lxtui.bulk import Bulk
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.limits import FIELDS
 from lxtui.model import FleetSnapshot, Instance, Ref
+from lxtui.screens.backups import ExportManyDialog
 from lxtui.screens.bulk import BulkDialog
 from lxtui.screens.dialogs import ChoiceDialog, NameDialog
 from lxtui.screens.texts import host_about
@@ -134,7 +135,7 @@ class Together:
     @property
     def keys(self) -> Mapping[str, Callable[[Sequence[Instance], Collection[Ref]], None]]:
         """What each of these actions does to the marked; and to those that are gone."""
-        return {"limits": self._limits, "copy": self._copy}
+        return {"limits": self._limits, "copy": self._copy, "export": self._export}
 
     def _limits(self, marked: Sequence[Instance], gone: Collection[Ref]) -> None:
         def look(wishes: Mapping[str, str]) -> Bulk:
@@ -169,6 +170,10 @@ class Together:
         self._screen.app.push_screen(
             NameDialog(question, proposal, (), copying_many.pattern_trouble), to
         )
+
+    def _export(self, marked: Sequence[Instance], gone: Collection[Ref]) -> None:
+        dialog = ExportManyDialog(marked, gone, self._fleet().host)
+        self._screen.app.push_screen(dialog, self._show)
 
     def _show(self, bulk: Bulk | None) -> None:
         if bulk is not None:

@@ -18,7 +18,8 @@ from lxtui.files.paths import Kind as FileKind
 from lxtui.files.paths import joined, name_trouble, normal, number, permissions
 from lxtui.files.places import local_path, pull_names
 from lxtui.model import Kind, Ref
-from lxtui.screens.working import Field, LocalPaths, WorkDialog, here
+from lxtui.screens.forms import Field, LocalPaths, here
+from lxtui.screens.working import WorkDialog
 
 Submit = Callable[[Command], int]
 
@@ -62,7 +63,7 @@ class PullDialog(WorkDialog):
             ("force", "replace what is there"),
         )
 
-    def command(self, said: Mapping[str, str], ticked: frozenset[str]) -> Pull:
+    def meaning(self, said: Mapping[str, str], ticked: frozenset[str]) -> Pull:
         """What is meant."""
         if not said["to"].strip():
             raise UsageError("say where to")
@@ -124,7 +125,7 @@ class PushDialog(_FolderWork):
             ("force", "replace what is there"),
         )
 
-    def command(self, said: Mapping[str, str], ticked: frozenset[str]) -> Push:
+    def meaning(self, said: Mapping[str, str], ticked: frozenset[str]) -> Push:
         """What is meant."""
         what = local_path(said["what"])
         if not said["what"].strip() or not what.exists():
@@ -163,7 +164,7 @@ class FolderDialog(_FolderWork):
             Field("mode", "mode", "", "empty: 0755"),
         )
 
-    def command(self, said: Mapping[str, str], ticked: frozenset[str]) -> MakeFolder:  # noqa: ARG002 see the base
+    def meaning(self, said: Mapping[str, str], ticked: frozenset[str]) -> MakeFolder:  # noqa: ARG002 see the base
         """What is meant."""
         name = os.fsencode(said["name"].strip())
         if trouble := "give it a name" if not name else name_trouble(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from lxtui.backups.reading import name_inside
 from lxtui.calls.backups import Export, Import
+from lxtui.commands import Each, Many
 from lxtui.errors import (
     ConflictError,
     InterruptedByUserError,
@@ -23,6 +25,7 @@ from lxtui.errors import (
 from lxtui.files.tree import Done
 from lxtui.model import Progress, Ref
 from lxtui.perform import perform
+from lxtui.perform_many import perform_many
 from tests.backend.conftest import Side
 
 
@@ -147,3 +150,51 @@ def test_a_full_disk_here_removes_the_backup_there(
         _do(side, Export(ref, tmp_path / "x.tar"))
     assert list(tmp_path.iterdir()) == []
     assert _backups(side, ref) == ()
+
+
+def test_several_and_one_that_fails(
+    side: Side, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has its own file and its own line; the one that is gone stops none. When it is cancelled
+    the one at work leaves nothing, and no more are begun.
+    """
+    for module in ("files.meter", "perform_many"):
+        monkeypatch.setattr(f"lxtui.{module}._BETWEEN", 0.0)
+    backends = {side.backend.remote.name: side.backend}
+    ref = side.make(False)
+    gone, copy = ref._replace(name="long-gone"), ref._replace(name=f"{ref.name}-b")
+    _do(side, Export(ref, tmp_path / "first.tar", compression="none"))
+    try:
+        _do(side, Import(copy, tmp_path / "first.tar"))
+        every = [
+            Export(one, tmp_path / f"{one.name}.tar", compression="none")
+            for one in (ref, gone, copy)
+        ]
+        fates: dict[Ref, tuple[str, str]] = {}
+
+        def ended(one: Each, fate: str, why: str) -> None:
+            fates[one.ref] = fate, why
+
+        told: list[Progress] = []
+        with pytest.raises(OperationError, match="2 done, 1 failed"):
+            perform_many(Many(tuple(every), "all"), backends, told.append, Flag(), ended=ended)
+        assert {one: fate for one, (fate, _) in fates.items()} == {
+            ref: "done",
+            gone: "failed",
+            copy: "done",
+        }
+        assert len(told[-1].details) == len(every)
+        assert [name_inside(one.file) for one in every[::2]] == [ref.name, copy.name]
+        stop, fates = Flag(), {}
+
+        def report(now: Progress) -> None:
+            if any("writes a backup" in line for line in now.details):
+                stop.set()
+
+        again = [replace(one, file=tmp_path / f"again-{one.file.name}") for one in every]
+        with pytest.raises(OperationError, match="1 failed, 2 not begun"):
+            perform_many(Many(tuple(again), "all"), backends, report, stop, ended=ended)
+        assert not list(tmp_path.glob("again-*"))
+        assert (_backups(side, ref), _backups(side, copy)) == ((), ())
+    finally:
+        _delete(side, copy)

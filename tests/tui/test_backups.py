@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, Label
+from textual.widgets import Input, Label, Log
 
 from lxtui.model import JobState, Ref
-from lxtui.screens.backups import ExportDialog, ImportDialog
+from lxtui.screens.backups import ExportDialog, ExportManyDialog, ImportDialog
+from lxtui.screens.bulk import BulkDialog
 from lxtui.screens.dialogs import LineDialog
+from lxtui.screens.forms import LocalPaths
 from lxtui.screens.main import MainScreen
-from lxtui.screens.working import LocalPaths
 from lxtui.widgets.fleet_table import FleetTable
 from tests.tui.conftest import SIZE, Stage, until
 
@@ -78,6 +79,52 @@ def test_an_instance_is_exported_and_imported(size: tuple[int, int], tmp_path: P
         assert [one.state for one in stage.fleet.jobs.all] == [JobState.DONE] * 2
 
     stage.run(script, size)
+
+
+@pytest.mark.parametrize("size", [SIZE, SMALL], ids=["large", "small"])
+def test_all_that_are_marked_are_exported(size: tuple[int, int], tmp_path: Path) -> None:
+    """A directory is asked for; one list; a file that is there, and one that fails, stop nobody."""
+    stage = Stage()
+    web2, web3 = WEB1._replace(name="web2"), Ref("kyoto", "default", "web3")
+    (tmp_path / "web2.tar.gz").write_text("mine")
+
+    async def script(pilot: Pilot[None]) -> None:
+        main = stage.app.screen_stack[1]
+        main.query_one(FleetTable).set_marks([WEB1, web2, web3])
+        await pilot.pause()
+        await _command(pilot, stage, "export")
+        await until(pilot, lambda: isinstance(stage.app.screen, ExportManyDialog))
+        dialog = stage.app.screen
+        dialog.query_one("#to", Input).value = str(tmp_path / "none")
+        await pilot.pause()
+        assert "is no directory" in str(dialog.query_one("#trouble", Label).content)
+        await pilot.press("enter")
+        assert stage.app.screen is dialog
+        dialog.query_one("#to", Input).value = str(tmp_path)
+        await pilot.pause()
+        assert str(dialog.query_one("#preview", Label).content).startswith("2 files; 1 left out")
+        assert dialog.query_one(".dialog").region.bottom <= size[1]
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(stage.app.screen, BulkDialog))
+        lines = stage.app.screen.query_one(Log).lines
+        assert f"kyoto:web3  incus export kyoto:web3 {tmp_path}/web3.tar.gz" in lines
+        assert f"oslo:web2  {tmp_path}/web2.tar.gz is there already" in lines
+        (tmp_path / "web1.tar.gz").write_text("theirs")  # meanwhile
+        await pilot.press("y")
+        await until(pilot, lambda: stage.fleet.jobs.all[0].state is JobState.FAILED)
+        assert not main.query_one(FleetTable).marked
+
+    stage.run(script, size)
+    (job,) = stage.fleet.jobs.all
+    assert job.progress.text == "export 2 instances: 1 done, 1 failed"
+    assert any("is there already" in line for line in job.progress.details)
+    assert sorted(one.name for one in tmp_path.iterdir()) == [
+        "web1.tar.gz",
+        "web2.tar.gz",
+        "web3.tar.gz",
+    ]
+    assert (tmp_path / "web2.tar.gz").read_text() == "mine"
+    assert (tmp_path / "web1.tar.gz").read_text() == "theirs"
 
 
 def test_a_read_only_host_exports_nothing() -> None:
