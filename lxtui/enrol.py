@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lxtui import client_files, remotes
+from lxtui.backend import logins
 from lxtui.backend.greeting import (
     NAMES,
     address_of,
@@ -26,7 +27,6 @@ from lxtui.errors import (
     ConflictError,
     HostUnreachableError,
     NotTrustedError,
-    UnsupportedError,
     UsageError,
 )
 from lxtui.model import Greeting, Kind, Remote
@@ -85,11 +85,8 @@ def survey(wish: Wish, secret: str, environ: Mapping[str, str], home: Path) -> C
     given = (wish.fingerprint, token.fingerprint if token else "")
     expected = frozenset(_plain(one) for one in given if one)
     greeting = _first(wish, addresses, expected, environ, home)
-    if "tls" not in greeting.methods and not greeting.trusted:
-        raise UnsupportedError(
-            f"{wish.name}: lets nobody in by certificates ({', '.join(greeting.methods)}), "
-            f"and lxtui knows no other way"
-        )
+    if not greeting.trusted:
+        logins.check(wish.name, greeting.kind, greeting.methods)
     others = tuple(one for one in addresses if one != greeting.address)
     return Candidate(wish, greeting, others, bool(expected))
 
@@ -105,7 +102,7 @@ def enrol(candidate: Candidate, secret: str, environ: Mapping[str, str], home: P
         if not secret:
             raise NotTrustedError(
                 f"{wish.name}: does not trust us yet; on the host, "
-                f"'{_cli(greeting.kind)} config trust add{_named(greeting.kind)}' gives a token"
+                f"'{logins.TOKEN[greeting.kind]}' gives a token"
             )
         ask_for_trust(remote, greeting, secret)
     entry: dict[str, str | bool] = {
@@ -189,11 +186,3 @@ def _project(wish: Wish, allowed: list[str]) -> str:
 
 def _plain(fingerprint: str) -> str:
     return fingerprint.replace(":", "").replace(" ", "").lower()
-
-
-def _cli(kind: Kind) -> str:
-    return "lxc" if kind is Kind.LXD else "incus"
-
-
-def _named(kind: Kind) -> str:
-    return " --name NAME" if kind is Kind.LXD else " NAME"

@@ -24,7 +24,7 @@ import requests
 import urllib3
 from cryptography import x509
 
-from lxtui.backend import tls
+from lxtui.backend import logins, tls
 from lxtui.backend.failures import one_line, unreachable
 from lxtui.errors import (
     CertificateError,
@@ -107,7 +107,7 @@ def greet(
         vouched=vouched,
         trusted=server.get("auth") == "trusted",
         extensions=frozenset(map(str, server.get("api_extensions") or ())),
-        methods=tuple(map(str, server.get("auth_methods") or ())),
+        methods=logins.methods_of(server),
         server_name=str(environment.get("server_name") or ""),
         version=str(environment.get("server_version") or ""),
     )

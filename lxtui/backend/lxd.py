@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lxtui import api
-from lxtui.backend import channel, events, sftp, wire
+from lxtui.backend import channel, events, logins, sftp, wire
 from lxtui.backend.base import Download, OnProgress, Stream
 from lxtui.backend.rest import Rest, quoted
 from lxtui.clock import utc_now
@@ -61,6 +61,7 @@ class LxdBackend:
         """Ask the daemon who it is; opens the session at the first call."""
         server = self._rest.server
         if server.get("auth") != "trusted":
+            logins.check(self.remote.name, self.remote.kind, logins.methods_of(server))
             raise NotTrustedError(
                 f"{self.remote.name}: the host does not trust our certificate; on the host, "
                 f"run '{self._rest.command} config trust add' with it, or add the remote again"

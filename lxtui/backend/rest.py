@@ -26,7 +26,7 @@ from pylxd import exceptions
 from pylxd.client import get_session_for_url
 
 from lxtui.api import Document
-from lxtui.backend import wire
+from lxtui.backend import logins, wire
 from lxtui.backend.base import Download, OnProgress, Stream
 from lxtui.backend.failures import one_line, unreachable
 from lxtui.backend.tls import PinnedAdapter, context, pinned, reachable
@@ -39,7 +39,6 @@ from lxtui.errors import (
     OperationError,
     OperationLostError,
     ReadOnlyError,
-    UnsupportedError,
 )
 from lxtui.model import Kind, Operation, Remote
 
@@ -210,13 +209,7 @@ class Rest:
 
     def _open(self) -> Any:
         remote = self.remote
-        if remote.auth_type != "tls":
-            how = {"oidc": "OpenID Connect"}.get(remote.auth_type, repr(remote.auth_type))
-            raise UnsupportedError(
-                f"{remote.name}: logs in through {how}, which lxtui cannot do; have our "
-                f"certificate trusted on the host ('{self.command} config trust add') and add "
-                f"the remote under another name with --auth-type tls"
-            )
+        logins.check(remote.name, remote.kind, (remote.auth_type,))
         _check_files(remote)
         self.remote = remote = reachable(remote)
         if remote.is_socket:

@@ -12,6 +12,7 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -51,8 +52,13 @@ class Impostor:
         *,
         keep: bool = False,
         signer: Path | None = None,
+        server: Mapping[str, object] = SERVER,
     ) -> None:
-        """Make a certificate in *folder*; *keep* takes the one that is there, *signer* signs it."""
+        """Make a certificate in *folder*; *keep* takes the one that is there, *signer* signs it.
+
+        *server* is what it says that it is.
+        """
+        self._server = server
         self.certificate = folder / "client.crt"
         if signer is not None:
             sign(folder, signer)
@@ -110,7 +116,7 @@ class Impostor:
             self._ended += 1
 
     def _answer(self, client: ssl.SSLSocket) -> None:
-        body = json.dumps({"type": "sync", "metadata": SERVER}).encode()
+        body = json.dumps({"type": "sync", "metadata": self._server}).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n"
         while data := client.recv(65536):
             self.heard += data

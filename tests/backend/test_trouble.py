@@ -12,9 +12,11 @@ from threading import Event as Flag
 
 import pytest
 
-from lxtui import headless, remotes
+from lxtui import cli, headless, remotes
 from lxtui.backend import events
 from lxtui.backend.lxd import LxdBackend
+from lxtui.clock import utc_now
+from lxtui.doctor.hosts import hosts
 from lxtui.errors import (
     CertificateError,
     HostUnreachableError,
@@ -23,7 +25,7 @@ from lxtui.errors import (
 )
 from lxtui.fleet import Fleet
 from lxtui.model import HostStatus, Kind, Remote
-from tests.backend.impostor import Impostor
+from tests.backend.impostor import SERVER, Impostor
 from tests.lab.client import make_certificate
 from tests.lab.lab import Host, Lab
 from tests.lab.tools import run
@@ -77,6 +79,79 @@ def test_other_ways_to_log_in_are_said_not_to_work(how: str, said: str) -> None:
             time.sleep(0.01)
     finally:
         fleet.close()
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        (["oidc"], "OpenID Connect"),
+        (["oidc", "candid"], "OpenID Connect or 'candid'"),
+        (["\x1b[31m"], "logs in through '"),
+    ],
+)
+def test_a_host_without_certificates_is_said(
+    methods: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A host that offers OpenID Connect alone: said by its status, when it is added and by the
+    doctor, each time with the way that there is; nothing is written, no secret is sent.
+    """
+    for name in ("LXD_CONF", "INCUS_CONF", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    for name in ("LXD_DIR", "INCUS_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    extensions = ["dev_incus_events"]
+    server = {**SERVER, "auth": "untrusted", "auth_methods": methods, "api_extensions": extensions}
+    pair = make_certificate(tmp_path / "client")
+    with closing(Impostor(tmp_path / "host", server=server)) as host:
+        where = host.address.removeprefix("https://")
+        words = ["hosts", "add", "new", where, "--token", "the-secret", "--yes"]
+        assert cli.main(words) == 1
+        told = capsys.readouterr().err
+        remote = Remote(
+            "h",
+            Kind.INCUS,
+            host.address,
+            client_cert=str(pair),
+            client_key=str(pair.with_suffix(".key")),
+            server_cert=str(host.certificate),
+        )
+        with closing(LxdBackend(remote)) as backend:
+            with pytest.raises(UnsupportedError) as caught:
+                backend.connect()
+            (seen,) = headless.hosts({"h": backend})
+            (finding,) = hosts({"h": backend}, utc_now)
+        assert b"the-secret" not in host.all_heard()
+    assert not (tmp_path / "INCUS_CONF").exists()
+    assert seen.status is HostStatus.UNSUPPORTED
+    for one in (told, str(caught.value), f"{finding.text}; {finding.advice}"):
+        assert said in one
+        assert "\x1b" not in one
+        assert "which lxtui cannot do; on the host, 'incus config trust add NAME' gives" in one
+
+
+@pytest.mark.parametrize("odd", [None, [], "oidc", 7, {"oidc": 1}])
+def test_a_host_that_does_not_say_how_is_only_distrustful(odd: object, tmp_path: Path) -> None:
+    """Ways to log in that cannot be read are not known, and not taken for others than ours."""
+    server = {**SERVER, "auth": "untrusted", "auth_methods": odd}
+    pair = make_certificate(tmp_path / "client")
+    with closing(Impostor(tmp_path / "host", server=server)) as host:
+        remote = Remote(
+            "h",
+            Kind.LXD,
+            host.address,
+            client_cert=str(pair),
+            client_key=str(pair.with_suffix(".key")),
+            server_cert=str(host.certificate),
+        )
+        with (
+            closing(LxdBackend(remote)) as backend,
+            pytest.raises(NotTrustedError, match="does not trust our certificate"),
+        ):
+            backend.connect()
 
 
 def test_a_key_with_a_password_is_said(tmp_path: Path) -> None:
