@@ -17,29 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
-from tests.lab.client import make_certificate
-from tests.lab.tools import run
+from tests.lab.client import make_certificate, sign
 
 SERVER = {
     "auth": "trusted",
     "api_extensions": [],
     "environment": {"server_version": "1", "server_name": "small"},
 }
-
-
-def sign(folder: Path, signer: Path) -> None:
-    """Make client.crt and client.key in *folder* for 127.0.0.1, signed by *signer*."""
-    folder.mkdir(parents=True, exist_ok=True)
-    key = folder / "client.key"
-    run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"),
-            *("-nodes", "-days", "30", "-subj", "/CN=127.0.0.1", "-keyout", str(key)),
-            *("-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"),
-            *("-CA", str(signer), "-CAkey", str(signer.with_suffix(".key"))),
-            *("-out", str(folder / "client.crt")),
-        ]
-    )
 
 
 class Impostor:

@@ -13,19 +13,49 @@ import yaml
 from .plan import KINDS, HostPlan, LabPlan
 from .tools import run
 
+_ALGORITHM = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384")
+
 
 def make_certificate(folder: Path) -> Path:
     """Make client.crt and client.key in FOLDER; return the certificate's path."""
     folder.mkdir(parents=True, exist_ok=True)
     certificate, key = folder / "client.crt", folder / "client.key"
-    algorithm = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"]
     run(
         [
-            *("openssl", "req", "-x509", *algorithm, "-nodes", "-days", "3650"),
+            *("openssl", "req", "-x509", *_ALGORITHM, "-nodes", "-days", "3650"),
             *("-subj", "/O=lxtui lab/CN=lab", "-keyout", str(key), "-out", str(certificate)),
         ]
     )
     key.chmod(0o600)
+    return certificate
+
+
+def make_authority(certificate: Path) -> None:
+    """Make CERTIFICATE, which may sign others, and its key beside it."""
+    certificate.parent.mkdir(parents=True, exist_ok=True)
+    run(
+        [
+            *("openssl", "req", "-x509", *_ALGORITHM, "-nodes", "-days", "3650"),
+            *("-subj", "/CN=authority of the lab", "-keyout", str(certificate.with_suffix(".key"))),
+            *("-addext", "basicConstraints=critical,CA:TRUE", "-out", str(certificate)),
+        ]
+    )
+    certificate.with_suffix(".key").chmod(0o600)
+
+
+def sign(folder: Path, signer: Path, address: str = "127.0.0.1") -> Path:
+    """Make client.crt and client.key in FOLDER for ADDRESS, signed by SIGNER; return the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    certificate, key = folder / "client.crt", folder / "client.key"
+    run(
+        [
+            *("openssl", "req", "-x509", *_ALGORITHM, "-nodes", "-days", "30"),
+            *("-subj", f"/CN={address}", "-keyout", str(key)),
+            *("-addext", f"subjectAltName=IP:{address}", "-addext", "basicConstraints=CA:FALSE"),
+            *("-CA", str(signer), "-CAkey", str(signer.with_suffix(".key"))),
+            *("-out", str(certificate)),
+        ]
+    )
     return certificate
 
 

@@ -103,6 +103,9 @@ class Daemon:
             "HOME": str(self.lab.root),
             DIRECTORY[self.plan.kind]: seen,
             MEMBER: str(self.lab.root),
+            # Instead of the machine's own: of these two Go takes what is in them, once.
+            "SSL_CERT_FILE": str(self.lab.authority),
+            "SSL_CERT_DIR": str(self.lab.authority.parent),
         }
         with self.plan.log.open("ab") as log:
             child = subprocess.Popen(

@@ -280,6 +280,7 @@ def _build(wanted: LabPlan, missing: dict[str, str], base: Path, say: Say) -> La
     for host in plan.hosts:
         net.connect(plan, host)
     notes = [*(f"added to {line}" for line in subids.ensure()), _mount_view(plan)]
+    client.make_authority(plan.authority)
     members = tuple(Host(plan, host) for host in plan.hosts)
     clusters = [] if criu else [one for one in CLUSTERS if {*hosts} >= {*one}]
     joining = {second for _, second in clusters}

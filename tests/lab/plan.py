@@ -105,6 +105,11 @@ class LabPlan:
         return self.root / "client" / "incus"
 
     @property
+    def authority(self) -> Path:
+        """The certificate of the one authority that the daemons believe; its key lies beside it."""
+        return self.root / "authority" / "ca.crt"
+
+    @property
     def view(self) -> Path:
         """Where lxfs is mounted; the daemons see it at /var/lib/lxcfs."""
         return self.root / "lxfs"
