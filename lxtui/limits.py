@@ -22,6 +22,8 @@ from lxtui.model import Devices
 _RANGES = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 _SHARE = re.compile(r"(100|[1-9]\d?)%")
 _TIME = re.compile(r"[1-9]\d*ms/[1-9]\d*ms")
+_UNLIMITED = {"macvlan", "sriov", "physical", "ipvlan"}
+"""Kinds of network cards that have no limits."""
 _RATE = re.compile(r"[1-9]\d*([kMGTPE]?bit|[KMGTPE]i?bit)?")
 
 
@@ -205,6 +207,8 @@ def _setting(
     if not name:
         kind = {"disk": "root disk", "nic": "network card"}[field.device]
         return Setting(field, unavailable=f"it has no {kind}")
+    if field.device == "nic" and (reason := _fixed(devices[name])):
+        return Setting(field, device=name, unavailable=reason)
     makers = [(one, two["devices"][name]) for one, two in profiles if name in two["devices"]]
     profile, origin = makers[-1] if makers else ("", {})
     inherited = origin.get(field.key, "")
@@ -215,6 +219,14 @@ def _setting(
     if field.device == "disk" and driver == "dir":
         note = "pool of driver dir: counts only with project quotas on its file system"
     return Setting(field, own, inherited, profile if inherited else "", name, note)
+
+
+def _fixed(card: Mapping[str, str]) -> str:
+    """Why neither direction of a network card can be limited; empty when both can."""
+    kind, both = card.get("nictype", ""), card.get("limits.max", "")
+    if kind in _UNLIMITED:
+        return f"a card of kind {kind} has no limits"
+    return f"limits.max of the card, {plain(both)}, counts for both ways: unset it" if both else ""
 
 
 def _device(kind: str, devices: Mapping[str, Mapping[str, str]]) -> str:

@@ -42,29 +42,48 @@ def _rates(host: Host, name: str) -> str:
     return "".join(run(one, check=False).stdout for one in (*shown, parent))
 
 
+def _polices() -> bool:
+    """Whether this kernel can limit what comes out of an instance."""
+    police = "police rate 1mbit burst 64k drop"
+    script = f"""ip link add one type veth peer name two
+tc qdisc add dev one handle ffff: ingress
+tc filter add dev one parent ffff: protocol all u32 match u32 0 0 {police}"""
+    return run(["unshare", "--net", "sh", "-ec", script], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_the_kernel_is_told(
     lab: Lab, make_instance: MakeInstance, host: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """While it runs: the card of the profile is overridden, the rates are those of the kernel; when
-    both are taken back the override is gone, and the kernel's rates are too.
+    """While it runs: the card of the profile is overridden, and the rates are those of the kernel;
+    a kernel that lacks one of the two has the daemon refuse it, and all stays as it was. When they
+    are taken back the override is gone, and so is what the kernel did.
     """
     there = lab.host(host)
     name = make_instance(there)
     there.wait_address(name)
-    before = _limits(capsys, f"{host}:{name}")
+    path, ref = f"/1.0/instances/{name}", f"{host}:{name}"
+    before = _limits(capsys, ref)
     assert before["ingress"]["device"] == "eth0"
     assert before["ingress"]["unavailable"] is None
-    now = _limits(capsys, f"{host}:{name}", "--ingress", "20Mbit", "--egress", "3Mbit")
-    assert (now["ingress"]["effective"], now["egress"]["effective"]) == ("20Mbit", "3Mbit")
-    devices = there.api.get(f"/1.0/instances/{name}")["devices"]
-    assert devices["eth0"]["limits.ingress"] == "20Mbit"
-    assert devices["eth0"]["network"]
+    now = _limits(capsys, ref, "--ingress", "20Mbit")
+    assert now["ingress"]["effective"] == "20Mbit"
+    card = there.api.get(path)["devices"]["eth0"]
+    assert card["limits.ingress"] == "20Mbit"
+    assert card["network"]
     told = _rates(there, name)
     assert re.search(r"rate 20Mbit", told), told
-    assert re.search(r"rate 3Mbit", told), told
-    _limits(capsys, f"{host}:{name}", "--ingress", "", "--egress", "")
-    assert there.api.get(f"/1.0/instances/{name}")["devices"] == {}
+    if _polices():
+        now = _limits(capsys, ref, "--egress", "3Mbit")
+        assert now["egress"]["effective"] == "3Mbit"
+        told = _rates(there, name)
+        assert re.search(r"rate 3Mbit", told), told
+    else:
+        assert cli.main(["limits", ref, "--egress", "3Mbit"]) == 1
+        assert "police rate 3000000bit" in capsys.readouterr().err
+        assert there.api.get(path)["devices"]["eth0"] == card
+    _limits(capsys, ref, "--ingress", "", "--egress", "")
+    assert there.api.get(path)["devices"] == {}
     assert not re.search(r"rate (20|3)Mbit", _rates(there, name))
     assert there.wait_address(name)
 
@@ -84,3 +103,8 @@ def test_a_card_that_cannot_be_limited(
     assert cli.main(["limits", f"{host}:{name}", "--egress", "3Mbit"]) == 2
     assert "macvlan" in capsys.readouterr().err
     assert there.api.get(path)["devices"] == {"eth0": card}
+    network = there.api.get(path.replace(name, there.plan.instances[0].name))["expanded_devices"]
+    card = {**network["eth0"], "limits.max": "5Mbit"}
+    there.api.call("PATCH", path, {"devices": {"eth0": card}})
+    limits = _limits(capsys, f"{host}:{name}")
+    assert "limits.max of the card, 5Mbit, counts" in limits["egress"]["unavailable"]

@@ -57,6 +57,27 @@ def test_wishes_become_a_document() -> None:
     assert after["profiles"] == ["default", "small"]
 
 
+@pytest.mark.parametrize(
+    ("card", "why"),
+    [
+        ({"type": "nic", "nictype": "macvlan", "parent": "eth0"}, "kind macvlan has no limits"),
+        ({**NIC, "limits.max": "5Mbit"}, "limits.max of the card, 5Mbit, counts for both"),
+        ({**NIC, "limits.ingress": "5Mbit"}, ""),
+        ({"type": "nic", "nictype": "bridged", "parent": "br0"}, ""),
+    ],
+)
+def test_a_card_may_have_no_limit_of_one_way(card: dict[str, str], why: str) -> None:
+    """What the daemon would refuse, or take and not heed, is not offered; others are left alone."""
+    limits = _limits({**DOCUMENT, "devices": {"eth0": card}})
+    for name in ("ingress", "egress"):
+        assert why in _one(limits, name).unavailable
+        assert bool(_one(limits, name).unavailable) is bool(why)
+    assert not _one(limits, "disk").unavailable
+    if why:
+        with pytest.raises(UsageError, match=why):
+            limits.changed({"ingress": "1Mbit"})
+
+
 def test_an_empty_wish_leaves_it_to_the_profiles() -> None:
     """The instance's own key goes, and an override in which nothing of its own is left."""
     own = {**DOCUMENT, "devices": {"root": {**ROOT, "size": "10GiB"}}}
