@@ -10,16 +10,19 @@ from __future__ import annotations
 import os
 import select
 import signal
-from contextlib import suppress
+import time
+from contextlib import ExitStack, suppress
 from enum import Enum, auto
 
 from lxtui.backend.base import Backend, Channel, ChannelEndedError
 from lxtui.errors import (
     HostUnreachableError,
     InterruptedByUserError,
+    LxtuiError,
     NotStartedError,
     OperationError,
 )
+from lxtui.model import Kind
 from lxtui.terminal.asked import Asked, Console
 from lxtui.terminal.keys import Detach
 from lxtui.terminal.local import TIDY, Caught, caught, raw, size_of, write_all
@@ -30,6 +33,8 @@ AHEAD = 1024 * 1024
 """Bytes that may wait for the daemon before we read more."""
 CONSOLE_SECONDS = 20.0
 TAKEN = "if somebody else has the console, it is free when they leave it"
+_LOOKS, _LOOK_SECONDS = 6, 0.25
+_CONNECTED = "console is already connected"
 _HEARD = (signal.SIGWINCH, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP)
 
 
@@ -64,7 +69,13 @@ def run_interactive(
     size = size_of(stdout)
     console = isinstance(asked, Console)
     request = asked.request(size) if isinstance(asked, Console) else asked.request(size, term)
-    with opened(backend, request, (CONTROL, "0")) as there:
+    with ExitStack() as stack:
+        try:
+            there = stack.enter_context(opened(backend, request, (CONTROL, "0")))
+        except OperationError as error:
+            if console and _CONNECTED in str(error):  # as Incus says it, before it begins
+                raise OperationError(f"{error} {_take(asked, backend)}") from error
+            raise
         ended = _End.LOST
         try:
             with raw(stdin), caught(_HEARD) as signals:
@@ -86,9 +97,36 @@ def run_interactive(
             return there.status()
         there.close()
         try:
-            return there.ending.status(CONSOLE_SECONDS)
+            status = there.ending.status(CONSOLE_SECONDS)
         except NotStartedError as error:
-            raise OperationError(f"{error}; {TAKEN}") from error
+            if not _runs_on(asked, backend):
+                return 0  # LXD has more to say of one that has ended with its instance
+            raise OperationError(f"{error}; {_take(asked, backend)}") from error
+        if _runs_on(asked, backend):
+            raise OperationError(
+                f"{asked.title} has ended, though it runs: it was restarted, or somebody else has "
+                f"taken the console"
+            )
+        return status
+
+
+def _runs_on(asked: Asked, backend: Backend) -> bool:
+    """Whether the instance runs though its console is gone: one that stops takes a moment."""
+    for _ in range(_LOOKS):
+        try:
+            if not backend.instance(asked.ref).running:
+                return False
+        except LxtuiError:
+            return False  # it is gone, or cannot be asked
+        time.sleep(_LOOK_SECONDS)
+    return True
+
+
+def _take(asked: Asked, backend: Backend) -> str:
+    """What to do about a console that somebody else may have."""
+    if backend.remote.kind is Kind.LXD:
+        return TAKEN
+    return f"{TAKEN}, and 'lxtui console --force {asked.ref.plain}' takes it from them"
 
 
 class _Session:

@@ -230,6 +230,48 @@ def test_a_console_is_left_by_two_keys(there: There, terminal: Callable[..., OnT
     first.expect(r"[^-]icanon")
 
 
+def test_a_console_is_taken_from_somebody_else(
+    there: There, terminal: Callable[..., OnTerminal]
+) -> None:
+    """By --force on Incus: the first is told that it is gone, with its terminal as it was; what is
+    written then comes to the second. LXD cannot, and says so at once; the first keeps it.
+    """
+    name, incus = there.ref.plain, there.ref.host.startswith("incus")
+    first = terminal("console", name)
+    first.expect("leaves the console")
+    write = ("shell", name, "--", "sh", "-c", "echo from-ins''ide-$0 > /dev/console")
+    there.run(*write, "one")
+    first.expect("from-inside-one")
+    refused = terminal("console", name)
+    said = refused.expect("status=1")
+    assert ("lxtui console --force" in said) is incus
+    second = terminal("console", "--force", name)
+    if not incus:
+        assert "LXD lets nobody take a console" in second.expect("status=2")
+        there.run(*write, "two")
+        first.expect("from-inside-two")
+        return
+    second.expect("leaves the console")
+    assert "somebody else has taken the console" in " ".join(first.expect("status=1").split())
+    first.expect(r"[^-]icanon")
+    there.run(*write, "two")
+    second.expect("from-inside-two")
+    second.type("\x01q")
+    second.expect("status=0")
+
+
+def test_a_console_ends_with_its_instance(
+    there: There, terminal: Callable[..., OnTerminal]
+) -> None:
+    """Without a complaint: nobody has taken it."""
+    console = terminal("console", there.ref.plain)
+    console.expect("leaves the console")
+    there.run("shell", there.ref.plain, "--", "sh", "-c", "echo from-inside > /dev/console")
+    console.expect("from-inside")
+    there.run("stop", "--force", there.ref.plain)
+    assert "lxtui: " not in console.expect("status=0")
+
+
 def test_only_the_two_keys_are_taken() -> None:
     """Everything but Ctrl-a q is sent as it was typed, however it is cut into pieces."""
     keys = Detach()
