@@ -1,9 +1,10 @@
 """What ``lxfs install`` puts on a host, and real daemons that pick it up."""
 
 import contextlib
+import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,21 @@ CONFIGS = "usr/share/lxc/config/common.conf.d"
 
 
 @contextlib.contextmanager
-def installed(lab: Lab, host: Host, stage: Path, *, lxcfs: bool) -> Iterator[None]:
+def installed(
+    lab: Lab,
+    host: Host,
+    stage: Path,
+    *,
+    lxcfs: bool,
+    view: Path | None = None,
+    options: Sequence[str] = (),
+) -> Iterator[None]:
     """Install below ``stage``, and show that to one daemon alone, in its mount namespace.
 
     Its own LXCFS hook, whose directory the lab has filled with lxfs, is hidden, or shows an LXCFS.
     """
     command = [sys.executable, "-m", "lxfs.cli", "install", "--root", str(stage)]
-    run([*command, "--view", str(lab.plan.view)])
+    run([*command, "--view", str(view or lab.plan.view), *options])
     inside = ["nsenter", "--mount", "--target", str(host.pid)]
     with contextlib.ExitStack() as stack:
 
@@ -79,9 +88,16 @@ def test_beside_lxcfs_lxfs_wins(
 def test_containers_start_without_lxfs(
     lab: Lab, host: Host, make_instance: MakeInstance, tmp_path: Path
 ) -> None:
-    """While lxfs is not mounted the hook changes nothing, and containers start."""
-    with installed(lab, host, tmp_path, lxcfs=False):
+    """While lxfs is not mounted the hook says so and changes nothing, and containers start."""
+    said = lab.plan.view.with_name(f"said-{os.getpid()}-{host.name}")
+    with installed(lab, host, tmp_path, lxcfs=False), contextlib.ExitStack() as stack:
         hook = tmp_path / "usr/share/lxfs/lxfs-hook"
-        hook.write_text(hook.read_text().replace(f"view={lab.plan.view}", f"view={tmp_path}/none"))
+        text = hook.read_text().replace(f"view={lab.plan.view}", f"view={tmp_path}/none")
+        # It runs as the container's root, and this machine has no log for logger(1) to write to.
+        hook.write_text(text.replace("    logger ", f"    echo >>{said} "))
+        stack.callback(said.unlink)
+        said.touch()
+        said.chmod(0o666)
         name = make_instance(host, LIMITS)
         assert "fuse.lx" not in inside(host, name, "cat", "/proc/self/mountinfo").stdout
+        assert f"{name} starts without lxfs: {tmp_path}/none does not answer" in said.read_text()

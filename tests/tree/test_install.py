@@ -257,6 +257,21 @@ def test_the_mount_hook_puts_cgroups_there(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "1000\n"), done.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_mount_hook_says_that_there_are_none(tmp_path: Path) -> None:
+    """With a shape that lxfs does not serve the hook says so, with the option that would."""
+    _install(tmp_path, cgroupfs="v1")
+    script = HOOKED.replace("view/cgroup/unified", "view/other")
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "-", str(tmp_path / HOOK[1:]), "release_agent"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "starts without its cgroups on /sys/fs/cgroup" in done.stderr
+    assert "mount it with --cgroupfs ro" in done.stderr
+
+
 def test_the_packages_files_are_the_sources() -> None:
     """The unit under packaging is the one that is installed, and names what the package has."""
     root = Path(__file__).parents[2]
@@ -265,14 +280,37 @@ def test_the_packages_files_are_the_sources() -> None:
 
 
 def test_the_hook_is_a_shell_script(tmp_path: Path) -> None:
-    """The hook parses, and without a container or a view it lets LXC go on."""
+    """The hook parses, and without a container it lets LXC go on."""
     _install(tmp_path, view=str(tmp_path / "view"))
+    (tmp_path / "view/proc").mkdir(parents=True)
+    (tmp_path / "view/proc/meminfo").touch()
     hook = tmp_path / HOOK[1:]
     for shell in ("dash", "bash"):
         done = subprocess.run([shell, "-n", hook], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
     for root in ({}, {"LXC_ROOTFS_MOUNT": "/"}, {"LXC_ROOTFS_MOUNT": str(tmp_path)}):
-        done = subprocess.run(
-            [hook], env=os.environ | root, capture_output=True, text=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, "")
+        assert _hooked(hook, root) == (0, "")
+
+
+def _hooked(hook: Path, variables: dict[str, str]) -> tuple[int, str]:
+    """Return status and errors of the hook, with a log of its own instead of the host's."""
+    log = hook.with_name("logger")
+    log.write_text("#!/bin/sh\nexit 1\n")
+    log.chmod(0o755)
+    path = f"{log.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [hook],
+        env=os.environ | {"PATH": path} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def test_the_hook_says_what_a_container_starts_without(tmp_path: Path) -> None:
+    """Without a view that answers it names container and view; without a log it goes on."""
+    _install(tmp_path, view=str(tmp_path / "view"))
+    status, said = _hooked(tmp_path / HOOK[1:], {"LXC_NAME": "web1"})
+    assert (status, said.count("\n")) == (0, 1)
+    assert f"web1 starts without lxfs: {tmp_path}/view does not answer" in said
