@@ -87,7 +87,7 @@ def _image(one: Instance, _: Host | None) -> Value:
 
 COLUMNS: tuple[Column, ...] = (
     Field("name", "NAME", "Its name", Shape.TEXT, lambda one, _: one.ref.name, 40, 0, (), 12),
-    Field("host", "HOST", "The host", Shape.TEXT, lambda one, _: one.ref.host, 20, 1, (), 6),
+    Field("host", "HOST", "The host", Shape.TEXT, lambda one, _: one.ref.host, 20, 1, (), 10),
     Field(
         "project",
         "PROJECT",

@@ -68,7 +68,7 @@ class FleetTable(LineTable):
         self._now = datetime.min.replace(tzinfo=UTC)
         self._columns: list[Column] = []
         self._measured: object = None
-        self._wanted: list[int | None] = []
+        self._wanted: tuple[list[int | None], int] = ([], 0)
         self._wanted_of: object = None
         """What these widths were measured of."""
         self._lengths: Remembered[Instance, tuple[int, ...]] = Remembered()
@@ -284,7 +284,7 @@ class FleetTable(LineTable):
                 return row
         return None
 
-    def _wanted_widths(self, chosen: Sequence[Column]) -> list[int | None]:
+    def _wanted_widths(self, chosen: Sequence[Column]) -> tuple[list[int | None], int]:
         """The same for the same instances, in whatever order and groups they are."""
         shown, view, marks = self.arranged.shown, self.view, bool(self._marked)
         state = (view.filter, view.columns, self.scope, len(shown), marks)
@@ -304,17 +304,24 @@ class FleetTable(LineTable):
         self._measured = state
         chosen = shown_columns(view)
         own = view.columns != columns.DEFAULT  # who has chosen an order has said what matters
-        wanted = self._wanted_widths(chosen)
+        wanted, project = self._wanted_widths(chosen)
         labels = {column.id: column.label for column in chosen}
         if (sort := columns.find(view.sort)) is not None and sort.id in labels:
             labels[sort.id] += _ARROWS[view.descending]
-        told = [
-            (column, max(width or 0, usual_width(column), len(labels[column.id])))
+        told = {
+            column: max(width or 0, usual_width(column), len(labels[column.id]))
             for column, width in zip(chosen, wanted, strict=True)
             if own or width is not None
-        ]
-        chosen, widths = [column for column, _ in told], [width for _, width in told]
-        room = fitting(chosen, widths, self.room, in_order=own)
+        }
+        room = fitting(list(told), list(told.values()), self.room, in_order=own)
+        if project and "project" not in room:  # it then stands behind the names
+            told = {
+                column: width + project * (column.id == "name")
+                for column, width in told.items()
+                if column.id != "project"
+            }
+            room = fitting(list(told), list(told.values()), self.room, in_order=own)
+        chosen = list(told)
         self._columns = [column for column in chosen if column.id in room]
         self.left_out = tuple(column for column in chosen if column.id not in room)
         self.lay_out(

@@ -83,23 +83,21 @@ def lengths(chosen: Sequence[Column], instance: Instance) -> tuple[int, ...]:
 
 def wanted_widths(
     chosen: Sequence[Column], measured: Sequence[tuple[int, ...]], *, marks: bool
-) -> list[int | None]:
+) -> tuple[list[int | None], int]:
     """The cells that each column would like, of the ``lengths`` of all that is shown; None for one
-    that says the same usual thing of every instance.
+    that says the same usual thing of every instance. And what projects take behind the names.
     """
     nothing = [-1 if column.id in _USUAL else 0 for column in chosen]
     *longest, project = map(max, zip(*measured, strict=True)) if measured else (*nothing, 0)
-    with_project = all(column.id != "project" for column in chosen)
     widths: list[int | None] = []
     for column, length in zip(chosen, longest, strict=True):
         width = min(column.width, length)
         if column.id == "name":
             width += len(MARK) if marks else 0
-            width += project if with_project else 0
         elif column.id == "state":
             width += 1  # the question mark
         widths.append(width if length >= 0 else None)
-    return widths
+    return widths, project
 
 
 def usual_width(column: Column) -> int:

@@ -67,6 +67,23 @@ def test_columns_fit_the_screen(width: int, dropped: set[str]) -> None:
     stage.run(script, (width, 24))
 
 
+def test_a_project_without_a_column_of_its_own_is_not_cut() -> None:
+    """Where the column of projects has no room, there is room for them behind the names."""
+    stage = Stage()
+    ref = Ref("oslo", "staging", "frontend")
+    stage.demo.add_instance(Instance(ref, "Stopped", created_at=stage.demo.clock()))
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = await _filled(pilot, stage, 11)
+        slots = [slot.id for slot in table.slots]
+        assert "project" not in slots
+        assert "project" not in table.subtitle
+        drawn = [table.render_line(row + 1).text for row in range(table.row_count)]
+        assert any("frontend (staging) " in line for line in drawn)
+
+    stage.run(script, (80, 24))
+
+
 def test_o_sorts_by_the_next_column_and_reverse_turns_it_over() -> None:
     """The header shows the order; numbers begin with the largest; unknown ones stay last."""
     stage = Stage()

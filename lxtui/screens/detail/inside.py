@@ -5,6 +5,8 @@ Role: one page. Boundary: asks for a look while it is in sight. Threading: the s
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from textual.binding import Binding
 from textual.content import Content
 
@@ -65,8 +67,7 @@ class InsidePage(Page):
                 f"{text.plain(one):<{_CELL}}" for one in (row.host, row.seen, row.limits)
             )
             parts.append(Content.assemble((f"{row.name:<{_NAME}}", "dim"), cells.rstrip()))
-            if row.cause:
-                parts.append(note(f"{'':<{_NAME}}{text.plain(row.cause)}"))
+            parts += [note(line) for line in self._hung(row.cause)]
         if not inside.seen:
             parts.append(note("what is over its files did not answer: IT SEES is not known"))
         parts.append(Content(""))
@@ -76,6 +77,11 @@ class InsidePage(Page):
         else:
             parts.append(note("z shows each line of these files with its formula and its sources"))
         return lines(parts)
+
+    def _hung(self, cause: str) -> list[str]:
+        """A cause in lines that stand below the figures."""
+        width = max(self.columns - _NAME, _CELL)
+        return [f"{'':<{_NAME}}{line}" for line in wrap(text.plain(cause), width)]
 
     @staticmethod
     def _file(inside: Inside, file: str) -> list[Content]:
