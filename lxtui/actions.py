@@ -428,6 +428,14 @@ ACTIONS: tuple[Action, ...] = (
         _running_job,
     ),
     Action(
+        "copy-command",
+        "ctrl+y",
+        "Copy command",
+        "Put the lxc or incus command that a dialog shows, or else of the latest operation, into "
+        "the terminal's clipboard",
+        _always,
+    ),
+    Action(
         "undo",
         "u",
         "Undo",

@@ -21,31 +21,37 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.message import Message
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
 from textual.timer import Timer
 
+from lxtui.actions import BY_ID
 from lxtui.clock import Clock, utc_now
+from lxtui.commands import typed_each
 from lxtui.config import Settings
 from lxtui.detail.answers import Answers
 from lxtui.editing.session import default_folder
 from lxtui.fleet import Fleet
+from lxtui.format import plain
 from lxtui.handover import attach
 from lxtui.launching.servers import servers
 from lxtui.model import JobState
 from lxtui.pauses import Pauses
+from lxtui.perform import kind_of
 from lxtui.reaching import Reach
 from lxtui.saved_theme import SavedTheme
 from lxtui.saved_views import SavedViews
 from lxtui.screens.add_host import Look
 from lxtui.screens.asking import Wiring
 from lxtui.screens.bulk import BulkDialog
+from lxtui.screens.copying import shown
 from lxtui.screens.detail.screen import DetailScreen
 from lxtui.screens.dialogs import ConfirmDialog
 from lxtui.screens.launch import LaunchDialog
 from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
 from lxtui.screens.move_many import MoveManyDialog
+from lxtui.screens.operation import OperationDialog
 from lxtui.screens.snapshots import SnapshotsDialog
 from lxtui.screens.suspending import edited
 from lxtui.screens.tables import TableScreen
@@ -53,10 +59,17 @@ from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.screens.working import WorkDialog
 from lxtui.shelves import Shelves
 
+COPY = BY_ID["copy-command"]
 _REST = 9.0
 """After a snapshot was shown, for how many times as long no other is."""
 _DIALOGS = (
-    SnapshotsDialog | BulkDialog | MoveDialog | MoveManyDialog | UnfinishedDialog | LaunchDialog
+    SnapshotsDialog
+    | BulkDialog
+    | MoveDialog
+    | MoveManyDialog
+    | UnfinishedDialog
+    | LaunchDialog
+    | OperationDialog
 )
 _SHOWING = MainScreen | DetailScreen | TableScreen | WorkDialog | _DIALOGS
 
@@ -81,7 +94,12 @@ class LxtuiApp(App[None]):
     """lxtui on a terminal."""
 
     TITLE = "lxtui"
-    BINDINGS = [Binding("ctrl+q", "quit", "Quit", tooltip="Leave lxtui", priority=True)]
+    BINDINGS = [
+        Binding("ctrl+q", "quit", "Quit", tooltip="Leave lxtui", priority=True),
+        Binding(  # before any dialog, all of which show command lines
+            COPY.key, "copy_command", COPY.label, show=False, id=COPY.id, priority=True
+        ),
+    ]
     CSS_PATH = Path(__file__).with_name("app.tcss")
 
     def __init__(
@@ -125,6 +143,7 @@ class LxtuiApp(App[None]):
                 answers=Answers(fleet.backends, fleet.happenings.on),
                 shelves=Shelves(fleet),
                 image_servers=partial(servers, os.environ, Path.home()),
+                copy_command=self.action_copy_command,
             ),
             settings,
         )
@@ -206,6 +225,27 @@ class LxtuiApp(App[None]):
         self.push_screen(
             ConfirmDialog("Jobs are running. Stop them and quit?", details), self._quit
         )
+
+    def action_copy_command(self) -> None:
+        """Have the terminal put into its clipboard what would do the same as is shown."""
+        lines = self._commands()
+        if lines:
+            self.copy_to_clipboard("\n".join(lines))
+            said = plain(lines[0]) if len(lines) == 1 else f"{len(lines)} command lines"
+            self.notify(f"copied: {said}", markup=False)
+        else:
+            self.notify("no command line is shown here", severity="warning", markup=False)
+
+    def _commands(self) -> tuple[str, ...]:
+        """Those of the dialog, else those of the operation under the cursor, or the latest."""
+        screen = self.screen
+        if isinstance(screen, BulkDialog):
+            return typed_each(screen.command, kind_of(self._fleet.backends))
+        if isinstance(screen, ModalScreen):
+            return shown(screen)
+        job = self._main.looked_at if screen is self._main else None
+        job = job or max(self._fleet.jobs.all, key=lambda one: one.id, default=None)
+        return job.commands if job is not None else ()
 
     def _quit(self, yes: bool | None) -> None:
         if yes:

@@ -6,14 +6,14 @@ carries them out. Boundary: pure. Threading: values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from lxtui.calls.backups import Export
 from lxtui.calls.base import Call, Work
 from lxtui.migrate.options import Mode, MoveOptions, Transport
-from lxtui.migrate.placement import Row
+from lxtui.migrate.placement import Fate, Row
 from lxtui.model import CLI, Kind, Ref, StateAction
 
 _WORDS = {
@@ -180,6 +180,15 @@ class MoveMany:
         targets = ", ".join(sorted({row.target for row in planned}))
         return f"move {len(planned)} instances → {targets}"
 
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """One for each that has a place."""
+        return tuple(
+            Move(row.source, row.target, self.options)
+            for row in self.rows
+            if row.fate is Fate.PLANNED
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ResumeMove:
@@ -245,3 +254,27 @@ Command = (
     | UndoMove
     | Work
 )
+
+
+def typed(command: Command, kind_of: Callable[[str], Kind]) -> str:
+    """What one would type instead: lxtui itself, where no lxc and no incus can do it.
+
+    *kind_of* is told the name of a host.
+    """
+    kind = kind_of(command.ref.host)
+    if isinstance(command, Move) and kind_of(command.target) is not kind:
+        return command.own
+    return command.equivalent(kind)
+
+
+def typed_each(
+    command: Command | Many | MoveMany, kind_of: Callable[[str], Kind]
+) -> tuple[str, ...]:
+    """The same for each of many, those that are not begun left out."""
+    match command:
+        case Many():
+            return tuple(typed(one, kind_of) for one in command.commands)
+        case MoveMany():
+            return tuple(typed(one, kind_of) for one in command.moves)
+        case _:
+            return (typed(command, kind_of),)

@@ -9,6 +9,7 @@ they block.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from lxtui.errors import (
     NotTrustedError,
     UsageError,
 )
-from lxtui.model import Greeting, Kind, Remote
+from lxtui.model import CLI, Greeting, Kind, Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,12 @@ class Candidate:
         if seen.vouched:
             about.append("authorities that this machine believes have signed it")
         return [*about, f"fingerprint {seen.fingerprint}"]
+
+    @property
+    def command(self) -> str:
+        """What one would type instead; it asks for the token or the password."""
+        words = [CLI[self.greeting.kind], "remote", "add", self.wish.name, self.greeting.address]
+        return shlex.join(words)
 
 
 def survey(wish: Wish, secret: str, environ: Mapping[str, str], home: Path) -> Candidate:

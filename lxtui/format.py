@@ -80,6 +80,14 @@ def age(since: datetime | None, now: datetime) -> str:
     return f"{seconds}s"
 
 
+def until(moment: datetime | None, now: datetime) -> str:
+    """How long until then: ``in 6d 23h``; ``never`` for None, ``now due`` when it is over."""
+    if moment is None:
+        return "never"
+    seconds = (moment - now).total_seconds()
+    return f"in {duration(seconds)}" if seconds > 0 else "now due"
+
+
 def percent(value: float | None) -> str:
     """A share with one decimal below ten: ``3.4%``, ``87%``; ``-`` for None."""
     if value is None:

@@ -216,7 +216,7 @@ def print_snapshots(found: Sequence[Instance]) -> None:
             str(instance.ref),
             text.plain(snapshot.name),
             text.age(snapshot.created_at, now),
-            iso(snapshot.expires_at) or "never",
+            text.until(snapshot.expires_at, now),
             "yes" if snapshot.stateful else "no",
         )
         for instance in found

@@ -77,7 +77,7 @@ def run_limits(
             break
     lines = command.lines(backend.remote.kind)
     if options.json:
-        headless.print_json(limits_json(limits, lines))
+        headless.print_json(limits_json(limits, lines, planned=options.dry_run))
         return
     if options.dry_run:
         for line in lines:
@@ -91,12 +91,17 @@ def _wishes(options: argparse.Namespace) -> dict[str, str]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def limits_json(limits: Limits, lines: tuple[str, ...]) -> headless.Json:
-    """The documented keys; ``commands`` are what one would have typed."""
+def limits_json(limits: Limits, lines: tuple[str, ...], *, planned: bool) -> headless.Json:
+    """The documented keys; ``commands`` are what one would have typed, or would type if only
+    *planned*.
+    """
     ref = limits.what.ref
     return {
+        "command": "limits",
         "instance": ref.plain,
         "project": ref.project,
+        "result": "planned" if planned else "done",
+        "error": None,
         "commands": list(lines),
         "limits": [
             {

@@ -114,8 +114,9 @@ def settle(
         if not options.yes:
             _agree(bulk)
         fates = _carry_out(bulk, backends, audit, moves)
-    well = not found.errors and all(fate in {_DONE, _PLANNED} for fate, _ in fates.values())
-    well = well and not (whole and bulk.left_out)
+    held = any(found.hosts[ref.host].read_only for ref in bulk.left_out)
+    done = all(fate in {_DONE, _PLANNED} for fate, _ in fates.values())
+    well = done and not found.errors and not held and not (whole and bulk.left_out)
     if options.json:
         headless.print_json(_report(options, bulk, fates, found, well=well))
     else:

@@ -19,12 +19,12 @@ from threading import Lock, Thread
 from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.clock import Clock, utc_now
-from lxtui.commands import Command, Many, MoveMany
+from lxtui.commands import Command, Many, MoveMany, typed_each
 from lxtui.errors import LxtuiError
 from lxtui.evacuation import move_many
 from lxtui.migrate.journal import default_folder
 from lxtui.model import Job, JobState, Progress
-from lxtui.perform import Outcome, perform
+from lxtui.perform import Outcome, kind_of, perform
 from lxtui.perform_many import perform_many
 from lxtui.undoing import Done, Trace
 
@@ -92,7 +92,12 @@ class Jobs:
         )
         with self._lock:
             self._jobs[number] = Job(
-                number, command.title, JobState.RUNNING, Progress("waiting"), self._clock()
+                number,
+                command.title,
+                JobState.RUNNING,
+                Progress("waiting"),
+                self._clock(),
+                commands=typed_each(command, kind_of(self._backends)),
             )
             self._stops[number] = stop
             self._threads[number] = thread

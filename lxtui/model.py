@@ -379,6 +379,8 @@ class Job:
     progress: Progress
     started_at: datetime
     ended_at: datetime | None = None
+    commands: tuple[str, ...] = ()
+    """What one would type instead, a line for each thing that is done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Newcomer:
     def lines(self) -> list[str]:
         """What a person has to look at before it is believed."""
         known = ["the one that the token names"] if self.candidate.confirmed else []
-        return [*self.candidate.lines, *known]
+        return [*self.candidate.lines, *known, f"as: {self.candidate.command}"]
 
     def add(self, secret: str) -> str:
         """Make it one of ours and of the fleet; its name."""

@@ -33,6 +33,7 @@ from lxtui.commands import (
     RestoreSnapshot,
     ResumeMove,
     UndoMove,
+    typed,
 )
 from lxtui.errors import (
     ConflictError,
@@ -51,7 +52,7 @@ from lxtui.migrate.mover import Mover
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.prepare import begin, prepare
 from lxtui.migrate.recovery import resume, undo
-from lxtui.migrate.report import MoveReport
+from lxtui.migrate.report import MoveReport, resumed
 from lxtui.model import CLI, Instance, Kind, Operation, Progress, StateAction
 from lxtui.names import snapshot_name_trouble
 from lxtui.undoing import Trace, looks_after, looks_before
@@ -85,15 +86,19 @@ def perform(
     what is needed to take it back, once it is done.
     """
     ref = command.ref
-    kind = backends[ref.host].remote.kind if ref.host in backends else Kind.LXD
     if isinstance(command, Work) and not command.changes:
         return _perform(command, backends, report, stop, moves)
-    with audit.of(ref, command.title, _typed(command, backends, kind)):
+    with audit.of(ref, command.title, typed(command, kind_of(backends))):
         before = _look(backends, ref.host, looks_before(command)) if remember else None
         outcome = _perform(command, backends, report, stop, moves)
     if remember is not None:
         remember(Trace(command, before, _look(backends, ref.host, looks_after(command))))
     return outcome
+
+
+def kind_of(backends: Mapping[str, Backend]) -> Callable[[str], Kind]:
+    """What a host is, by its name; one that is not known fails soon enough for that."""
+    return lambda host: backends[host].remote.kind if host in backends else Kind.LXD
 
 
 def _look(
@@ -124,7 +129,9 @@ def _perform(
         case Move():
             return _move(command, backends, report, stop, folder)
         case ResumeMove():
-            return _moved(resume(folder, command.token, backends, report, stop))
+            before = Journal.peek(folder, command.token)
+            moved = resume(folder, command.token, backends, report, stop)
+            return _moved(resumed(moved, before, Journal.peek(folder, before.header.token)))
         case UndoMove():
             return Outcome(undo(folder, command.token, backends, report, lose=command.lose))
     backend = _backend(backends, command.ref.host)
@@ -154,14 +161,6 @@ def _perform(
         return Outcome(copy_image(command, backends, wait))
     wait(backend, _begin(command, backend))
     return Outcome(f"{command.title}: done")
-
-
-def _typed(command: Command, backends: Mapping[str, Backend], kind: Kind) -> str:
-    """What one would type instead: lxtui itself, where no lxc and no incus can do it."""
-    there = backends.get(command.target) if isinstance(command, Move) else None
-    if isinstance(command, Move) and there is not None and there.remote.kind is not kind:
-        return command.own
-    return command.equivalent(kind)
 
 
 def _changed(command: Command, folder: Path) -> tuple[str, ...]:

@@ -6,9 +6,11 @@ values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from lxtui.migrate.journal import Record
 from lxtui.migrate.options import Transport
+from lxtui.migrate.plan import StepKind
 from lxtui.model import Ref
 
 
@@ -39,3 +41,25 @@ class MoveReport:
     """Refreshes made while the source ran."""
     measured: Measured | None = None
     """How fast the copy went; None when it was made by another process, or held back."""
+
+
+_AFTER_START = (StepKind.CHECK, StepKind.DELETE, StepKind.KEEP, StepKind.FINISH)
+
+
+def resumed(done: MoveReport, before: Record, after: Record) -> MoveReport:
+    """The report of a move that was taken up, with how long the instance was away in all.
+
+    *before* and *after* are its journal around that. From the first stop to the step after the
+    start, by the clock of this machine; not known where lxtui died between these two, as the copy
+    may have been started at any time since.
+    """
+    stopped = before.since.get(StepKind.STOP)
+    if stopped is None or not done.running:
+        return done
+    earlier = min((before.since[one] for one in _AFTER_START if one in before.since), default=None)
+    if earlier is None and StepKind.START in before.begun:
+        return replace(done, downtime_seconds=None)
+    later = min((after.since[one] for one in _AFTER_START if one in after.since), default=None)
+    ended = earlier or later
+    away = (ended - stopped).total_seconds() if ended is not None else None
+    return replace(done, downtime_seconds=away)

@@ -79,6 +79,8 @@ class Wiring:
     """The tables of what is not an instance."""
     image_servers: Callable[[], Collection[Server]]
     """Those of both command lines."""
+    copy_command: Callable[[], None]
+    """Puts the command line that is shown, or of the latest job, into the clipboard."""
 
 
 class Asking:
@@ -105,8 +107,10 @@ class Asking:
             case Ask.NAME:
                 taken = [one.name for one in instance.snapshots]
                 proposal = free_name(self._wiring.clock(), taken)
+                question = f"Name of the snapshot of {instance.ref}"
+                preview = self._preview(action, instance)
                 self._screen.app.push_screen(
-                    NameDialog(f"Name of the snapshot of {instance.ref}", proposal, taken),
+                    NameDialog(question, proposal, taken, preview=preview),
                     lambda name: self._submit(action, instance, name) if name else None,
                 )
             case Ask.NEW_NAME:
@@ -116,9 +120,16 @@ class Asking:
             case Ask.TARGET:
                 self._ask_target([instance])
 
-    def _ask_new_name(self, action: Action, selection: Selection, instance: Instance) -> None:
-        ref, build, host = instance.ref, action.build, selection.host
+    def _preview(self, action: Action, instance: Instance) -> Callable[[str], str] | None:
+        """What makes the command line of what is answered."""
+        ref, build, host = instance.ref, action.build, self._fleet().host(instance.ref.host)
         if build is None or host is None:
+            return None
+        return lambda answer: f"as: {text.plain(build(ref, answer).equivalent(host.kind))}"
+
+    def _ask_new_name(self, action: Action, selection: Selection, instance: Instance) -> None:
+        ref, host = instance.ref, selection.host
+        if host is None:
             return
         same = (ref.host, ref.project)
         taken = [one.ref.name for one in self._fleet().instances if one.ref[:2] == same]
@@ -128,7 +139,7 @@ class Asking:
                 ref.name,
                 taken,
                 lambda name: instance_name_trouble(name, host.kind),
-                lambda name: f"as: {build(ref, name).equivalent(host.kind)}",
+                self._preview(action, instance),
             ),
             lambda name: self._submit(action, instance, name) if name else None,
         )

@@ -17,6 +17,7 @@ from textual.widgets import Button, Input, Label, Log
 
 from lxtui import format as text
 from lxtui.bulk import Bulk
+from lxtui.commands import Many
 from lxtui.model import FleetSnapshot, JobState
 from lxtui.screens.move import Submit
 
@@ -41,6 +42,11 @@ class BulkDialog(ModalScreen[None]):
         self._begun = begun
         self._job: int | None = None
         self._details: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> Many:
+        """What is asked about."""
+        return self._bulk.command
 
     def compose(self) -> ComposeResult:
         """Lay out the question, what it means, and the answers."""

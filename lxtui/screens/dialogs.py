@@ -20,6 +20,7 @@ from textual.widgets.option_list import Option
 
 from lxtui.format import plain
 from lxtui.names import snapshot_name_trouble
+from lxtui.screens.copying import hint
 
 
 class ConfirmDialog(ModalScreen[bool]):
@@ -38,7 +39,8 @@ class ConfirmDialog(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """Lay out the question and its two answers."""
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog") as box:
+            box.border_subtitle = hint(self._details)
             yield Label(Content(self._question), classes="question")
             for line in self._details:
                 yield Label(Content(line), classes="detail")

@@ -7,13 +7,14 @@ Threading: the screen's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from textual.screen import Screen
 
 from lxtui import format as words
 from lxtui.commands import Command, Many, MoveMany
 from lxtui.errors import UsageError
-from lxtui.model import Host, Job
+from lxtui.model import Host, Job, Kind
 from lxtui.resources.deeds import Deed, named
 from lxtui.resources.entry import Entry
 from lxtui.resources.many import plan
@@ -53,7 +54,10 @@ class Doing:
             dialog = ChoiceDialog(f"{deed.label}: which {deed.asks} of {named(entry)}?", choices)
             self._screen.app.push_screen(dialog, lambda said: self._go(deed, entry, said))
         elif deed.asks:
-            name = NameDialog(f"{deed.asks.capitalize()} of {named(entry)}", "", (), deed.trouble)
+            question, preview = f"{deed.asks.capitalize()} of {named(entry)}", None
+            if (host := self._host_of(entry.ref.host)) is not None:
+                preview = partial(_preview, deed, entry, host.kind)
+            name = NameDialog(question, "", (), deed.trouble, preview)
             self._screen.app.push_screen(name, lambda said: self._go(deed, entry, said))
         elif deed.confirm:
             self._confirm(deed, entry)
@@ -116,7 +120,7 @@ class Doing:
         host = self._host_of(entry.ref.host)
         details = [words.plain(line) for line in deed.loss(entry).splitlines()]
         if host is not None:
-            details.append(f"as: {words.plain(deed.build(entry, '').equivalent(host.kind))}")
+            details.append(_preview(deed, entry, host.kind, ""))
         question = f"{deed.label} {named(entry)} on host {entry.ref.host}{entry.ref.where}?"
         self._screen.app.push_screen(
             ConfirmDialog(question, details),
@@ -134,3 +138,8 @@ class Doing:
             return
         number = self._submit(call)
         self._begun[number] = frozenset({call.ref.host})
+
+
+def _preview(deed: Deed, entry: Entry, kind: Kind, answer: str) -> str:
+    """The command line that would do the same."""
+    return f"as: {words.plain(deed.build(entry, answer).equivalent(kind))}"

@@ -20,7 +20,7 @@ from lxtui import format as text
 from lxtui.actions import ACTIONS, BY_ID, Selection
 from lxtui.arranging import Scope
 from lxtui.config import Settings
-from lxtui.model import FleetSnapshot, Ref
+from lxtui.model import FleetSnapshot, Job, Ref
 from lxtui.resources import catalog
 from lxtui.screens.acting import Acting
 from lxtui.screens.add_host import AddHostDialog
@@ -32,6 +32,7 @@ from lxtui.screens.detail.page import Subject
 from lxtui.screens.dialogs import ConfirmDialog, TextDialog
 from lxtui.screens.editing import edit
 from lxtui.screens.help import help_page
+from lxtui.screens.operation import OperationDialog
 from lxtui.screens.tables import Shop, choose_table, table_screen, uses_screen
 from lxtui.screens.texts import about, nothing, summary
 from lxtui.screens.undoing import Undoing
@@ -273,6 +274,22 @@ class MainScreen(Screen[None]):
 
         details = ["A move puts everything back; anything else is no longer waited for."]
         self.app.push_screen(ConfirmDialog(f"Cancel: {text.plain(job.title)}?", details), go)
+
+    @property
+    def looked_at(self) -> Job | None:
+        """The job under the cursor, where that is in the operations pane."""
+        pane = self.query_one(OperationsPane)
+        return pane.job if pane.has_focus else None
+
+    def on_data_table_row_selected(self) -> None:
+        """All of what the cursor of the operations pane is on."""
+        chosen = self.query_one(OperationsPane).chosen
+        if chosen is not None:
+            dialog = OperationDialog(chosen, self._wiring.clock, self._wiring.cancel_job)
+            self.app.push_screen(dialog)
+
+    def _do_copy_command(self) -> None:
+        self._wiring.copy_command()
 
     def _do_moves(self) -> None:
         if self._fleet.moves:

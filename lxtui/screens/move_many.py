@@ -21,11 +21,11 @@ from textual.widgets import Label, SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from lxtui import format as text
-from lxtui.commands import MoveMany
+from lxtui.commands import Move, MoveMany, typed
 from lxtui.errors import LxtuiError
 from lxtui.migrate.options import MoveOptions
 from lxtui.migrate.placement import Fate, Row
-from lxtui.model import FleetSnapshot, Host, JobState, Ref
+from lxtui.model import FleetSnapshot, Host, JobState, Kind, Ref
 from lxtui.screens.move import Submit, wished, wishes
 from lxtui.screens.texts import host_about
 
@@ -176,7 +176,12 @@ class MoveManyDialog(ModalScreen[None]):
             self._write("#plan", Content.styled(text.plain(str(message.rows)), "red"))
             return
         self._rows = message.rows
-        self._write("#plan", _page(message.rows))
+        self._write("#plan", _page(message.rows, self._typed))
+
+    def _typed(self, row: Row) -> str:
+        kinds = {host.name: host.kind for host in self._hosts}
+        move = Move(row.source, row.target, self._options)
+        return typed(move, lambda name: kinds.get(name, Kind.LXD))
 
     @property
     def _targets(self) -> list[str]:
@@ -225,14 +230,18 @@ def _choice(host: Host) -> Selection[str]:
     return Selection(prompt, host.name, disabled=not host.online or host.read_only)
 
 
-def _page(rows: Sequence[Row]) -> Content:
-    """Who goes where, what does not fit, and what is to be known about those that do."""
+def _page(rows: Sequence[Row], typed: Callable[[Row], str]) -> Content:
+    """Who goes where and as what, what does not fit, and what is to be known about those that do.
+
+    *typed* makes the command line.
+    """
     lines: list[Content] = []
     for row in rows:
         who = text.plain(str(row.source))
         if row.fate is Fate.PLANNED:
             needs = f"{text.size(row.memory)} of memory, {text.size(row.disk)} of disk"
             lines.append(Content.assemble((f"{who} → {row.target}", "bold"), f"  {needs}"))
+            lines.append(Content.styled(text.plain(f"  as: {typed(row)}"), "dim"))
             lines += [
                 Content.styled(text.plain(f"  warning: {one}"), "yellow") for one in row.warnings
             ]

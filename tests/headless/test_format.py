@@ -82,3 +82,11 @@ def test_plain_text_is_printable(anything: str) -> None:
     shown = text.plain(anything)
     assert shown.isprintable()
     assert len(shown) == len(anything)
+
+
+def test_until() -> None:
+    """What is to come is counted like an age; what is over is due, and no date is never."""
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    assert text.until(now + timedelta(days=6, hours=23, minutes=5), now) == "in 6d 23h"
+    assert text.until(now, now) == "now due"
+    assert text.until(None, now) == "never"

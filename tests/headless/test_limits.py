@@ -167,7 +167,7 @@ def test_the_verb(fleet: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert "limits.cpu" not in fleet.backend("oslo").instance(REF).config
     assert main(["--demo", *wish, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert " ".join(said) == "instance project commands limits"
+    assert " ".join(said) == "command instance project result error commands limits"
     assert said["limits"][0] == {
         "limit": "cpu",
         "key": "limits.cpu",

@@ -61,7 +61,7 @@ class SnapshotsPage(Page):
                 text.plain(snapshot.name),
                 f"{snapshot.created_at:%Y-%m-%d %H:%M}" if snapshot.created_at else "-",
                 text.age(snapshot.created_at, now),
-                _left(snapshot.expires_at, now),
+                text.until(snapshot.expires_at, now),
                 "yes" if snapshot.stateful else "",
                 text.size(sizes.get(snapshot.name, snapshot.size)),
             )
@@ -132,10 +132,3 @@ def _date(moment: Moment, now: datetime, expiry: str) -> str:
     except ValueError:
         gone = None
     return when if gone is None else f"{when}; goes {gone:%Y-%m-%d %H:%M}"
-
-
-def _left(moment: datetime | None, now: datetime) -> str:
-    if moment is None:
-        return "never"
-    seconds = (moment - now).total_seconds()
-    return f"in {text.duration(seconds)}" if seconds > 0 else "now due"

@@ -1,0 +1,137 @@
+"""The lxc or incus command of whatever is done: shown, whole, and into the clipboard."""
+
+from __future__ import annotations
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from lxtui.backend.demo import DemoBackend
+from lxtui.errors import OperationError
+from lxtui.model import FleetSnapshot, Job, JobState, Progress, Ref
+from lxtui.screens.main import MainScreen
+from lxtui.screens.operation import OperationDialog
+from lxtui.widgets.fleet_table import FleetTable
+from lxtui.widgets.operations import OperationsPane
+from tests.tui.conftest import NOW, Stage, until
+
+
+def _main(stage: Stage) -> MainScreen:
+    screen = stage.app.screen_stack[1]
+    assert isinstance(screen, MainScreen)
+    return screen
+
+
+async def _on(stage: Stage, pilot: Pilot[None], host: str, name: str) -> None:
+    table = _main(stage).query_one(FleetTable)
+    await until(pilot, lambda: table.row_count == 10)
+    table.select(Ref(host, "default", name))
+
+
+def _row(stage: Stage) -> list[str]:
+    pane = _main(stage).query_one(OperationsPane)
+    return [str(cell) for cell in pane.get_row_at(0)]
+
+
+def test_what_asks_nothing_is_shown_when_it_is_done_and_copied() -> None:
+    """After a start its command is in the operations pane, and ctrl+y copies it."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        await _on(stage, pilot, "oslo", "build")
+        await pilot.press("s")
+        await until(pilot, lambda: _row(stage)[0] == "done")
+        assert _row(stage)[2] == "as: lxc start oslo:build"
+        await pilot.press("ctrl+y")
+        assert stage.app.clipboard == "lxc start oslo:build"
+
+    stage.run(script)
+
+
+def test_a_dialog_s_command_is_copied() -> None:
+    """ctrl+y takes it from a question, from a field to fill in, and from a list of many."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        await _on(stage, pilot, "oslo", "web1")
+        await pilot.press("x")
+        await until(pilot, lambda: len(stage.app.screen_stack) == 3)
+        await pilot.press("ctrl+y", "n")
+        assert stage.app.clipboard == "lxc stop oslo:web1"
+        await pilot.press("n")
+        await until(pilot, lambda: len(stage.app.screen_stack) == 3)
+        await pilot.press("home", "ctrl+k", *"new")
+        await pilot.press("ctrl+y", "escape")
+        assert stage.app.clipboard == "lxc snapshot oslo:web1 new"
+        await pilot.press("space")
+        await _on(stage, pilot, "kyoto", "web3")
+        await pilot.press("space", "x")
+        await until(pilot, lambda: len(stage.app.screen_stack) == 3)
+        await pilot.press("ctrl+y", "escape")
+        assert stage.app.clipboard == "incus stop kyoto:web3\nlxc stop oslo:web1"
+
+    stage.run(script)
+
+
+def test_where_no_command_is_shown_that_is_said() -> None:
+    """Nothing is put into the clipboard for it."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        await _on(stage, pilot, "oslo", "web1")
+        await pilot.press("question_mark", "ctrl+y")
+        assert stage.app.clipboard == ""
+        await pilot.press("escape", "ctrl+y")
+        assert stage.app.clipboard == ""
+
+    stage.run(script)
+
+
+def test_a_long_line_is_cut_and_whole_behind_enter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80 columns SINCE stays on the screen; enter on the line shows all that was said."""
+    stage, why = Stage(), "no space left on device, " * 8 + "and so on"
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OperationError(why)
+
+    monkeypatch.setattr(DemoBackend, "change_state", refuse)
+
+    async def script(pilot: Pilot[None]) -> None:
+        await _on(stage, pilot, "oslo", "web1")
+        await pilot.press("x")
+        await until(pilot, lambda: len(stage.app.screen_stack) == 3)
+        await pilot.press("y")
+        await until(pilot, lambda: [job.state for job in stage.fleet.jobs.all] == [JobState.FAILED])
+        await until(pilot, lambda: _row(stage)[0] == "failed")
+        pane = _main(stage).query_one(OperationsPane)
+        assert _row(stage)[2].endswith("…")
+        assert pane.virtual_size.width <= pane.size.width
+        pane.focus()
+        await pilot.press("enter")
+        dialog = stage.app.screen_stack[-1]
+        assert isinstance(dialog, OperationDialog)
+        said = str(dialog.query_one("#operation", Static).content)
+        assert why in said
+        assert "as: lxc stop oslo:web1" in said
+
+    stage.run(script, size=(80, 24))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_rate_and_time_left_of_what_runs_stay_on_the_screen(width: int) -> None:
+    """They are at the end: what runs is cut in front, and nothing is wider than its pane."""
+    said = f"pushing to oslo:web1: {'x' * 60} 87.8 MiB of 381 MiB, 27.5 MiB/s, 11s left"
+    job = Job(1, "push " + "/a/long/name" * 6, JobState.RUNNING, Progress(said), NOW)
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        pane = _main(stage).query_one(OperationsPane)
+        pane.show(FleetSnapshot(jobs=(job,)), NOW)
+        await pilot.pause()
+        row = _row(stage)
+        assert row[1].endswith("…")
+        assert row[2].startswith("…")
+        assert row[2].endswith("27.5 MiB/s, 11s left")
+        assert pane.virtual_size.width <= pane.size.width
+
+    stage.run(script, size=(width, 24))
