@@ -17,6 +17,7 @@ from lxtui.actions import ACTIONS
 _FIXED = (
     ("ctrl+p", "Every action by name"),
     ("enter", "In the table: the instance's pages; in the tree: the table shows only that"),
+    ("", "In the operations: all of it, and its command line"),
     ("left right", "In the tree: close or open"),
     ("[ ]", "In an instance's or a host's pages: the page beside; 1 to 9: that page"),
     ("escape", "From there back to the table"),
