@@ -26,7 +26,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import document, tree_reads
+from benchmarks import cgroupfs_reads, document, tree_reads
 from benchmarks.containers import Container, containers
 from benchmarks.peers import LXFS, Server, confine, lxcfs_command, place, served
 from lxfs.limits import Limits
@@ -351,6 +351,7 @@ def _measure(effort: Effort, command: str) -> str:
             ],
         ),
     ]
+    lines += ["", *cgroupfs_reads.measure(LIMITS, effort.turns, effort.reads)]
     return "\n".join(lines) + "\n"
 
 

@@ -126,10 +126,11 @@ class Here:
         names: Sequence[str],
     ) -> "Here":
         """Return a cgroup of a branch by the names that lead to it from the caller's own."""
+        below = "".join(f"/{name}" for name in names)
         paths = {
-            hierarchy: str(PurePosixPath(tops[hierarchy], *names))
-            for hierarchy in tops
-            if not names or hierarchy not in shared
+            hierarchy: f"{top.rstrip('/')}{below}" if below else top
+            for hierarchy, top in tops.items()
+            if not below or hierarchy not in shared
         }
         return cls(machine, branch.primary, paths, tops)
 

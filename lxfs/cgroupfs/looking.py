@@ -145,13 +145,16 @@ class Looking:
         except (SourceError, ValueError) as error:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH)) from error
 
-    def ask(self, path: str, caller: Caller, question: Callable[[Found], _T]) -> _T:
+    def ask(
+        self, path: str, caller: Caller, question: Callable[[Found], _T], *, whole: bool = False
+    ) -> _T:
         """Return what a question about a path comes to; all that it reads is the caller's.
 
-        Raises ENOENT for what is not there and for what the caller does not see, ESRCH when the
-        caller's container is gone.
+        With ``whole`` they are the caller's in all hierarchies before the question is asked, for
+        those that change something. Raises ENOENT for what is not there and for what the caller
+        does not see, ESRCH when the caller's container is gone.
         """
-        with self._looking(path, caller) as found:
+        with self._looking(path, caller, whole=whole) as found:
             opened = found.opened()
             try:
                 answer = question(found)
@@ -162,7 +165,7 @@ class Looking:
             return answer
 
     @contextmanager
-    def _looking(self, path: str, caller: Caller) -> Iterator[Found]:
+    def _looking(self, path: str, caller: Caller, *, whole: bool) -> Iterator[Found]:
         names = parts(path)[1:]
         if not f"{path}/".startswith(f"{TOP}/") or not names or names[0] not in DIRECTORIES:
             raise no_such(path)
@@ -174,7 +177,7 @@ class Looking:
             seat = Seat.of(machine.mounted, own, caller.roots)
             found = self._found(path, caller, machine, seat, address, names)
             # What was opened was the container's own if that is still where it was looked for.
-            for hierarchy in found.branch.used if found.here is not None else ():
+            for hierarchy in _needed(found, whole=whole):
                 found.group().directory(hierarchy)
             if caller.container is not None:
                 self._confirm(caller.container, address)
@@ -316,6 +319,20 @@ class Looking:
                 os.stat(name, dir_fd=directory, follow_symlinks=False)
                 return directory, name, name in names
         return None
+
+
+def _needed(found: Found, *, whole: bool) -> Sequence[str]:
+    """Return the hierarchies in which to look for what was found: for a file those it is read from.
+
+    What asks for others as well has the container looked at once more (see ``ask``).
+    """
+    if found.here is None:
+        return ()
+    if whole:
+        return found.branch.used
+    control = found.control
+    counts = None if control is None else found.here.hierarchy(control.controller)
+    return (found.branch.primary, *((counts,) if counts is not None else ()))
 
 
 def _made(mode: int, uid: int, gid: int) -> os.stat_result:

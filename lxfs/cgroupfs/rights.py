@@ -111,6 +111,11 @@ class Rights:
         return cls(uid, gid, tuple(groups), capabilities, _tuples(uids), _tuples(gids))
 
 
+def needs_none(wanted: int, mode: int) -> bool:
+    """Return whether a mode grants something to owner, group and all others, whoever asks."""
+    return all(mode >> shift & wanted == wanted for shift in (6, 3, 0))
+
+
 def _tuples(said: Sequence[Sequence[int]]) -> Extents:
     return tuple((first, outside, count) for first, outside, count in said)
 

@@ -21,7 +21,7 @@ from lxfs.cgroupfs.files import ControlFile, Table
 from lxfs.cgroupfs.layout import DIRECTORIES, TOP
 from lxfs.cgroupfs.looking import Caller, Found, Looking, no_such
 from lxfs.cgroupfs.rendering import render
-from lxfs.cgroupfs.rights import Rights
+from lxfs.cgroupfs.rights import Rights, needs_none
 from lxfs.entries import Directory, File
 from lxfs.model import Container
 from lxfs.world import World
@@ -117,7 +117,7 @@ class Cgroups:
                 raise refused(errno.ENOTDIR, path)
             return self._looking.names(found)
 
-        return self._ask(path, pid, question)
+        return self._ask(path, pid, question, whole=True)
 
     def attributes(self, path: str, pid: int) -> Entry:
         """Return what stat(2) tells a caller of a path. Raises as ``find``."""
@@ -154,9 +154,8 @@ class Cgroups:
             if wanted & os.W_OK and not self._writable:
                 raise refused(errno.EROFS, path)
             rights = self._check(found, wanted, pid, uid)
-            return OpenFile(
-                self, path, caller, found.group().inode or 0, rights if wanted & os.W_OK else None
-            )
+            given = rights if wanted & os.W_OK else None
+            return OpenFile(self, path, caller, found.group().inode or 0, given)
 
         return self._looking.ask(path, caller, question), caller
 
@@ -185,16 +184,25 @@ class Cgroups:
         # Whose numbers are written, and who is "0": the writer's; what may be, is the opener's.
         caller = Caller(pid, file.caller.container, file.caller.roots)
         host = self._world.host
-        return self._of(file, caller, lambda found: changes.write(host, found, rights, data))
+        return self._of(
+            file, caller, lambda found: changes.write(host, found, rights, data), whole=True
+        )
 
-    def _of(self, file: OpenFile, caller: Caller, question: Callable[[Found], _T]) -> _T:
+    def _of(
+        self,
+        file: OpenFile,
+        caller: Caller,
+        question: Callable[[Found], _T],
+        *,
+        whole: bool = False,
+    ) -> _T:
         def asked(found: Found) -> _T:
             if found.control is None or found.group().inode != file.inode:
                 raise refused(errno.ENODEV, file.path)
             return question(found)
 
         try:
-            return self._looking.ask(file.path, caller, asked)
+            return self._looking.ask(file.path, caller, asked, whole=whole)
         except FileNotFoundError as error:
             raise refused(errno.ENODEV, file.path) from error
 
@@ -217,7 +225,7 @@ class Cgroups:
             self._check_writable(path)
             changes.make(found, name, mode, self._looking.rights(pid, uid), again=again)
 
-        self._looking.ask(above, caller, question)
+        self._looking.ask(above, caller, question, whole=True)
         return self.attributes(path, pid)
 
     def remove(self, path: str, pid: int, uid: int | None, *, again: bool) -> None:
@@ -230,7 +238,7 @@ class Cgroups:
             changes.remove(found, self._looking.rights(pid, uid), again=again)
 
         try:
-            self._ask(path, pid, question)
+            self._ask(path, pid, question, whole=True)
         except FileNotFoundError:
             if not again:
                 raise
@@ -246,7 +254,7 @@ class Cgroups:
                 changes.change(found, rights, wanted, self._looking.kernels)
             return _entry(found, self._looking)
 
-        return self._ask(path, pid, question)
+        return self._ask(path, pid, question, whole=True)
 
     def own_paths(self, pid: int, most: int) -> Iterator[str]:
         """Return the paths of all that a caller sees in so many directories, the nearest first.
@@ -280,8 +288,10 @@ class Cgroups:
             return error
         return refused(number if self._writable else errno.EROFS, path)
 
-    def _ask(self, path: str, pid: int, question: Callable[[Found], _T]) -> _T:
-        return self._looking.ask(path, self._looking.caller(pid), question)
+    def _ask(
+        self, path: str, pid: int, question: Callable[[Found], _T], *, whole: bool = False
+    ) -> _T:
+        return self._looking.ask(path, self._looking.caller(pid), question, whole=whole)
 
     def _need(self, found: Found) -> ControlFile | None:
         """Return the control file that was found, if it is one. Raises ENOENT for one not there."""
@@ -290,11 +300,15 @@ class Cgroups:
             raise no_such(found.path)
         return control
 
-    def _check(self, found: Found, wanted: int, pid: int, uid: int | None) -> Rights:
-        rights = self._looking.rights(pid, uid)
+    def _check(self, found: Found, wanted: int, pid: int, uid: int | None) -> Rights | None:
+        """Raise EACCES where a caller may not; return its rights, unless nobody needs any."""
         if found.control is not None and found.control.takes is None and wanted & os.W_OK:
             raise refused(errno.EACCES, found.path)
-        if not rights.may(wanted, self._looking.attributes(found)):
+        status = self._looking.attributes(found)
+        if not wanted & os.W_OK and needs_none(wanted, status.st_mode):
+            return None
+        rights = self._looking.rights(pid, uid)
+        if not rights.may(wanted, status):
             raise refused(errno.EACCES, found.path)
         return rights
 
