@@ -127,7 +127,8 @@ def _explained(found: Found, looking: Looking, by_cgroup: bool) -> Explanation:
     if not looking.exists(found, control):
         raise FileNotFoundError(found.path)
     group = _Noting(here, caller.pid if caller.container is None else caller.container.init)
-    text = render(found, looking.world.host, group)
+    is_read = control.mode & 0o444  # else there is nothing to explain, and EINVAL to read
+    text = render(found, looking.world.host, group) if is_read else b""
     cgroups = {
         each: (version, path)
         for each in CONTROLLERS

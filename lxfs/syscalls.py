@@ -2,7 +2,7 @@
 
 Role: the thinnest layer over libc; failures are ``OSError`` with the call's errno.
 Boundary: no policy, no paths of our own.
-Threading: unshare, setns and prctl act on the calling thread, as ``man 2`` says of them.
+Threading: unshare, setns, prctl and capset act on the calling thread, as ``man 2`` says of them.
 """
 
 import ctypes
@@ -23,6 +23,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP = 28, 1 << 2
 _PR_SET_CHILD_SUBREAPER = 36
+_CAPABILITY_VERSION_3 = 0x20080522
 
 # include/uapi/asm-generic/unistd.h; later than the tables of each architecture diverged.
 _OPEN_TREE, _MOVE_MOUNT, _OPENAT2, _PIDFD_GETFD, _MOUNT_SETATTR = 428, 429, 437, 438, 442
@@ -155,6 +156,15 @@ def take_ids(uid: int, gid: int) -> None:
         call(ctypes.c_uint(number))
         if call(ctypes.c_uint(0xFFFFFFFF)) & 0xFFFFFFFF != number:  # the only way to learn of it
             raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def give_up(capability: int) -> None:
+    """Take a capability out of this thread's effective ones (``man 2 capset``)."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)  # 0 is the calling thread
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: bits 0-31, then 32-63
+    _checked(_libc.capget(header, sets))
+    sets[capability // 32 * 3] &= ~(1 << capability % 32)
+    _checked(_libc.capset(header, sets))
 
 
 def try_lock_memory(memory: mmap.mmap, offset: int, length: int) -> None:

@@ -3,22 +3,22 @@
 Role: the kernel's own rules over what is the caller's, and then the kernel's own answer.
 Boundary: changes cgroups by the descriptors of what was found (see looking.py), and nothing
 outside of the caller's own subtree; its own cgroup's limits are others' to set.
-Threading: any number of threads. A new cgroup is made by a thread that has the caller's ids.
+Threading: any number of threads.
 """
 
 import errno
 import os
 import select
 import stat
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
-from lxfs import syscalls
+from lxfs.cgroupfs.apart import as_caller, without_admin
 from lxfs.cgroupfs.files import ControlFile, Lists
+from lxfs.cgroupfs.groups import open_below
 from lxfs.cgroupfs.layout import V2, is_within
 from lxfs.cgroupfs.looking import Found
 from lxfs.cgroupfs.numbers import Numbers
@@ -28,8 +28,8 @@ from lxfs.sources.host import Host
 
 MAX_WRITE = 4095
 """Bytes of one write: a page less one, as in kernfs."""
-_DELEGATED = frozenset({"cgroup.subtree_control"})
-"""Of a container's own cgroup what it may write besides the lists (cgroup-v2.rst, Delegation)."""
+_DELEGATED = frozenset({"cgroup.subtree_control", "memory.oom.group", "memory.reclaim"})
+"""Of a container's own cgroup what it may write besides the lists: /sys/kernel/cgroup/delegate."""
 
 
 def refused(number: int, path: str = "") -> OSError:
@@ -63,13 +63,28 @@ def write(host: Host, found: Found, rights: Rights, data: bytes) -> int:
     return len(data)
 
 
+def _opened(directory: int, name: str) -> int:
+    """Open a kernel's file for writing. Raises ENODEV where it is gone, as writing to it would."""
+    try:
+        return os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    except FileNotFoundError as error:
+        raise refused(errno.ENODEV, name) from error
+
+
 def _write(directory: int, name: str, text: bytes, rights: Rights) -> None:
-    """Write to a kernel's file for somebody who may."""
-    descriptor = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    """Write to a kernel's file for somebody who may.
+
+    There the kernel may ask for CAP_SYS_ADMIN again (security/device_cgroup.c for devices.allow,
+    kernel/cgroup/cpuset.c for a remote partition), and would find ours.
+    """
+    descriptor = _opened(directory, name)
     try:
         if not rights.may(os.W_OK, os.fstat(descriptor)):
             raise refused(errno.EACCES, name)
-        os.write(descriptor, text)
+        if rights.is_admin:
+            os.write(descriptor, text)
+        else:
+            without_admin(partial(os.write, descriptor, text))
     finally:
         os.close(descriptor)
 
@@ -168,7 +183,7 @@ class _Move:
 def _enter(directory: int, hierarchy: str, task: int, threads: bool) -> None:
     each = "cgroup.threads" if hierarchy == V2 else "tasks"
     name = each if threads else "cgroup.procs"
-    descriptor = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    descriptor = _opened(directory, name)
     try:
         os.write(descriptor, b"%d" % task)
     finally:
@@ -222,16 +237,14 @@ def make(found: Found, name: str, mode: int, rights: Rights, *, again: bool) -> 
             if hierarchy == V2:
                 _hand_down(found, directory, rights)
             try:
-                _as(rights, partial(os.mkdir, name, mode, dir_fd=directory))
+                as_caller(rights, partial(os.mkdir, name, mode, dir_fd=directory))
             except FileExistsError:
                 if is_primary and not again:
                     raise
                 continue
             made.append(directory)
-            if stat.S_IMODE(mode) & 0o777 != _mode(directory, name):
-                os.chmod(name, mode & 0o777, dir_fd=directory)
-            if found.branch.shape == 2 and hierarchy == "cpuset":  # noqa: PLR2004
-                _inherit_cpus(directory, name)
+            has_cpus = found.branch.shape == 2 and hierarchy == "cpuset"  # noqa: PLR2004
+            _settle(directory, name, mode & 0o777, has_cpus=has_cpus)
     except OSError:
         for directory in made:
             with suppress(OSError):
@@ -239,8 +252,16 @@ def make(found: Found, name: str, mode: int, rights: Rights, *, again: bool) -> 
         raise
 
 
-def _mode(directory: int, name: str) -> int:
-    return stat.S_IMODE(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+def _settle(directory: int, name: str, mode: int, *, has_cpus: bool) -> None:
+    """Give a new cgroup the mode asked for, and CPUs: that very directory, and no file so named."""
+    fresh = open_below(directory, [name])
+    try:
+        if stat.S_IMODE(os.fstat(fresh).st_mode) != mode:
+            os.fchmod(fresh, mode)
+        if has_cpus:
+            _inherit_cpus(directory, fresh)
+    finally:
+        os.close(fresh)
 
 
 def _hand_down(found: Found, directory: int, rights: Rights) -> None:
@@ -257,7 +278,7 @@ def _hand_down(found: Found, directory: int, rights: Rights) -> None:
                 _write(directory, "cgroup.subtree_control", b"+%s" % controller.encode(), rights)
 
 
-def _inherit_cpus(directory: int, name: str) -> None:
+def _inherit_cpus(directory: int, fresh: int) -> None:
     """Give a new v1 cpuset what its parent has, as in v2: an empty one takes nobody."""
     for file in ("cpuset.cpus", "cpuset.mems"):
         with suppress(OSError):
@@ -266,7 +287,7 @@ def _inherit_cpus(directory: int, name: str) -> None:
                 text = os.read(source, 4096)
             finally:
                 os.close(source)
-            there = os.open(f"{name}/{file}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory)
+            there = _opened(fresh, file)
             try:
                 os.write(there, text)
             finally:
@@ -375,24 +396,3 @@ def _apply(directory: int, name: str, rights: Rights, wanted: Change) -> None:
         os.chown(name, uid, gid, dir_fd=directory, follow_symlinks=False)
     if wanted.mode is not None:
         os.chmod(name, wanted.mode & 0o777, dir_fd=directory)
-
-
-def _as(rights: Rights, work: Callable[[], None]) -> None:
-    """Do something by a thread that has a caller's ids, for what it makes to be the caller's.
-
-    It keeps root's capabilities: what the caller may do has been looked at. Raises what it does.
-    """
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            syscalls.take_ids(rights.uid, rights.gid)
-            work()
-        except BaseException as error:  # noqa: BLE001 - raised by who waits
-            failed.append(error)
-
-    thread = threading.Thread(target=run, name="lxfs-cgroup")
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]

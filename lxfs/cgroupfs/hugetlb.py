@@ -73,8 +73,15 @@ def _failures(text: bytes) -> bytes:
     return line(parse.flat_keyed(text).get(b"max", 0))
 
 
-def _events(text: bytes) -> bytes:
-    return keyed({"max": parse.integer(text)})
+def _events(size: str) -> View:
+    """Return a view of v2's count, which is of both limits; kernels without the second have one."""
+
+    def view(group: Group) -> bytes | None:
+        own = ask(group, "hugetlb", f"hugetlb.{size}.failcnt", parse.integer)
+        reserved = ask(group, "hugetlb", f"hugetlb.{size}.rsvd.failcnt", parse.integer)
+        return None if own is None else keyed({"max": own + (reserved or 0)})
+
+    return view
 
 
 def _v1_numa(text: bytes) -> bytes:
@@ -88,7 +95,7 @@ def _v2_numa(text: bytes) -> bytes:
 
 
 def v1(size: str) -> tuple[ControlFile, ...]:
-    """Return v1's files for a size such as 2MB."""
+    """Return v1's files for a size such as 2MB. Its top has them, too, but not v2's."""
     found = []
     for stem in (f"hugetlb.{size}", f"hugetlb.{size}.rsvd"):
         uses, limits = f"{stem}.current", f"{stem}.max"
@@ -100,7 +107,6 @@ def v1(size: str) -> tuple[ControlFile, ...]:
                 _of(uses, _as_is),
                 formula="as counted",
                 of=(value(uses),),
-                in_top=False,
             ),
             row(
                 f"{stem}.max_usage_in_bytes",
@@ -110,7 +116,6 @@ def v1(size: str) -> tuple[ControlFile, ...]:
                 mode=READ_WRITE,
                 formula="the present use: v2 does not keep the highest",
                 of=(value(uses),),
-                in_top=False,
             ),
             row(
                 f"{stem}.limit_in_bytes",
@@ -120,7 +125,6 @@ def v1(size: str) -> tuple[ControlFile, ...]:
                 _set(limits, b"-1", b"max\n"),
                 formula="the cgroup's own limit; none is the maximum in whole huge pages",
                 of=(value(limits),),
-                in_top=False,
             ),
         ]
     events = f"hugetlb.{size}.events.local"
@@ -132,9 +136,16 @@ def v1(size: str) -> tuple[ControlFile, ...]:
             "hugetlb",
             _of(events, _failures),
             mode=READ_WRITE,
-            formula="as counted",
+            formula="as counted, of both limits",
             of=(keys(events, "max"),),
-            in_top=False,
+        ),
+        row(
+            f"hugetlb.{size}.rsvd.failcnt",
+            1,
+            "hugetlb",
+            _of(f"hugetlb.{size}.rsvd.current", lambda _: line(0)),
+            mode=READ_WRITE,
+            formula="0: v2 counts these with the others",
         ),
         row(
             numa,
@@ -143,7 +154,6 @@ def v1(size: str) -> tuple[ControlFile, ...]:
             _of(numa, _v1_numa),
             formula="v2's line, for the cgroup and for its descendants",
             of=(value(numa),),
-            in_top=False,
         ),
     ]
     return tuple(found)
@@ -181,9 +191,9 @@ def v2(size: str) -> tuple[ControlFile, ...]:
             f"hugetlb.{size}.{name}",
             2,
             "hugetlb",
-            _of(failures, _events),
-            formula="max as counted",
-            of=(value(failures),),
+            _events(size),
+            formula="max is the sum: v2 counts both limits as one",
+            of=(value(failures), value(f"hugetlb.{size}.rsvd.failcnt")),
             in_top=False,
         )
         for name in ("events", "events.local")

@@ -140,8 +140,9 @@ class Looking:
         """Return what a thread may do. Raises ESRCH when it is gone."""
         host = self.world.host
         try:
+            is_host = host.user_namespace(pid) == host.user_namespace("self")
             texts = [host.read(f"proc/{pid}/{name}") for name in ("status", "uid_map", "gid_map")]
-            return Rights.of(0 if uid is None else uid, *texts)
+            return Rights.of(0 if uid is None else uid, *texts, is_host=is_host)
         except (SourceError, ValueError) as error:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH)) from error
 

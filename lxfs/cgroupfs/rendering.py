@@ -16,6 +16,9 @@ from lxfs.cgroupfs.numbers import Numbers
 from lxfs.model import SourceError
 from lxfs.sources.host import Host
 
+_TOLD = frozenset({errno.ENODEV, errno.EOPNOTSUPP, errno.ESRCH, errno.EINVAL})
+"""What the kernel answers to readers: of a cgroup that is gone, a threaded one, who writes only."""
+
 
 def render(found: Found, host: Host, group: Group | None = None) -> bytes:
     """Return the text of the control file that was found; ``group`` stands for its cgroup.
@@ -31,7 +34,7 @@ def render(found: Found, host: Host, group: Group | None = None) -> bytes:
     try:
         text = control.view(asked)
     except SourceError as error:
-        if error.errno in (errno.ENODEV, errno.EOPNOTSUPP, errno.ESRCH):
+        if error.errno in _TOLD:
             raise
         raise OSError(errno.EIO, f"{error.strerror}: {error.filename}") from error
     if text is None:

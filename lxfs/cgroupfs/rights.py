@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER = 0, 1, 2, 3
+CAP_SYS_ADMIN = 21
 """Of include/uapi/linux/capability.h."""
 
 _MAX_GROUPS = 64
@@ -25,7 +26,7 @@ class Rights:
     """A caller as the host numbers it: ids, effective capabilities, and where those hold.
 
     ``uids`` and ``gids`` are its user namespace's maps: first id inside, first id of the host,
-    how many.
+    how many. ``is_host`` says whether that namespace is the host's own.
     """
 
     uid: int
@@ -34,9 +35,12 @@ class Rights:
     capabilities: int
     uids: Extents
     gids: Extents
+    is_host: bool
 
     @classmethod
-    def of(cls, uid: int, status: bytes, uid_map: bytes, gid_map: bytes) -> "Rights":
+    def of(
+        cls, uid: int, status: bytes, uid_map: bytes, gid_map: bytes, *, is_host: bool
+    ) -> "Rights":
         """Return those of a thread; ``uid`` is what the request says.
 
         Raises ``ValueError`` for texts of another shape. Where the request was made with other
@@ -49,7 +53,7 @@ class Rights:
         }
         try:
             if int(fields[b"Uid"][3]) != uid:
-                return cls(uid, -1, (), 0, (), ())
+                return cls(uid, -1, (), 0, (), (), is_host)
             return cls(
                 uid,
                 int(fields[b"Gid"][3]),
@@ -57,6 +61,7 @@ class Rights:
                 int(fields[b"CapEff"][0], 16),
                 _extents(uid_map),
                 _extents(gid_map),
+                is_host,
             )
         except (KeyError, IndexError) as error:
             raise ValueError(f"expected Uid, Gid and CapEff in {status[:40]!r}") from error
@@ -68,6 +73,11 @@ class Rights:
         """
         held = bool(self.capabilities >> capability & 1)
         return held and _is_mapped(self.uids, uid) and _is_mapped(self.gids, gid)
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the kernel's ``capable(CAP_SYS_ADMIN)`` is true of it."""
+        return self.is_host and bool(self.capabilities >> CAP_SYS_ADMIN & 1)
 
     def may(self, wanted: int, attributes: os.stat_result) -> bool:
         """Return whether R_OK, W_OK and X_OK of access(2) are granted (fs/namei.c)."""
@@ -107,8 +117,9 @@ class Rights:
     @classmethod
     def load(cls, said: Sequence[object]) -> "Rights":
         """Return what ``dump`` was made of. Raises ``TypeError`` and ``ValueError``."""
-        uid, gid, groups, capabilities, uids, gids = json.loads(json.dumps(said))
-        return cls(uid, gid, tuple(groups), capabilities, _tuples(uids), _tuples(gids))
+        uid, gid, groups, capabilities, uids, gids, is_host = json.loads(json.dumps(said))
+        extents = _tuples(uids), _tuples(gids)
+        return cls(uid, gid, tuple(groups), capabilities, *extents, bool(is_host))
 
 
 def needs_none(wanted: int, mode: int) -> bool:

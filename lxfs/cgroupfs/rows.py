@@ -176,17 +176,15 @@ def alone(
 
 
 def write_only(name: str, shape: Version, controller: str, *, in_top: bool = True) -> ControlFile:
-    """Return a file that there is where the kernel has it, and that is for writing alone."""
+    """Return a file that there is where the kernel has it, and that is for writing alone.
+
+    Its view raises what the kernel answers to a reader who may: EINVAL.
+    """
 
     def view(group: Group) -> bytes | None:
         if controller and group.version(controller) != shape:
             return None
-        try:
-            return group.text(controller, name)
-        except SourceError as error:
-            if error.errno != errno.EINVAL:  # what reading it is answered with
-                raise
-            return b""
+        return group.text(controller, name)
 
     return ControlFile(
         name,

@@ -196,14 +196,20 @@ class Cgroups:
         *,
         whole: bool = False,
     ) -> _T:
+        is_there = False
+
         def asked(found: Found) -> _T:
+            nonlocal is_there
             if found.control is None or found.group().inode != file.inode:
                 raise refused(errno.ENODEV, file.path)
+            is_there = True
             return question(found)
 
         try:
             return self._looking.ask(file.path, caller, asked, whole=whole)
         except FileNotFoundError as error:
+            if is_there:
+                raise  # the kernel's answer to what was written
             raise refused(errno.ENODEV, file.path) from error
 
     def make(self, path: str, mode: int, pid: int, uid: int | None, *, again: bool) -> Entry:

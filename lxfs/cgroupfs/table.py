@@ -6,6 +6,7 @@ Threading: immutable.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from lxfs.cgroupfs import core, cpusets, hugetlb, io, pids, v1_cpu, v1_memory, v2_cpu, v2_memory
 from lxfs.cgroupfs.files import ControlFile, Table
@@ -26,6 +27,9 @@ _V1_CPU = tuple(
     alone(name, 1, "cpu", mode=READ_WRITE)
     for name in ("cpu.rt_period_us", "cpu.rt_runtime_us", "cpu.uclamp.max", "cpu.uclamp.min")
 )
+_V1_CPUSET = (
+    replace(alone("cpuset.memory_pressure_enabled", 1, "cpuset", mode=READ_WRITE), below_top=False),
+)
 _V1_IO = (
     *(
         alone(f"blkio.bfq.{name}{suffix}", 1, "io")
@@ -42,6 +46,11 @@ _V2_ALONE = (
     alone("cpu.uclamp.min", 2, "cpu", mode=READ_WRITE, in_top=False),
     alone("cpuset.cpus.exclusive", 2, "cpuset", mode=READ_WRITE, in_top=False),
     alone("cpuset.cpus.exclusive.effective", 2, "cpuset", in_top=False),
+    replace(alone("cpuset.cpus.isolated", 2, "cpuset"), below_top=False),
+    *(
+        replace(alone(f"io.cost.{name}", 2, "io", mode=READ_WRITE), below_top=False)
+        for name in ("model", "qos")
+    ),
     alone("io.latency", 2, "io", mode=READ_WRITE, in_top=False),
     alone("io.prio.class", 2, "io", mode=READ_WRITE, in_top=False),
     alone("io.weight", 2, "io", mode=READ_WRITE, in_top=False),
@@ -66,7 +75,7 @@ def table(huge_page_sizes: Iterable[str] = HUGE_PAGE_SIZES) -> Table:
         "cpu": _named(core.v1("cpu"), v1_cpu.CPU, _V1_CPU),
         "cpuacct": _named(core.v1("cpuacct"), v1_cpu.CPUACCT),
         "cpu,cpuacct": _named(core.v1("cpu"), v1_cpu.CPU, _V1_CPU, v1_cpu.CPUACCT),
-        "cpuset": _named(core.v1("cpuset"), cpusets.V1),
+        "cpuset": _named(core.v1("cpuset"), cpusets.V1, _V1_CPUSET),
         "blkio": _named(core.v1("io"), io.V1, _V1_IO),
         "pids": _named(core.v1("pids"), pids.pids(1)),
         "freezer": _named(core.v1("freezer"), pids.FREEZER),

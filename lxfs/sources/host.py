@@ -167,6 +167,15 @@ class Host:
         except OSError as error:
             raise SourceError(error.errno, error.strerror, path) from error
 
+    def user_namespace(self, pid: int | str) -> str | None:
+        """Return the name of a process's user namespace, ``None`` on a kernel that has none."""
+        try:
+            return self.link(f"proc/{pid}/ns/user")
+        except SourceError as error:
+            if error.errno != errno.ENOENT or self.mode(f"proc/{pid}") is None:
+                raise
+            return None
+
     def pin(self, relative: str) -> Pin | None:
         """Return a file opened for good, as ``Files.pin`` has it."""
         return self.files.pin(self.path(relative))

@@ -50,6 +50,75 @@ def write(path: str, text: str) -> int:
         os.close(descriptor)
 
 
+def said(descriptor: int) -> "str | int":
+    """Return the text of an open file from its beginning, or the errno of reading it."""
+    chunks = [b""]
+    try:
+        while chunk := os.pread(descriptor, 1 << 16, sum(map(len, chunks))):
+            chunks.append(chunk)
+    except OSError as error:
+        return error.errno or 0
+    return b"".join(chunks).decode(errors="surrogateescape")
+
+
+def beside(kernels: str, served: str) -> "list[list[str | int]]":
+    """Return of each file in two directories what the kernel's says, the served one, and it again.
+
+    Before that come its name, which both have, and mode, owner and group on either side; the first
+    are the directories themselves.
+    """
+    found: list[list[str | int]] = []
+    files = [{e.name for e in os.scandir(path) if e.is_file()} for path in (kernels, served)]
+    for name in [".", *sorted(files[0] & files[1])]:
+        paths = f"{kernels}/{name}", f"{served}/{name}"
+        status = [f"{s.st_mode:o} {s.st_uid} {s.st_gid}" for s in map(os.stat, paths)]
+        # Both are open all the time: a reader's cgroup is charged for the kernel's buffers.
+        own, theirs = (_opened(path) for path in paths)
+        texts = [said(number) if number >= 0 else number for number in (own, theirs, own)]
+        _close(own, theirs)
+        found.append([name, *status, *texts])
+    return found
+
+
+def _opened(path: str) -> int:
+    """Return a descriptor for reading, or what its errno is below 0."""
+    try:
+        return os.open(path, os.O_RDONLY)
+    except OSError as error:
+        return -(error.errno or 0)
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def history(
+    directory: str, kernels: str, names: list[str], texts: list[str]
+) -> "list[tuple[str, str, int | None, str | int]]":
+    """Write each text to each file of a fresh directory; return what came of it, one by one.
+
+    That is the file, the text, the errno, and what the kernel's file then says.
+    """
+    found: list[tuple[str, str, int | None, str | int]] = []
+    os.mkdir(directory)  # noqa: PTH102
+    try:
+        for name in names:
+            descriptors = os.open(f"{directory}/{name}", os.O_WRONLY), _opened(f"{kernels}/{name}")
+            for text in texts:
+                number = None
+                try:
+                    os.write(descriptors[0], text.encode("latin-1"))
+                except OSError as error:
+                    number = error.errno
+                found.append((name, text, number, said(descriptors[1])))
+            _close(*descriptors)
+    finally:
+        os.rmdir(directory)  # noqa: PTH106
+    return found
+
+
 NAMES = [
     *("a", "b", "c", ".", "..", "../..", "a\nb", "\udcff", "x" * 255, "x" * 256, " ", "%s", "-"),
     *("cgroup.procs", "tasks", "memory.max", "memory.limit_in_bytes", "cgroup.subtree_control"),

@@ -24,6 +24,10 @@ FIRST_ID = 100_000
 """The host's id of root in an inmate's user namespace."""
 
 
+_DELEGATE = Path("/sys/kernel/cgroup/delegate")
+"""The kernel's list of what goes with a cgroup of v2."""
+
+
 class Inmate:
     """A container's init, which does what it is told."""
 
@@ -64,7 +68,7 @@ class Inmate:
 def _delegate(directory: Path, uid: int) -> None:
     """Give a cgroup to a user as managers do: the directory and the lists, not the limits."""
     os.chown(directory, uid, uid)
-    for name in ("cgroup.procs", "tasks", "cgroup.threads", "cgroup.subtree_control"):
+    for name in ("tasks", *_DELEGATE.read_text().split()):
         with contextlib.suppress(FileNotFoundError):
             os.chown(directory / name, uid, uid)
 

@@ -22,6 +22,12 @@ SCRIPT = """
 set -e
 # In the root cgroup: anywhere else v2 lets no cgroup that has processes hand down controllers.
 echo 0 > /sys/fs/cgroup/cgroup.procs
+mkdir -p /root/recorded /run/hugetlb
+# Of huge pages both shapes: v1 can have the controller as long as v2 hands it to nobody.
+python3 -m tests.fixtures.huge /root/recorded/huge-v2.json
+mount -t cgroup -o hugetlb none /run/hugetlb
+python3 -m tests.fixtures.huge /root/recorded/huge-v1.json
+umount /run/hugetlb
 for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
     echo +$controller > /sys/fs/cgroup/cgroup.subtree_control
 done

@@ -6,7 +6,13 @@ import stat
 
 import pytest
 
-from lxfs.cgroupfs.rights import CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, Rights
+from lxfs.cgroupfs.rights import (
+    CAP_CHOWN,
+    CAP_DAC_OVERRIDE,
+    CAP_FOWNER,
+    CAP_SYS_ADMIN,
+    Rights,
+)
 
 FIRST = 100_000
 MAP = b"         0     100000      65536\n"
@@ -20,7 +26,7 @@ def _rights(
         f"Name:\tx\nUid:\t0\t0\t0\t{uid}\nGid:\t0\t0\t0\t{uid}\nGroups:\t{groups}\n"
         f"CapEff:\t{capabilities:016x}\n"
     )
-    return Rights.of(uid if seen is None else seen, status.encode(), ids, ids)
+    return Rights.of(uid if seen is None else seen, status.encode(), ids, ids, is_host=ids == ALL)
 
 
 def _file(uid: int, mode: int, gid: int | None = None) -> os.stat_result:
@@ -50,6 +56,15 @@ def test_writing(rights: Rights, file: os.stat_result, *, may: bool) -> None:
     assert Rights.load(json.loads(json.dumps(rights.dump()))) == rights
 
 
+def test_administrators_are_the_host_s() -> None:
+    """Root of a container is none, whatever capabilities it has there, nor is who lacks the one."""
+    admin = 1 << CAP_SYS_ADMIN
+    assert _rights(0, ids=ALL, capabilities=admin).is_admin
+    assert not _rights(0, ids=ALL, capabilities=~admin & (1 << 40) - 1).is_admin
+    assert not _rights(FIRST, capabilities=admin).is_admin
+    assert not _rights(0, ids=ALL, capabilities=admin, seen=FIRST).is_admin
+
+
 def test_another_id_than_the_threads_counts_alone() -> None:
     """A request made with other credentials has none of the thread's groups and capabilities."""
     rights = _rights(FIRST, capabilities=(1 << 40) - 1, groups="7", seen=5)
@@ -74,4 +89,4 @@ def test_giving_away() -> None:
 def test_a_status_of_another_shape_is_no_one(text: bytes) -> None:
     """Nobody is given rights by a text that is not understood."""
     with pytest.raises(ValueError, match=r"."):
-        Rights.of(1, text, MAP, MAP)
+        Rights.of(1, text, MAP, MAP, is_host=False)
