@@ -132,9 +132,11 @@ def _parser() -> argparse.ArgumentParser:
     told = "List the hosts and whether they answer; add, remove one"
     listed = subs.add_parser("hosts", parents=[verbs], help=told, description=told)
     add_hosts(listed, verbs)
-    listing = subs.add_parser("list", parents=[verbs], help="List instances of all hosts")
+    told = "List instances of all hosts, or of some"
+    listing = subs.add_parser("list", parents=[verbs], help=told, description=told)
     add_list(listing)
-    snapshots = subs.add_parser("snapshots", parents=[verbs], help="List snapshots")
+    told = "List snapshots of all instances, or of one"
+    snapshots = subs.add_parser("snapshots", parents=[verbs], help=told, description=told)
     snapshots.add_argument("instance", nargs="?", metavar="HOST:NAME", help="of this instance only")
     snapshots.add_argument("--project", default="", help="its project (default: the host's)")
     add_verbs(subs, verbs)

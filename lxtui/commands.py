@@ -6,15 +6,19 @@ carries them out. Boundary: pure. Threading: values.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from lxtui.calls.backups import Export
 from lxtui.calls.base import Call, Work
-from lxtui.migrate.options import Mode, MoveOptions, Transport
+from lxtui.migrate.options import MoveOptions, Transport
 from lxtui.migrate.placement import Fate, Row
 from lxtui.model import CLI, Kind, Ref, StateAction
+
+if TYPE_CHECKING:
+    from lxtui.migrate.plan import MovePlan
 
 _WORDS = {
     (Kind.LXD, StateAction.FREEZE): "pause",
@@ -145,22 +149,35 @@ class Move:
     @property
     def own(self) -> str:
         """The same with lxtui, the only one that moves from one kind to the other."""
-        options = self.options
+        options, plain = self.options, MoveOptions()
         name = f":{options.name}" if options.name else ""
         words = ["lxtui", "move", self.ref.plain, f"{self.target}{name}"]
-        words += [f"--project {self.ref.project}"] if self.ref.project != "default" else []
-        words += [f"--mode {options.mode}"] if options.mode is not Mode.COLD else []
-        words += [f"--target-project {options.project}"] if options.project else []
-        words += [f"--pool {options.pool}"] if options.pool else []
+        words += ["--project", self.ref.project] if self.ref.project != "default" else []
+        for word, wished, usual in (
+            ("--mode", options.mode, plain.mode),
+            ("--transport", options.transport, plain.transport),
+            ("--limit", options.limit, plain.limit),
+            ("--verify", options.verify, plain.verify),
+            ("--check", options.check, plain.check),
+            ("--target-project", options.project, plain.project),
+            ("--pool", options.pool, plain.pool),
+            ("--member", options.member, plain.member),
+            ("--keep-days", options.keep_days, plain.keep_days),
+        ):
+            words += [word, str(wished)] if wished != usual else []
         for wished, word in (
             (options.copy and not options.refresh, "--copy"),
             (options.refresh, "--refresh"),
             (options.keep_source, "--keep-source"),
+            (options.force, "--force"),
             (options.instance_only, "--instance-only"),
             (options.copy_profiles, "--copy-profiles"),
+            (options.profiles == (), "--no-profiles"),
         ):
             words += [word] if wished else []
-        return " ".join(words)
+        words += [word for one in options.config for word in ("--config", one)]
+        words += [word for one in options.profiles or () for word in ("--profile", one)]
+        return shlex.join(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,3 +295,8 @@ def typed_each(
             return tuple(typed(one, kind_of) for one in command.moves)
         case _:
             return (typed(command, kind_of),)
+
+
+def typed_plan(plan: MovePlan) -> tuple[str, ...]:
+    """The same for a move that is planned, with what the hosts have answered."""
+    return plan.commands or (Move(plan.source, plan.destination.host, plan.options).own,)

@@ -18,13 +18,18 @@ from lxtui import format as text
 from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.clock import utc_now
+from lxtui.commands import typed_plan
+from lxtui.errors import LxtuiError
 from lxtui.headless import Json, ProgressLine, iso, rounded, stop_on_signals
 from lxtui.migrate.journal import Record
 from lxtui.migrate.options import MoveOptions
-from lxtui.migrate.placement import Fate, Row
+from lxtui.migrate.placement import Row
 from lxtui.migrate.plan import MovePlan
 from lxtui.migrate.standing import Seen, advice, at_stake
 from lxtui.model import Progress, Ref
+
+Plans = Mapping[Ref, MovePlan | LxtuiError]
+"""Of the moves of an evacuation that is only planned, or why there is none."""
 
 
 def plan_json(plan: MovePlan) -> Json:
@@ -52,16 +57,16 @@ def plan_json(plan: MovePlan) -> Json:
     }
 
 
-def print_plan(plan: MovePlan) -> None:
+def print_plan(plan: MovePlan, indent: str = "") -> None:
     """A plan for people: findings, the steps and how each is undone, what it takes."""
-    for finding in plan.findings:
-        print(text.plain(f"{finding.level}: {finding}"))
+    lines = [f"{finding.level}: {finding}" for finding in plan.findings]
     for number, step in enumerate(plan.steps, 1):
         undone = f" (undone: {step.undo})" if step.undo else ""
-        print(text.plain(f"{number}. {step.text}{undone}"))
-    print(plan.estimate)
-    for command in plan.commands or ("(nothing: lxc and incus move to their own kind only)",):
-        print(text.plain(f"as: {command}"))
+        lines.append(f"{number}. {step.text}{undone}")
+    lines.append(str(plan.estimate))
+    lines += [f"as: {command}" for command in typed_plan(plan)]
+    for line in lines:
+        print(f"{indent}{text.plain(line)}")
 
 
 def move_json(record: Record, seen: Seen) -> Json:
@@ -98,13 +103,13 @@ def print_moves(found: Sequence[Record], seen: Sequence[Seen]) -> None:
     print(text.table(("MOVE", "FROM", "TO", "STEP", "AGE", "NOW"), rows))
 
 
-def evacuation_json(host: str, targets: Sequence[str], rows: Sequence[Row]) -> Json:
+def evacuation_json(host: str, targets: Sequence[str], rows: Sequence[Row], plans: Plans) -> Json:
     """The documented keys of an evacuation, carried out or only planned."""
     return {
         "command": "evacuate",
         "host": host,
         "targets": list(targets),
-        "result": "done" if all(row.well for row in rows) else "failed",
+        "result": "done" if well(rows, plans) else "failed",
         "moves": [
             {
                 "source": row.source.plain,
@@ -117,14 +122,28 @@ def evacuation_json(host: str, targets: Sequence[str], rows: Sequence[Row]) -> J
                 "disk_bytes": row.disk,
                 "seconds": rounded(row.seconds),
                 "downtime_seconds": rounded(row.downtime_seconds),
+                "plan": _plan_json(plans.get(row.source)),
             }
             for row in rows
         ],
     }
 
 
-def print_evacuation(found: Sequence[Row]) -> None:
-    """An evacuation as a table, and under it what people have to know or to mend."""
+def _plan_json(plan: MovePlan | LxtuiError | None) -> Json | None:
+    return plan_json(plan) if isinstance(plan, MovePlan) else None
+
+
+def well(rows: Sequence[Row], plans: Plans) -> bool:
+    """Whether nobody has to see to one of them."""
+    hindered = any(not isinstance(plan, MovePlan) or plan.blockers for plan in plans.values())
+    return all(row.well for row in rows) and not hindered
+
+
+def print_evacuation(found: Sequence[Row], plans: Plans) -> None:
+    """An evacuation as a table, and under it what people have to know or to mend.
+
+    *plans*: of those that are to be moved, where nothing is carried out.
+    """
     if not found:
         print("there is nothing to move")
         return
@@ -142,11 +161,14 @@ def print_evacuation(found: Sequence[Row]) -> None:
     ]
     print(text.table(("INSTANCE", "TO", "RESULT", "MEMORY", "DISK", "TOOK", "AWAY"), rows))
     for row in found:
-        for warning in row.warnings if row.fate is Fate.PLANNED else ():
-            print(text.plain(f"warning: {row.source}: {warning}"))
-    for row in found:
         if row.reason:
             print(text.plain(f"{row.fate}: {row.source}: {row.reason}"))
+    for ref, plan in plans.items():
+        if isinstance(plan, MovePlan):
+            print(text.plain(f"{ref} → {plan.destination}"))
+            print_plan(plan, "  ")
+        else:
+            print(text.plain(f"{ref} cannot be planned: {plan}"))
 
 
 def evacuate(

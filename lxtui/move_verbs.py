@@ -23,6 +23,9 @@ from lxtui.clock import utc_now
 from lxtui.commands import Command, Move, ResumeMove, UndoMove
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.migrate.journal import Journal, Record, default_folder
+from lxtui.migrate.options import MoveOptions
+from lxtui.migrate.placement import Fate, Row
+from lxtui.migrate.plan import MovePlan
 from lxtui.migrate.prepare import prepare
 from lxtui.migrate.recovery import unfinished
 from lxtui.migrate.rollback import BEING_UNDONE
@@ -31,7 +34,7 @@ from lxtui.move_arguments import move_options
 
 DONE, FAILED = 0, 1
 _AT_ONCE = 16
-"""Unfinished moves whose hosts are asked at once."""
+"""Moves whose hosts are asked at once."""
 
 
 def show_plan(command: Move, backends: Mapping[str, Backend], options: argparse.Namespace) -> int:
@@ -60,8 +63,11 @@ def evacuate(
     rows = evacuation.survey(
         backends[host], [backends[name] for name in targets], wishes, options.project
     )
-    if not options.dry_run:
-        with journals(options) as folder:
+    plans: headless_moves.Plans = {}
+    with journals(options) as folder:
+        if options.dry_run:
+            plans = _plans(rows, wishes, backends, folder)
+        else:
             rows = headless_moves.evacuate(
                 rows,
                 wishes,
@@ -72,10 +78,29 @@ def evacuate(
                 audit=audit,
             )
     if options.json:
-        headless.print_json(headless_moves.evacuation_json(host, targets, rows))
+        headless.print_json(headless_moves.evacuation_json(host, targets, rows, plans))
     else:
-        headless_moves.print_evacuation(rows)
-    return DONE if all(row.well for row in rows) else FAILED
+        headless_moves.print_evacuation(rows, plans)
+    return DONE if headless_moves.well(rows, plans) else FAILED
+
+
+def _plans(
+    rows: Sequence[Row], wishes: MoveOptions, backends: Mapping[str, Backend], folder: Path
+) -> headless_moves.Plans:
+    """How each would be moved, asked at once; in the order of the rows."""
+
+    def ask(row: Row) -> MovePlan | LxtuiError:
+        source, target = backends[row.source.host], backends[row.target]
+        try:
+            plan = prepare(source, target, row.source, wishes, folder)
+        except LxtuiError as error:
+            return error
+        return read_only.with_blockers(plan, source.remote, target.remote)
+
+    planned = [row for row in rows if row.fate is Fate.PLANNED]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(pool.map(ask, planned))
+    return {row.source: plan for row, plan in zip(planned, found, strict=True)}
 
 
 def _of_kept(options: argparse.Namespace) -> bool:

@@ -29,14 +29,17 @@ def add_tables(
 ) -> None:
     """One verb for each table, and one for what can be done to its entries."""
     for name in LISTED:
-        _add_list(subs.add_parser(name, parents=[verbs], help=_listing(name)), name)
+        told = _listing(name)
+        _add_list(subs.add_parser(name, parents=[verbs], help=told, description=told), name)
     for noun, name in SINGULAR.items():
         deeds = deeds_of(name)
-        told = ", ".join(deed.verb for deed in deeds)
-        sub = subs.add_parser(noun, help=f"Change one of 'lxtui {name}': {told}")
+        told = f"Change one of 'lxtui {name}': {', '.join(deed.verb for deed in deeds)}"
+        sub = subs.add_parser(noun, help=told, description=told)
         inner = sub.add_subparsers(dest="deed", metavar="DEED", title="what to do", required=True)
         for deed in deeds:
-            _add_deed(inner.add_parser(deed.verb, parents=[verbs], help=deed.help), deed, name)
+            told = deed.help
+            one = inner.add_parser(deed.verb, parents=[verbs], help=told, description=told)
+            _add_deed(one, deed, name)
 
 
 def deed_of(table: str, verb: str) -> Deed:

@@ -24,7 +24,7 @@ from textual.widgets.option_list import Option
 
 from lxtui import format as text
 from lxtui.columns import natural
-from lxtui.commands import Command, Many, Move, MoveMany
+from lxtui.commands import Command, Many, Move, MoveMany, typed_plan
 from lxtui.errors import LxtuiError
 from lxtui.migrate.facts import Level
 from lxtui.migrate.options import Mode, MoveOptions
@@ -338,7 +338,7 @@ def _page(plan: MovePlan, done: int, *, running: bool) -> Content:
         for finding in plan.findings
         if finding.level is Level.OK
     ]
-    lines += [Content.styled(text.plain(f"as: {command}"), "dim") for command in plan.commands]
+    lines += [Content.styled(text.plain(f"as: {command}"), "dim") for command in typed_plan(plan)]
     return Content("\n").join(lines)
 
 

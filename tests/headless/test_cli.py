@@ -73,6 +73,7 @@ _PLAN_KEYS = {
 
 
 _EVACUATED_KEYS = {
+    "plan",
     "source",
     "project",
     "target",
@@ -286,15 +287,23 @@ def test_an_evacuation_has_its_documented_keys(
         assert set(one) == _EVACUATED_KEYS
         assert one["result"] == result
         assert one["target"] in {"lima", "kyoto"}
+        assert (one["plan"] is not None) == (result == "planned")
+        if one["plan"] is not None:
+            assert one["plan"]["destination"].partition(":")[0] == one["target"]
+            assert one["plan"]["steps"][-1]["step"] == "finish"
 
 
 def test_an_evacuation_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    """A dry run prints a table of who would go where, and what to know before."""
+    """A dry run prints a table of who would go where, and of each what to know and its steps."""
     assert main(["--demo", "evacuate", "oslo", "kyoto", "--dry-run"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["INSTANCE", "TO", "RESULT", "MEMORY", "DISK", "TOOK", "AWAY"]
     assert lines[3].split()[:3] == ["oslo:db1", "kyoto", "planned"]
-    assert lines[5].startswith("warning: oslo:web1: profile 'default' differs on kyoto")
+    assert lines[5] == "oslo:web1 → kyoto:web1"
+    assert lines[6].startswith("  warning: profile 'default' differs on kyoto")
+    assert "  2. oslo:web1 is stopped (undone: oslo:web1 is started again)" in lines
+    assert "  as: lxtui move oslo:web1 kyoto" in lines
+    assert "oslo:build → kyoto:build" in lines
 
 
 def test_an_evacuation_of_nobody_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lxtui.audit.journal import Audit
-from lxtui.cli import main
+from lxtui.cli import _parser, main
 from lxtui.commands import Move
 from lxtui.headless import ProgressLine
-from lxtui.migrate.options import Mode, MoveOptions
+from lxtui.migrate.options import Mode, MoveOptions, Transport, Verify
 from lxtui.model import Progress, Ref
+from lxtui.move_arguments import move_options
 
 
 @pytest.mark.parametrize(
@@ -101,6 +107,42 @@ def test_between_kinds_the_audit_names_lxtui_itself() -> None:
     options = MoveOptions(mode=Mode.NEAR_LIVE, name="web2", keep_source=True)
     move = Move(Ref("lxd1", "default", "web1"), "incus1", options)
     assert move.own == "lxtui move lxd1:web1 incus1:web2 --mode near-live --keep-source"
+
+
+def _options(words: list[str]) -> MoveOptions:
+    """What lxtui's own parser makes of a line that it has printed."""
+    options = _parser().parse_args(words)
+    return move_options(options, options.answer.partition(":")[2])
+
+
+@given(
+    st.builds(
+        MoveOptions,
+        mode=st.sampled_from(Mode),
+        transport=st.sampled_from(Transport),
+        limit=st.integers(0, 99),
+        verify=st.sampled_from(Verify),
+        force=st.booleans(),
+        copy_profiles=st.booleans(),
+        instance_only=st.booleans(),
+        name=st.sampled_from(["", "web2"]),
+        project=st.sampled_from(["", "other"]),
+        pool=st.sampled_from(["", "fast"]),
+        member=st.sampled_from(["", "m1"]),
+        check=st.sampled_from(["", "test -e '/a b'"]),
+        config=st.sampled_from([(), ("limits.cpu=2",), ("user.a=b c", "user.x=")]),
+        profiles=st.sampled_from([None, (), ("default", "small")]),
+    ),
+    st.sampled_from([{}, {"keep_source": True, "keep_days": 30}, {"keep_source": True}])
+    | st.sampled_from([{"copy": True}, {"copy": True, "refresh": True}]),
+)
+def test_the_line_that_lxtui_names_as_its_own_means_the_same(
+    options: MoveOptions, more: dict[str, Any]
+) -> None:
+    """Whatever was asked for, typed again, is asked for again."""
+    wished = replace(options, **more)
+    line = Move(Ref("lxd1", "default", "web1"), "incus1", wished).own
+    assert _options(shlex.split(line)[1:]) == wished
 
 
 def test_a_long_reason_widens_no_other_line(
