@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lxtui.actions import Action, Ask, Selection
-from lxtui.commands import CreateSnapshot, Many, Single
+from lxtui.commands import CreateSnapshot, Many, RestoreSnapshot, Single
 from lxtui.model import Host, Instance, Ref
+from lxtui.restoring import restoring
 
 IRREVERSIBLE = frozenset({"delete", "delete-snapshot", "entry-delete", "restore"})
 """Actions whose confirmation is typed when they are on many."""
@@ -67,6 +68,8 @@ def plan(
             left_out[one.ref] = reason or f"there is no host {one.ref.host}"
             continue
         command = action.build(one.ref, answer)
+        if isinstance(command, RestoreSnapshot):
+            command = restoring(one, command.name)
         if not isinstance(command, Single):
             raise TypeError(f"{action.id} is made for many by itself")
         commands.append(command)

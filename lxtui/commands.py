@@ -81,14 +81,24 @@ class CreateSnapshot(_OfSnapshot):
     }
 
 
+@dataclass(frozen=True, slots=True)
 class RestoreSnapshot(_OfSnapshot):
-    """Put an instance back to one of its snapshots."""
+    """Put an instance back to one of its snapshots; see ``restoring``."""
+
+    stateful: bool = False
+    """With the running state that the snapshot has: the hosts leave it unless they are asked."""
 
     verb = "restore"
     words = {
         Kind.LXD: ("lxc restore", " "),
         Kind.INCUS: ("incus snapshot restore", " "),
     }
+
+    def equivalent(self, kind: Kind) -> str:
+        """The same with the host's own command line."""
+        before, between = self.words[kind]
+        how = " --stateful" if self.stateful else ""
+        return self.ref.command(before, f"{between}{self.name}{how}")
 
 
 class DeleteSnapshot(_OfSnapshot):

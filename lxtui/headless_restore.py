@@ -18,7 +18,13 @@ from lxtui.restoring_read import read_loss
 def show_loss(command: RestoreSnapshot, backends: Mapping[str, Backend], *, as_json: bool) -> bool:
     """Print what it would lose, and do nothing; whether it could be done."""
     backend = backends[command.ref.host]
-    found = read_loss(backend.instance(command.ref), command.name, backend.read, utc_now())
+    found = read_loss(
+        backend.instance(command.ref),
+        command.name,
+        backend.read,
+        utc_now(),
+        stateless=not command.stateful,
+    )
     if as_json:
         headless.print_json(
             {

@@ -58,6 +58,9 @@ def add_verbs(subs: Verbs, verbs: argparse.ArgumentParser) -> None:
             sub.add_argument("answer", metavar="SNAPSHOT", help="the snapshot's name")
             if verb == "snapshot":
                 _add_snapshot(sub)
+            else:
+                told = "without the running state that the snapshot may have"
+                sub.add_argument("--stateless", action="store_true", help=told)
         elif verb in {"move", "copy"}:
             add_move(sub, "HOST[:PATTERN], with * for the name" if verb == "copy" else "")
         elif verb == "rename":

@@ -28,6 +28,7 @@ from lxtui.move_arguments import move_options
 from lxtui.move_verbs import DONE, FAILED, agrees, journals, show_plan
 from lxtui.names import instance_name_trouble, snapshot_name_trouble
 from lxtui.publishing import publishing
+from lxtui.restoring import restoring
 
 
 def run_command(
@@ -40,6 +41,8 @@ def run_command(
     if getattr(options, "filter", "") and options.verb == "copy":
         return _copy_many(options, backends, known, audit)
     if getattr(options, "filter", ""):
+        if getattr(options, "stateless", False):
+            raise UsageError("--stateless is for one instance at a time")
         force = getattr(options, "force", False)
         action = FORCEABLE[options.verb] if force else options.verb
         return DONE if run_many(options, action, backends, audit) else FAILED
@@ -126,6 +129,8 @@ def _command_of(
         if options.expires or options.stateful:
             when = expiry(options.expires, utc_now()) if options.expires else None
             return TakeSnapshot(ref, answer, when, options.stateful)
+    if verb == "restore":
+        return restoring(backends[ref.host].instance(ref), answer, stateless=options.stateless)
     if verb == "rename":
         _check_name(answer, instance_name_trouble(answer, known.named(ref.host).kind))
     return command_for(action, ref, answer)

@@ -159,7 +159,15 @@ def _perform(
         return Outcome(launch(command, backends, wait))
     if isinstance(command, CopyImage):
         return Outcome(copy_image(command, backends, wait))
-    wait(backend, _begin(command, backend))
+    try:
+        wait(backend, _begin(command, backend))
+    except OperationLostError:
+        raise
+    except OperationError as error:
+        if isinstance(command, RestoreSnapshot) and command.stateful:
+            files = command.ref.command("lxtui restore", f" {command.name} --stateless")
+            raise OperationError(f"{error}; '{files}' leaves out the running state") from error
+        raise
     return Outcome(f"{command.title}: done")
 
 
@@ -196,9 +204,9 @@ def _begin(command: Command, backend: Backend) -> Operation:
             if any(one.name == name for one in backend.instance(ref).snapshots):
                 raise ConflictError(f"{ref} has a snapshot {name!r} already: choose another name")
             return backend.create_snapshot(ref, name)
-        case RestoreSnapshot(ref, name):
+        case RestoreSnapshot(ref, name, stateful):
             _need_snapshot(backend.instance(ref), name)
-            return backend.restore_snapshot(ref, name)
+            return backend.restore_snapshot(ref, name, stateful=stateful)
         case DeleteSnapshot(ref, name):
             _need_snapshot(backend.instance(ref), name)
             return backend.delete_snapshot(ref, name)

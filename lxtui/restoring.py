@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lxtui.commands import RestoreSnapshot
 from lxtui.editing.documents import changes, difference, of_instance, shown
 from lxtui.format import age, plain, timestamp
 from lxtui.model import Instance, Snapshot
@@ -38,6 +39,12 @@ class Loss:
     """Why it cannot be restored as things are."""
 
 
+def restoring(instance: Instance, name: str, *, stateless: bool = False) -> RestoreSnapshot:
+    """The command; with the running state where the snapshot has it, unless *stateless*."""
+    saved = any(one.name == name and one.stateful for one in instance.snapshots)
+    return RestoreSnapshot(instance.ref, name, saved and not stateless)
+
+
 def loss(
     instance: Instance,
     name: str,
@@ -46,8 +53,10 @@ def loss(
     pool: Any,
     volume: Any,
     now: datetime,
+    *,
+    stateless: bool = False,
 ) -> Loss:
-    """Of restoring the snapshot *name*.
+    """Of restoring the snapshot *name*, without its running state if *stateless*.
 
     Documents: of the instance, of its snapshot, of the root disk's pool, of its volume there.
     """
@@ -67,7 +76,7 @@ def loss(
     if later:
         fate = "are deleted with it" if goes else "stay" if not blocker else "are in the way"
         lines.append(f"later snapshots {fate}: {', '.join(later)}")
-    lines.append(_state(instance, snapshot))
+    lines.append(_state(instance, snapshot, stateless=stateless))
     changed = changes(before, after)
     lines.append(
         f"configuration that goes back: {', '.join(changed)}"
@@ -112,9 +121,9 @@ def _is_later(one: Snapshot, taken: datetime | None, *, past: bool) -> bool:
     return one.created_at > taken
 
 
-def _state(instance: Instance, snapshot: Any) -> str:
+def _state(instance: Instance, snapshot: Any, *, stateless: bool) -> str:
     stateful = isinstance(snapshot, Mapping) and snapshot.get("stateful") is True
-    if stateful:
+    if stateful and not stateless:
         return "it has its running state: processes go on where they were then"
     if instance.stopped:
         return "the instance is stopped and stays so"

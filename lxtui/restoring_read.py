@@ -17,7 +17,9 @@ from lxtui.model import Instance
 from lxtui.restoring import Loss, loss
 
 
-def read_loss(instance: Instance, name: str, read: Read, now: datetime) -> Loss:
+def read_loss(
+    instance: Instance, name: str, read: Read, now: datetime, *, stateless: bool = False
+) -> Loss:
     """What restoring the snapshot would lose; LxtuiError when it cannot be read.
 
     A pool that may not be read is as one of a driver that keeps later snapshots.
@@ -38,4 +40,4 @@ def read_loss(instance: Instance, name: str, read: Read, now: datetime) -> Loss:
     volume = None
     if isinstance(found, dict) and found.get("driver") == "zfs":
         volume = tolerated("storage-pools", pool, "volumes", kind, instance.ref.name)
-    return loss(instance, name, document, snapshot, found, volume, now)
+    return loss(instance, name, document, snapshot, found, volume, now, stateless=stateless)

@@ -188,8 +188,8 @@ class Backend(Protocol):
     def create_snapshot(self, ref: Ref, name: str) -> Operation:
         """Take a snapshot of the disk, without running state."""
 
-    def restore_snapshot(self, ref: Ref, name: str) -> Operation:
-        """Put the instance back to the snapshot; what came after is lost."""
+    def restore_snapshot(self, ref: Ref, name: str, *, stateful: bool = False) -> Operation:
+        """Put the instance back to the snapshot, its processes too if *stateful*."""
 
     def delete_snapshot(self, ref: Ref, name: str) -> Operation:
         """Remove one snapshot."""

@@ -243,11 +243,13 @@ class DemoBackend:
 
             return daemon.begin("Snapshotting instance", ref, 0.4, effect)
 
-    def restore_snapshot(self, ref: Ref, name: str) -> Operation:
+    def restore_snapshot(self, ref: Ref, name: str, *, stateful: bool = False) -> Operation:
         """Put the instance back."""
         with self._fleet.lock:
             daemon = self._daemon()
             daemon.find_snapshot(ref, name)
+            if stateful:  # of an instance that the demo has not saved
+                raise OperationError(f"{daemon.name}: CRIU isn't installed")
             return daemon.begin("Restoring snapshot", ref, 0.8, lambda: None)
 
     def delete_snapshot(self, ref: Ref, name: str) -> Operation:

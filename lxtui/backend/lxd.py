@@ -149,10 +149,11 @@ class LxdBackend:
         path = f"instances/{quoted(ref.name)}/snapshots"
         return self._rest.begin("post", path, _project(ref), {"name": name, "stateful": False})
 
-    def restore_snapshot(self, ref: Ref, name: str) -> Operation:
+    def restore_snapshot(self, ref: Ref, name: str, *, stateful: bool = False) -> Operation:
         """Put the instance back to the snapshot."""
         path = f"instances/{quoted(ref.name)}"
-        return self._rest.begin("put", path, _project(ref), {"restore": name})
+        body = {"restore": name, **({"stateful": True} if stateful else {})}
+        return self._rest.begin("put", path, _project(ref), body)
 
     def delete_snapshot(self, ref: Ref, name: str) -> Operation:
         """Remove one snapshot."""

@@ -24,7 +24,7 @@ from lxtui.errors import LxtuiError
 from lxtui.launching.servers import Server
 from lxtui.model import FleetSnapshot, Instance, Kind
 from lxtui.names import instance_name_trouble
-from lxtui.restoring import Loss
+from lxtui.restoring import Loss, restoring
 from lxtui.restoring_read import read_loss
 from lxtui.saved_views import SavedViews
 from lxtui.screens.add_host import Look
@@ -244,7 +244,7 @@ class Asking:
 
     def _ask_restore(self, instance: Instance, name: str, kind: Kind, question: str) -> None:
         ref, wiring = instance.ref, self._wiring
-        command = RestoreSnapshot(ref, name)
+        command = restoring(instance, name)
 
         def look() -> Loss:
             def read(path: Path, parameters: Mapping[str, str]) -> Document:

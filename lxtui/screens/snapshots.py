@@ -21,12 +21,12 @@ from textual.widgets.selection_list import Selection
 from lxtui import format as text
 from lxtui.api import Document, Path
 from lxtui.calls.snapshots import RenameSnapshot, SetExpiry, TakeSnapshot
-from lxtui.commands import Command, DeleteSnapshot, Many, RestoreSnapshot
+from lxtui.commands import Command, DeleteSnapshot, Many
 from lxtui.errors import LxtuiError, UsageError
 from lxtui.expiry import expiry
 from lxtui.model import FleetSnapshot, Instance, Kind, Ref, Snapshot
 from lxtui.names import snapshot_name_trouble
-from lxtui.restoring import Loss
+from lxtui.restoring import Loss, restoring
 from lxtui.restoring_read import read_loss
 from lxtui.screens.asking import Wiring
 from lxtui.screens.dialogs import ConfirmDialog, NameDialog
@@ -79,8 +79,8 @@ class SnapshotsDialog(ModalScreen[None]):
         listed.add_options(self._lines())
         for name in marked & {one.name for one in now.snapshots}:
             listed.select(name)
-        if at is not None and now.snapshots:
-            listed.highlighted = min(at, len(now.snapshots) - 1)
+        if now.snapshots:  # the first one has the cursor
+            listed.highlighted = min(at or 0, len(now.snapshots) - 1)
         self._say(self._empty())
 
     def on_snapshots_dialog_ended(self, message: SnapshotsDialog.Ended) -> None:
@@ -157,7 +157,7 @@ class SnapshotsDialog(ModalScreen[None]):
         instance, wiring, name = self._instance, self._wiring, self._current
         if name is None:
             return
-        ref, command = instance.ref, RestoreSnapshot(instance.ref, name)
+        ref, command = instance.ref, restoring(instance, name)
 
         def look() -> Loss:
             def read(path: Path, parameters: Mapping[str, str]) -> Document:

@@ -20,8 +20,8 @@ from lxtui.cli import main
 from lxtui.errors import OperationError, UsageError
 from lxtui.expiry import NEVER, expiry, iso
 from lxtui.model import Instance, Kind, Ref, Snapshot
-from lxtui.restoring import Loss, loss
-from lxtui.screens.snapshots import stateless
+from lxtui.restoring import Loss, loss, restoring
+from lxtui.screens.snapshots import stateless as why_stateless
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 REF = Ref("oslo", "default", "web1")
@@ -100,9 +100,11 @@ def _loss(
     pool: Any = None,
     volume: Any = None,
     instance: Instance = INSTANCE,
+    *,
+    stateless: bool = False,
 ) -> Loss:
     read = {**_DOCUMENT, "created_at": iso(NOW - timedelta(days=4)), **(snapshot or {})}
-    return loss(instance, "day1", _DOCUMENT, read, pool, volume, NOW)
+    return loss(instance, "day1", _DOCUMENT, read, pool, volume, NOW, stateless=stateless)
 
 
 def test_what_a_restore_loses() -> None:
@@ -117,6 +119,7 @@ def test_what_a_restore_loses() -> None:
     stopped = _loss(instance=replace(INSTANCE, status="Stopped"))
     assert "stays so" in stopped.lines[2]
     assert "go on where they were" in _loss({"stateful": True}).lines[2]
+    assert "its processes are lost" in _loss({"stateful": True}, stateless=True).lines[2]
 
 
 def test_configuration_that_goes_back_is_shown() -> None:
@@ -155,10 +158,10 @@ def test_documents_of_odd_shapes(odd: Any) -> None:
 def test_running_state_and_why_not() -> None:
     """Of what runs only; Incus wants a key, LXD refuses that key for containers."""
     allowed = replace(INSTANCE, expanded_config={"migration.stateful": "true"})
-    assert not stateless(INSTANCE, Kind.LXD)
-    assert "migration.stateful" in stateless(INSTANCE, Kind.INCUS)
-    assert not stateless(allowed, Kind.INCUS)
-    assert "does not run" in stateless(replace(INSTANCE, status="Stopped"), Kind.LXD)
+    assert not why_stateless(INSTANCE, Kind.LXD)
+    assert "migration.stateful" in why_stateless(INSTANCE, Kind.INCUS)
+    assert not why_stateless(allowed, Kind.INCUS)
+    assert "does not run" in why_stateless(replace(INSTANCE, status="Stopped"), Kind.LXD)
 
 
 @pytest.fixture
@@ -218,6 +221,29 @@ def test_a_restore_is_previewed(fleet: Any, capsys: pytest.CaptureFixture[str]) 
     assert main(["--demo", "restore", "oslo:web1", "daily0", "--dry-run"]) == 1
     assert "delete daily1 first" in capsys.readouterr().out
     assert fleet.backend("oslo").instance(REF).snapshots == before.snapshots
+
+
+def test_a_restore_brings_the_running_state(fleet: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the snapshot has one, as the hosts do it only when asked; unless that is not wished.
+    When the host cannot, it is said how the files alone are put back.
+    """
+    daemon = fleet.daemons["oslo"]
+    now = daemon.find(REF)
+    saved = tuple(replace(one, stateful=one.name == "daily1") for one in now.snapshots)
+    daemon.put(replace(now, snapshots=saved))
+    command = restoring(replace(now, snapshots=saved), "daily1")
+    assert command.equivalent(Kind.LXD) == "lxc restore oslo:web1 daily1 --stateful"
+    assert not restoring(replace(now, snapshots=saved), "daily0").stateful
+    assert main(["--demo", "restore", "oslo:web1", "daily1"]) == 1
+    said = capsys.readouterr().err
+    assert "'lxtui restore oslo:web1 daily1 --stateless' leaves out the running state" in said
+    assert main(["--demo", "restore", "oslo:web1", "daily1", "--stateless"]) == 0
+    capsys.readouterr()
+    several = ["--demo", "restore", "--filter", "name:web1 host:oslo", "daily1"]
+    assert main([*several, "--dry-run", "--json"]) == 1  # one host plays dead
+    (one,) = json.loads(capsys.readouterr().out)["instances"]
+    assert one["command"] == "lxc restore oslo:web1 daily1 --stateful"
+    assert main([*several, "--stateless", "--yes"]) == 2
 
 
 def test_a_name_that_does_harm_is_not_sent(fleet: Any) -> None:

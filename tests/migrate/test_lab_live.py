@@ -27,7 +27,7 @@ from lxtui.errors import LxtuiError
 from lxtui.migrate.options import Mode, MoveOptions, Transport
 from lxtui.model import Ref
 from lxtui.perform import perform
-from tests.lab import procs
+from tests.lab import counter
 from tests.lab.lab import Host, Lab, down, up
 from tests.lab.plan import CLUSTER
 from tests.lab.rest import instance
@@ -38,19 +38,7 @@ pytestmark = pytest.mark.skipif(
     reason="LXTUI_CRIU=DIR, the directory of a criu that runs on this kernel, makes a lab with it",
 )
 NAME = f"counter{os.getpid()}"
-NO_CONSOLE = "lxc.console.path=none"
-APPARMOR = Path("/sys/kernel/security/apparmor")
-COUNT = """
-secret=$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \\n')
-exec </dev/null >/dev/null 2>&1
-setsid sh -c 'i=0; while :; do i=$((i+1)); echo "$0 $$ $i" >>/root/count; sleep 0.1; done' $secret &
-"""
 PROGRAM = "import sys; from lxtui import cli; sys.exit(cli.main())"
-
-
-def _raw() -> str:
-    """Without a console, and without an AppArmor profile where the kernel knows none."""
-    return NO_CONSOLE if APPARMOR.exists() else f"{NO_CONSOLE}\nlxc.apparmor.profile="
 
 
 @pytest.fixture(scope="module")
@@ -74,36 +62,23 @@ def ends(criu_lab: Lab) -> Iterator[dict[str, Backend]]:
 
 @pytest.fixture
 def here(criu_lab: Lab) -> Iterator[Host]:
-    """The first host with a container in which a process counts, and a number that only it knows.
-
-    Its standard files are no terminal and none of the caller's: CRIU could not save it.
-    """
+    """The first host with a container in which a process counts."""
     host = criu_lab.host("incus1")
-    config = {"migration.stateful": "true", "security.privileged": "true", "raw.lxc": _raw()}
-    host.launch(NAME, config)
-    host.wait_address(NAME)
-    host.exec(NAME, ["sh", "-c", COUNT])
+    counter.launch(host, NAME)
     try:
         yield host
     finally:
         for one in criu_lab.hosts:
             one.delete(NAME)
-        # CRIU makes the cgroups of a hierarchy that liblxc has left out, and nobody removes them.
-        procs.remove_cgroups({*Path("/sys/fs/cgroup").glob(f"*/lxc.payload.{NAME}*")})
+        counter.clear(NAME)
 
 
 def _counted(host: Host) -> tuple[str, int]:
-    """The process (its number, and what it alone knows), and how far it has counted."""
-    line = host.exec(NAME, ["tail", "-n", "1", "/root/count"]).stdout
-    process, _, count = line.strip().rpartition(" ")
-    return process, int(count)
+    return counter.counted(host, NAME)
 
 
 def _goes_on(host: Host, process: str, count: int) -> None:
-    """The very same process counts on from where it was, and an address is there as before."""
-    assert wait_until(lambda: _counted(host)[1] > count + 5, 20)
-    assert _counted(host)[0] == process
-    assert host.wait_address(NAME)
+    counter.goes_on(host, NAME, process, count)
 
 
 @pytest.mark.parametrize("transport", [Transport.PULL, Transport.PUSH, Transport.RELAY])
@@ -138,7 +113,7 @@ def test_a_restore_that_fails_is_taken_back(
     The profile that the copy is to have is none of this kernel's, so that CRIU refuses it.
     """
     there = criu_lab.host("incus2")
-    profile = f"{NO_CONSOLE}\nlxc.apparmor.profile=lxtui-has-none-such"
+    profile = f"{counter.NO_CONSOLE}\nlxc.apparmor.profile=lxtui-has-none-such"
     options = MoveOptions(mode=Mode.LIVE, config=(f"raw.lxc={profile}",))
     process, count = _counted(here)
     with pytest.raises(LxtuiError, match="runs where it was, nothing is left on incus2") as caught:

@@ -57,6 +57,26 @@ def test_take_one_with_an_expiry(size: tuple[int, int]) -> None:
     stage.run(script, size)
 
 
+def test_the_first_one_has_the_cursor() -> None:
+    """What was taken in an empty list can be restored by the next key."""
+    stage = Stage()
+    daemon = stage.demo.daemons["oslo"]
+    daemon.put(replace(daemon.find(DB1), snapshots=()))
+
+    async def script(pilot: Pilot[None]) -> None:
+        await _open(pilot, stage)
+        assert "it has none" in _text(stage, "said")
+        await pilot.press("n", "enter")
+        await until(pilot, lambda: isinstance(stage.app.screen, SnapshotsDialog))
+        await until(pilot, lambda: len(_names(stage)) == 1)
+        listed = stage.app.screen.query_one(SelectionList)
+        await until(pilot, lambda: listed.option_count == 1)
+        await pilot.press("b")
+        await until(pilot, lambda: isinstance(stage.app.screen, RestoreDialog))
+
+    stage.run(script)
+
+
 def test_delete_several_at_once() -> None:
     """Those that are marked, after a look at all of them."""
     stage = Stage()
