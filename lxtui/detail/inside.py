@@ -24,6 +24,9 @@ def _none() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
+_HEALED = " 'lxfs attach --all' puts a living view in the place of a dead one."
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """One line of a file, and what made it."""
@@ -116,14 +119,18 @@ def rows(inside: Inside) -> tuple[Row, ...]:
 
 
 def verdict(inside: Inside) -> str:
-    """In one sentence, what the container has over its /proc and /sys."""
+    """What the container has over its /proc and /sys, and what helps where that is of no use."""
     if not inside.mounted:
-        return "Nothing is mounted over its /proc and /sys: it sees this machine's figures."
+        return (
+            "Nothing is mounted over its /proc and /sys: it sees this machine's figures. "
+            "'lxfs attach' gives it its own."
+        )
     parts = [
         f"{what} over {count} of {inside.checked} files ({answer})"
         for what, count, answer in inside.mounted
     ]
-    return f"It has {'; '.join(parts)}."
+    dead = any(answer == "dead" for _, _, answer in inside.mounted)
+    return f"It has {'; '.join(parts)}.{_HEALED if dead else ''}"
 
 
 def _why(causes: tuple[Cause, ...], key: str, telling: str) -> str:

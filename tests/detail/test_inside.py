@@ -76,6 +76,8 @@ def test_the_verdict() -> None:
     """It names what is mounted and whether it answers, or says that nothing is."""
     assert verdict(inside_from(DOCUMENT)) == "It has lxfs over 13 of 14 files (answers)."
     assert "Nothing is mounted" in verdict(Inside())
+    assert "'lxfs attach'" in verdict(Inside())
+    assert "'lxfs attach --all'" in verdict(Inside(mounted=(("LXCFS", 7, "dead"),)))
 
 
 def test_trouble_is_all_that_is_said() -> None:
