@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Event
 from typing import TypeVar
@@ -12,12 +13,14 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
 from lxtui.backend.demo_daemon import frozen
+from lxtui.detail.schedule import Moment
 from lxtui.errors import HostUnreachableError
 from lxtui.model import Profile, Ref
 from lxtui.screens.detail.host import HostScreen
 from lxtui.screens.detail.instance import InstanceScreen
 from lxtui.screens.detail.page import Page
 from lxtui.screens.detail.screen import DetailScreen
+from lxtui.screens.detail.snapshots import dated
 from lxtui.screens.dialogs import ConfirmDialog, NameDialog
 from lxtui.screens.main import MainScreen
 from lxtui.widgets.fleet_table import FleetTable
@@ -205,6 +208,40 @@ def test_devices_say_where_each_is_from() -> None:
         assert "overrides that of profile default: name=eth0, network=lxdbr0, type=nic" in shown
 
     stage.run(script)
+
+
+@pytest.mark.parametrize(
+    ("begin", "hours", "expiry", "said"),
+    [
+        ("2026-11-22", 24, "7d", "Sun 2026-11-22, some time that day; goes 2026-11-29"),
+        ("2026-11-22", 24, "", "Sun 2026-11-22, some time that day"),
+        (
+            "2026-11-21",
+            24,
+            "1w",
+            "Sat 2026-11-21, some time that day if not yet done; goes 2026-11-28",
+        ),
+        (
+            "2026-11-22",
+            24,
+            "12H",
+            "Sun 2026-11-22, some time that day; goes 2026-11-22 12:00 to 11-23 12:00",
+        ),
+        (
+            "2026-11-21 13:00",
+            1,
+            "1d",
+            "Sat 2026-11-21 13:00 to 14:00; goes 2026-11-22 13:00 to 11-22 14:00",
+        ),
+        ("2026-11-21 13:00", 0, "1d", "Sat 2026-11-21 13:00, in 1h; goes 2026-11-22 13:00"),
+    ],
+)
+def test_what_is_taken_some_time_goes_some_time(
+    begin: str, hours: int, expiry: str, said: str
+) -> None:
+    """Where the server picks the time, the end has no time of the clock either."""
+    moment = Moment(datetime.fromisoformat(begin), timedelta(hours=hours))
+    assert dated(moment, datetime.fromisoformat("2026-11-21 12:00"), expiry) == said
 
 
 def test_snapshots_have_their_dates() -> None:

@@ -17,6 +17,7 @@ from lxtui.model import Instance, Snapshot
 from lxtui.screens.detail.page import Known, Page, Subject, heading, lines, note, pairs, trouble
 
 _WIDTH = 8
+_DAY = timedelta(days=1)
 
 
 class SnapshotsPage(Page):
@@ -99,7 +100,7 @@ def _schedule(one: Instance, now: datetime) -> list[Content]:
         parts.append(pairs([("next", "at each start of the instance")], _WIDTH))
     parts += [
         pairs(
-            [("next" if not at and not found.at_start else "", _date(moment, clock, expiry))],
+            [("next" if not at and not found.at_start else "", dated(moment, clock, expiry))],
             _WIDTH,
         )
         for at, moment in enumerate(found.moments)
@@ -119,16 +120,25 @@ def _schedule(one: Instance, now: datetime) -> list[Content]:
     return parts
 
 
-def _date(moment: Moment, now: datetime, expiry: str) -> str:
-    begin = moment.begin
-    if moment.span >= timedelta(days=1):
+def dated(moment: Moment, now: datetime, expiry: str) -> str:
+    """A date of a schedule, and when what is taken then goes."""
+    begin, span = moment.begin, moment.span
+    if span >= _DAY:
         when = f"{begin:%a %Y-%m-%d}, some time that day"
-    elif moment.span:
-        when = f"{begin:%a %Y-%m-%d %H:%M} to {begin + moment.span:%H:%M}"
+    elif span:
+        when = f"{begin:%a %Y-%m-%d %H:%M} to {begin + span:%H:%M}"
     else:
         when = f"{begin:%a %Y-%m-%d %H:%M}, in {text.duration((begin - now).total_seconds())}"
+    if begin <= now:  # of a span only: it has begun, and nobody says when in it
+        when += " if not yet done"
     try:
         gone = expires(begin, expiry)
     except ValueError:
         gone = None
-    return when if gone is None else f"{when}; goes {gone:%Y-%m-%d %H:%M}"
+    if gone is None:
+        return when
+    if not span:
+        return f"{when}; goes {gone:%Y-%m-%d %H:%M}"
+    if span >= _DAY and gone.time() == begin.time():
+        return f"{when}; goes {gone:%Y-%m-%d}"
+    return f"{when}; goes {gone:%Y-%m-%d %H:%M} to {gone + span:%m-%d %H:%M}"
