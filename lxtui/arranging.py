@@ -130,8 +130,7 @@ class Arranger:
         if view.filter != self._query.text:
             self._query = parse(view.filter, self._words)
             if self._query.alternatives:  # each letter of a filter looks at every instance
-                haystacks = self._haystacks.all(instances, haystack)
-                self._haystack_of = dict(zip(map(id, instances), haystacks, strict=True))
+                self.expect_filter(instances)
         # When a host was seen last is nothing to sort by, and changes with each look.
         known = {host.name: replace(host, seen_at=None) for host in hosts}
         order = self._order(instances, known, view)
@@ -155,6 +154,11 @@ class Arranger:
                 lines += members
         ordered = [one for members in buckets.values() for one in members]
         return Arranged(lines, ordered, len(instances), self._query)
+
+    def expect_filter(self, instances: Sequence[Instance]) -> None:
+        """Put together what words are looked for in: before the first letter, nobody waits."""
+        haystacks = self._haystacks.all(instances, haystack)
+        self._haystack_of = dict(zip(map(id, instances), haystacks, strict=True))
 
     def _words(self, one: Instance) -> str:
         known = self._haystack_of.get(id(one))

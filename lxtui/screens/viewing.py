@@ -82,6 +82,7 @@ class Viewing:
         field = self._field
         field.display = True
         field.focus()
+        self._screen.call_after_refresh(self._table.expect_filter)
 
     def set_filter(self, words: str) -> None:
         """Show what matches."""

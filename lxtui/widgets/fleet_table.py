@@ -142,6 +142,10 @@ class FleetTable(LineTable):
         self.view = view
         self._show()
 
+    def expect_filter(self) -> None:
+        """The first letter of a filter is about to be typed."""
+        self._arranger.expect_filter(self._instances)
+
     def sort_by(self, column: str) -> None:
         """By that column; the second time the other way round, the third by host and name."""
         first = columns.named(column).shape in columns.LARGEST_FIRST
