@@ -52,6 +52,7 @@ from lxtui.screens.main import MainScreen
 from lxtui.screens.move import MoveDialog
 from lxtui.screens.move_many import MoveManyDialog
 from lxtui.screens.operation import OperationDialog
+from lxtui.screens.server_images import ServerLists
 from lxtui.screens.snapshots import SnapshotsDialog
 from lxtui.screens.suspending import edited
 from lxtui.screens.tables import TableScreen
@@ -110,6 +111,7 @@ class LxtuiApp(App[None]):
         look_at_host: Look | None = None,
         views: SavedViews | None = None,
         saved_theme: SavedTheme | None = None,
+        server_lists: ServerLists | None = None,
     ) -> None:
         super().__init__()
         self._fleet = fleet
@@ -143,6 +145,7 @@ class LxtuiApp(App[None]):
                 answers=Answers(fleet.backends, fleet.happenings.on),
                 shelves=Shelves(fleet),
                 image_servers=partial(servers, os.environ, Path.home()),
+                server_lists=server_lists,
                 copy_command=self.action_copy_command,
             ),
             settings,

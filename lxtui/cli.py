@@ -45,6 +45,7 @@ from lxtui.move_verbs import DONE, FAILED, agrees, evacuate, journals, moves, ta
 if TYPE_CHECKING:
     from lxtui.fleet import Fleet
     from lxtui.screens.add_host import Look
+    from lxtui.screens.server_images import ServerLists
 from lxtui.headless_tables import carry_out, print_table
 from lxtui.resources.catalog import named
 from lxtui.saved_theme import SavedTheme
@@ -210,6 +211,7 @@ def _run(options: argparse.Namespace) -> int:
                     look_at_host=look,
                     views=_views(options),
                     saved_theme=_theme(options),
+                    server_lists=_server_lists(options),
                 )
                 try:
                     app.run()
@@ -268,6 +270,15 @@ def _look(options: argparse.Namespace, fleet: Fleet, settings: config.Settings) 
     from lxtui.newcomers import Newcomers  # noqa: PLC0415 as below
 
     return Newcomers(fleet, LxdBackend, settings.read_only).look
+
+
+def _server_lists(options: argparse.Namespace) -> ServerLists | None:
+    """How the screen asks an image server what it has; the demo asks nobody."""
+    if getattr(options, "demo", False):
+        return None
+    from lxtui.backend.streams import lists  # noqa: PLC0415 as below
+
+    return lists
 
 
 def _backends(

@@ -44,6 +44,13 @@ def picks(
     return [(one, one) for one in lists.get(field, ())]
 
 
+def of_server(name: str, images: tuple[Choice, ...], written: str) -> list[Pick]:
+    """The images of one server, or those that what is *written* is in."""
+    before, colon, begun = written.partition(":")
+    wanted = begun.lower() if colon and before == name else ""
+    return [one for one in _images("", {name: images}) if wanted in one[1].lower()]
+
+
 def replaced(field: str, written: str, answer: str) -> str:
     """The field after *answer* was chosen: of several, it is added, or taken out again."""
     if field != "profiles":

@@ -34,6 +34,7 @@ from lxtui.screens.loading import Reach
 from lxtui.screens.move import MoveDialog, OtherPools, PlanMove, Submit
 from lxtui.screens.move_many import MoveManyDialog, Survey
 from lxtui.screens.restore import RestoreDialog
+from lxtui.screens.server_images import ServerLists
 from lxtui.screens.texts import free_name
 from lxtui.screens.together import Together
 from lxtui.terminal.asked import Asked
@@ -79,6 +80,8 @@ class Wiring:
     """The tables of what is not an instance."""
     image_servers: Callable[[], Collection[Server]]
     """Those of both command lines."""
+    server_lists: ServerLists | None
+    """None where no image server is asked."""
     copy_command: Callable[[], None]
     """Puts the command line that is shown, or of the latest job, into the clipboard."""
 

@@ -26,7 +26,7 @@ from lxtui import format as text
 from lxtui.calls.launch import Launch
 from lxtui.errors import READ_ONLY, LxtuiError
 from lxtui.launching.options import Choice, Options
-from lxtui.launching.picking import picks, replaced
+from lxtui.launching.picking import of_server, picks, replaced
 from lxtui.launching.reading import image_for, read_images, read_options
 from lxtui.launching.spec import Image
 from lxtui.launching.user_data import read_user_data
@@ -35,6 +35,7 @@ from lxtui.model import FleetSnapshot, Host, JobState
 from lxtui.names import random_name
 from lxtui.screens.asking import Wiring
 from lxtui.screens.dialogs import ChoiceDialog
+from lxtui.screens.server_images import ServerImages
 
 _TEMPLATE = "#cloud-config\n"
 
@@ -69,6 +70,9 @@ class LaunchDialog(ModalScreen[None]):
             self.host = host
             self.found = found
 
+    class Listed(Images):
+        """So has an image server that was asked."""
+
     class Ended(Message):
         """The instance is there, or is not."""
 
@@ -86,6 +90,7 @@ class LaunchDialog(ModalScreen[None]):
         self._asked: tuple[str, str] = ("", "")
         self._images: dict[str, tuple[Choice, ...] | LxtuiError] = {}
         self._servers = tuple(wiring.image_servers())
+        self._server_images = ServerImages(self._servers, wiring.server_lists)
         self._job: int | None = None
         self._refusal = ""
         """Of the last launch, until something else is written."""
@@ -192,18 +197,57 @@ class LaunchDialog(ModalScreen[None]):
         field = self.focused.id if isinstance(self.focused, Input) else ""
         hosts = [one for one in self._fleet.hosts if one.online and not one.read_only]
         found = picks(field or "", self._options, self._images, hosts)
+        if field == "image" and self._options is not None:
+            offered = self._server_images.offered(self._options, self._fleet.hosts)
+            begun = f"{self._value('image').partition(':')[0]}:"
+            if any(begun == answer for answer, _ in offered):
+                self._ask_server(begun)
+                return
+            found += offered
         if not found or not field:
             self.app.bell()
             return
 
         def chosen(said: str | None) -> None:
-            if said is not None:
+            if said is not None and field == "image" and said.endswith(":"):
+                self._ask_server(said)
+            elif said is not None:
                 field_now = self.query_one(f"#{field}", Input)
                 field_now.value = replaced(field, field_now.value, said)
                 field_now.action_end()
 
         lines = [(answer, text.plain(line)) for answer, line in found]
         self.app.push_screen(ChoiceDialog(f"Which {field}?", lines), chosen)
+
+    def _ask_server(self, answer: str) -> None:
+        """Have an image server say what it has, and offer that; *answer* is its name, a colon."""
+        options, name = self._options, answer.removesuffix(":")
+        if options is not None:
+            host = self._fleet.host(options.host)
+            asking = self._server_images.ask(
+                name, options, host, lambda *told: self._tell(self.Listed(*told))
+            )
+            self._say(asking)
+
+    def on_launch_dialog_listed(self, message: LaunchDialog.Listed) -> None:
+        """Offer what it has; or say why that is not known."""
+        if self._gone or not self.is_current:
+            return
+        if isinstance(message.found, LxtuiError):
+            self._refusal = str(message.found)
+            self._preview()
+            return
+        self._preview()
+        found = of_server(message.host, message.found, self._value("image"))
+        if not found:
+            self._say(f"{message.host} has none that fits")
+            return
+        lines = [(answer, text.plain(line)) for answer, line in found]
+        self.app.push_screen(ChoiceDialog("Which image?", lines), self._take_image)
+
+    def _take_image(self, said: str | None) -> None:
+        if said is not None:
+            self.query_one("#image", Input).value = said
 
     def action_edit(self) -> None:
         """Have the user's editor make the file for cloud-init, which stays."""

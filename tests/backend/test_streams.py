@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -15,12 +16,24 @@ from typing import Any
 
 import pytest
 import yaml
+from textual.widgets import Input, OptionList
 
-from lxtui import cli
+from lxtui import cli, remotes
+from lxtui.app import LxtuiApp
+from lxtui.backend import tls
+from lxtui.backend.lxd import LxdBackend
+from lxtui.backend.streams import lists
+from lxtui.config import Settings
+from lxtui.fleet import Fleet as Hosts
+from lxtui.model import JobState
+from lxtui.screens.dialogs import ChoiceDialog
+from lxtui.screens.launch import LaunchDialog
+from lxtui.screens.main import MainScreen
 from tests.lab.client import make_certificate, sign
 from tests.lab.lab import Host, Lab
 from tests.lab.streams import SPLIT, UNIFIED, StreamsServer, build
 from tests.lab.tools import SYSTEM_PATH
+from tests.tui.conftest import until
 
 HOSTS = ["lxd1", "incus1"]
 
@@ -198,3 +211,52 @@ def test_a_server_that_is_something_else(
     assert status == 1
     assert f"{host} could not fetch images:{SPLIT} from {other.url}" in said["error"]
     assert fleet.lab.host(host).status(name) is None
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_form_launches_from_a_server(
+    fleet: Fleet,
+    server: StreamsServer,
+    host: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On the screen: the server is asked what it has, one of that is chosen, the instance runs."""
+    authority = fleet.lab.plan.authority
+    monkeypatch.setattr(tls, "_load_authorities", lambda one: one.load_verify_locations(authority))
+    fleet.serve("images", server.url)
+    name = fleet.name(host, "form")
+    known = remotes.load(os.environ, Path("/nonexistent"))
+    hosts = Hosts([LxdBackend(known.named(host))], poll_seconds=2, moves=tmp_path / "moves")
+    app = LxtuiApp(hosts, Settings(), server_lists=lists)
+
+    async def play() -> None:
+        async with app.run_test(size=(120, 40)) as pilot:
+
+            async def comes(kind: type) -> None:
+                await until(pilot, lambda: isinstance(app.screen, kind), 60)
+
+            await comes(MainScreen)
+            await until(pilot, lambda: bool(hosts.snapshot.instances))
+            await pilot.press("N")
+            await comes(LaunchDialog)
+            form = app.screen
+            await until(pilot, lambda: form.query_one("#name", Input).value != "")
+            form.query_one("#name", Input).value = name
+            await pilot.press(*"images:", "f2")
+            await comes(ChoiceDialog)
+            offered = [str(one.prompt) for one in app.screen.query_one(OptionList).options]
+            assert [one.split()[0] for one in offered] == [f"images:{UNIFIED}", f"images:{SPLIT}"]
+            await pilot.press("down", "enter")
+            await until(pilot, lambda: form.query_one("#image", Input).value == f"images:{SPLIT}")
+            await pilot.press("enter")
+            await until(pilot, lambda: bool(hosts.jobs.all))
+            await until(pilot, lambda: hosts.jobs.all[0].state is not JobState.RUNNING, 120)
+            await comes(MainScreen)
+
+    try:
+        asyncio.run(play())
+    finally:
+        hosts.close()
+    assert hosts.jobs.all[0].state is JobState.DONE, hosts.jobs.all[0].progress.text
+    assert fleet.lab.host(host).status(name) == "Running"

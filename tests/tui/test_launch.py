@@ -9,10 +9,13 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Label, OptionList, Static
 
+from lxtui.app import LxtuiApp
+from lxtui.config import Settings
 from lxtui.errors import LxtuiError
 from lxtui.launching.options import Choice, Options
 from lxtui.launching.picking import picks, replaced
 from lxtui.model import Kind, Ref
+from lxtui.screens.dialogs import ChoiceDialog
 from lxtui.screens.launch import LaunchDialog
 from lxtui.screens.main import MainScreen
 from tests.tui.conftest import Stage, until
@@ -191,3 +194,61 @@ def test_choices() -> None:
     assert [one for one, _ in picks("pool", options, images, ())] == ["default"]
     assert picks("pool", None, images, ()) == []
     assert picks("size", options, images, ()) == []
+
+
+@pytest.mark.parametrize("size", [(80, 24), (130, 38)])
+def test_an_image_server_is_asked_when_it_is_chosen(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not before; what is written narrows the list; what goes wrong is said, and can be mended."""
+    for name in ("LXD_CONF", "LXD_GLOBAL_CONF", "INCUS_CONF", "INCUS_GLOBAL_CONF"):
+        monkeypatch.setenv(name, str(tmp_path))
+    items = {"x": {"ftype": "lxd_combined.tar.gz", "size": 2048}}
+    products = {
+        alias: {
+            "aliases": alias,
+            "arch": "amd64",
+            "os": "Some",
+            "versions": {"1": {"items": items}},
+        }
+        for alias in ("debian/12", "debian/13", "alpine/3.20", "bad[red]/1")
+    }
+    asked: list[str] = []
+
+    def lists(name: str, url: str) -> list[object]:
+        asked.append(url)
+        if name == "ubuntu":
+            raise LxtuiError("ubuntu: no answer [b]")
+        return [{"products": products}]
+
+    stage = Stage()
+    stage.app = LxtuiApp(stage.fleet, Settings(), stage.demo.clock, server_lists=lists)
+
+    def offered() -> list[str]:
+        options = stage.app.screen.query_one(OptionList).options
+        return [str(one.prompt).split()[0] for one in options]
+
+    async def script(pilot: Pilot[None]) -> None:
+        await _open(pilot, stage)
+        await pilot.press("f2")
+        await until(pilot, lambda: isinstance(stage.app.screen, ChoiceDialog))
+        assert offered()[-3:] == ["images:", "ubuntu:", "ubuntu-daily:"]
+        assert asked == []
+        await pilot.press("end", "up", "enter")
+        await until(pilot, lambda: "ubuntu: no answer [b]" in _text(stage, "said"))
+        await pilot.press("f2", "end", "up", "up", "enter")
+        await until(pilot, lambda: isinstance(stage.app.screen, ChoiceDialog))
+        assert offered() == [f"images:{one}" for one in sorted(products)]
+        await pilot.press("escape", *"images:deb", "f2")
+        await until(pilot, lambda: isinstance(stage.app.screen, ChoiceDialog))
+        assert offered() == ["images:debian/12", "images:debian/13"]
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: _field(stage, "image").value == "images:debian/13")
+        await until(pilot, lambda: "lxc launch images:debian/13" in _text(stage, "lines"))
+        assert (
+            asked
+            == ["https://cloud-images.ubuntu.com/releases"]
+            + ["https://images.linuxcontainers.org"] * 2
+        )
+
+    stage.run(script, size)
