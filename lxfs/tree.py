@@ -221,9 +221,11 @@ class Tree:
         """Write to an open control file, and return how much was. Raises EBADF elsewhere."""
         if handle.control is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF), handle.path)
+        # Not under the lock: a write may last as long as a container likes, and readers would wait.
+        written = handle.control.write(data, pid)
         with handle.lock:
             self._keep(handle, None)
-            return handle.control.write(data, pid)
+        return written
 
     def refused(self, path: str, pid: int, number: int = errno.EROFS) -> OSError:
         """Return why a change is refused that no cgroup can undergo: EROFS outside of these.

@@ -1,6 +1,7 @@
 """A container that does its worst to its cgroups' files: nothing else is touched or revealed."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from lxfs.drivers.native.changing import MAX_WRITING
+from lxfs.drivers.native.memory import SLOTS
 from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
 from tests.drivers.conftest import (
@@ -165,12 +168,21 @@ def test_a_directory_held_open_over_a_kill(
             one.errno(f"os.rmdir('{top}/kept')")
 
 
-DEADLY = """
-    import os, sys
+SERVER = """
+    import os, sys, time
     from lxfs.drivers import rules
     from lxfs.drivers.native import spawner, start
     from lxfs.drivers.native.memory import Memory
     from lxfs.tree import Tree
+{change}
+    asked = rules.Rules(cgroupfs="rw")
+    session = start.mounted(sys.argv[1], None, writable=True)
+    memory = Memory(session.memory)
+    control, _writing = os.pipe()
+    _reading, report = os.pipe()
+    spawner.Spawner(session.device, memory, session.ledger, asked).run(control, report)
+"""
+DEADLY = """
     class Deadly(Tree):
         def _once(self, name, done):
             if not os.path.exists(f"{sys.argv[2]}/{name}"):
@@ -186,25 +198,28 @@ DEADLY = """
         def write(self, *args, **options):
             return self._once("write", super().write(*args, **options))
     rules.Tree = Deadly
-    asked = rules.Rules(cgroupfs="rw")
-    session = start.mounted(sys.argv[1], None, writable=True)
-    memory = Memory(session.memory)
-    control, _writing = os.pipe()
-    _reading, report = os.pipe()
-    spawner.Spawner(session.device, memory, session.ledger, asked).run(control, report)
+"""
+STUCK = """
+    from lxfs.cgroupfs.serving import OpenFile
+    write = OpenFile.write
+    def stuck(*args):
+        open(f"{sys.argv[2]}/{os.getpid()}", "w").close()
+        while not os.path.exists(f"{sys.argv[2]}/go"):
+            time.sleep(0.05)
+        return write(*args)
+    OpenFile.write = stuck
 """
 
 
-@pytest.fixture
-def deadly(driver: str, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
-    """A mount whose server dies once over each kind of change: when it has made it."""
-    if driver != "native":
-        pytest.skip("of libfuse's loop nothing goes on after a kill")
-    directory, marks = tmp_path / "deadly", tmp_path / "marks"
+@contextlib.contextmanager
+def changed(change: str, path: Path) -> Iterator[tuple[Path, Path]]:
+    """Mount by a server that is changed, and yield where, with a directory for what it marks."""
+    directory, marks = path / "changed", path / "marks"
     directory.mkdir()
     marks.mkdir()
+    program = textwrap.dedent(SERVER.format(change=change))
     with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(DEADLY), str(directory), str(marks)],
+        [sys.executable, "-c", program, str(directory), str(marks)],
         cwd=Path(__file__).parents[2],
         stderr=subprocess.DEVNULL,
     ) as served:
@@ -218,6 +233,15 @@ def deadly(driver: str, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             lxfs("umount", str(directory))
+
+
+@pytest.fixture
+def deadly(driver: str, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A mount whose server dies once over each kind of change: when it has made it."""
+    if driver != "native":
+        pytest.skip("of libfuse's loop nothing goes on after a kill")
+    with changed(DEADLY, tmp_path) as mount:
+        yield mount
 
 
 def test_what_a_killed_server_has_done_is_done(
@@ -245,3 +269,51 @@ def test_what_a_killed_server_has_done_is_done(
     with pytest.raises(FileNotFoundError):
         (there / "x").rmdir()
     assert {mark.name for mark in marks.iterdir()} == {"make", "change", "write", "remove"}
+
+
+def test_writes_that_last_hold_up_nobody_else(
+    driver: str, tmp_path: Path, directories: list[Path]
+) -> None:
+    """While writes go on and on, their files and all others are read; too many are EAGAIN."""
+    if driver != "native":
+        pytest.skip("libfuse's loop has its own bounds")
+    found = Hierarchies.find(Host()).v1.get("memory") or Hierarchies.find(Host()).v2
+    assert found is not None
+    cell = next(made for made in directories if made.is_relative_to(found.point))
+    count = 2 * SLOTS
+    came: list[int | None] = []
+
+    def write(descriptor: int) -> None:
+        try:
+            os.write(descriptor, b"1")
+        except OSError as error:
+            came.append(error.errno)
+        else:
+            came.append(None)
+
+    with changed(STUCK, tmp_path) as (view, marks), contextlib.ExitStack() as stack:
+        there = view / "cgroup/memory" / cell.relative_to(found.point)
+        files = []
+        for number in range(count):  # of one file the kernel passes on one write at a time
+            (there / f"x{number}").mkdir()
+            stack.callback((there / f"x{number}").rmdir)
+            files.append(os.open(there / f"x{number}/notify_on_release", os.O_RDWR))
+            stack.callback(os.close, files[-1])
+        writers = [threading.Thread(target=write, args=(file,)) for file in files]
+        for writer in writers:
+            writer.start()
+        try:
+            assert eventually(lambda: came == [errno.EAGAIN] * (count - MAX_WRITING), 30)
+            readers = [threading.Thread(target=os.pread, args=(file, 10, 0)) for file in files]
+            for reader in readers:
+                reader.daemon = True  # or it would wait for them, should it fail
+                reader.start()
+            assert eventually(lambda: not any(map(threading.Thread.is_alive, readers)), 30)
+            assert (view / "proc/meminfo").read_bytes().startswith(b"MemTotal:")
+            # A server of which nobody reads any more is replaced, and its successor does the same.
+            assert len(list(marks.iterdir())) == 1
+        finally:
+            (marks / "go").touch()
+            for writer in writers:
+                writer.join()
+        assert came.count(None) == MAX_WRITING

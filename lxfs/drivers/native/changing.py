@@ -9,17 +9,23 @@ Boundary: knows the protocol and the tree, and marks in the slot what was begun.
 Threading: any number of threads.
 """
 
+import errno
+import os
 import stat
+import threading
 from typing import Protocol
 
 from lxfs.cgroupfs.changes import Change
 from lxfs.drivers.native import protocol
 from lxfs.drivers.native.handles import Handles
-from lxfs.drivers.native.memory import Memory
+from lxfs.drivers.native.memory import SLOTS, Memory
 from lxfs.drivers.native.nodes import Nodes
 from lxfs.handle import Attributes
 from lxfs.tree import Tree
 
+MAX_WRITING = SLOTS // 2
+"""Writes at a time. One lasts for as long as the kernel reclaims memory for it, and of the workers
+some have to be left for those who read."""
 _NONE = b""
 
 
@@ -43,6 +49,7 @@ class Changes:
         self._answers = answers
         self._tree = tree
         self._memory = memory
+        self._writing = threading.BoundedSemaphore(MAX_WRITING)
 
     def _again(self, unique: int) -> bool:
         """Return whether a request may have been carried out before; from now on it may have."""
@@ -87,9 +94,17 @@ class Changes:
         return self._answers.attributes(node, found)
 
     def write(self, request: memoryview, _length: int, _node: int, pid: int, *_: int) -> bytes:
-        """Write to a control file: of an open file, whatever became of its node."""
+        """Write to a control file: of an open file, whatever became of its node.
+
+        Raises EAGAIN when so many are written to that others would have to wait.
+        """
         at = protocol.IN.size
         number, _offset, size = protocol.WRITE_IN.unpack_from(request, at)[:3]
         at += protocol.WRITE_IN.size
-        written = self._answers.handles.write(number, bytes(request[at : at + size]), pid)
+        if not self._writing.acquire(blocking=False):
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        try:
+            written = self._answers.handles.write(number, bytes(request[at : at + size]), pid)
+        finally:
+            self._writing.release()
         return protocol.WRITE_OUT.pack(written, 0)

@@ -151,10 +151,10 @@ class Handles:
         handle = self._open.get(number)
         if handle is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        written = self._tree.write(handle, data, pid)
         with handle.lock:
-            written = self._tree.write(handle, data, pid)
             self._record(number & 0xFFFFFFFF, handle, 0)
-            return written
+        return written
 
     def _put(self, text: bytes) -> int:
         """Return the word of a text on record. Raises ENFILE when there is no room for it."""
