@@ -20,6 +20,7 @@ from time import monotonic
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.keys import format_key
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
@@ -122,6 +123,8 @@ class LxtuiApp(App[None]):
         self._shown_at = self._cost = 0.0
         self._announced = False
         self._pauses = Pauses()
+        if not self.copy_key:  # Textual's keymap takes no key away
+            self._bindings.key_to_bindings.pop(COPY.key, None)
         reach = Reach(fleet)
         self._main = MainScreen(
             Wiring(
@@ -228,6 +231,12 @@ class LxtuiApp(App[None]):
         self.push_screen(
             ConfirmDialog("Jobs are running. Stop them and quit?", details), self._quit
         )
+
+    @property
+    def copy_key(self) -> str:
+        """The key that copies command lines."""
+        key = self._settings.keys.get(COPY.id, COPY.key).partition(",")[0]
+        return format_key(key) if key else ""
 
     def action_copy_command(self) -> None:
         """Have the terminal put into its clipboard what would do the same as is shown."""

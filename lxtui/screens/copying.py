@@ -7,17 +7,28 @@ Threading: the screen's.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
 
 from textual.screen import Screen
 from textual.widgets import Static
 
 _SAID = "as: "
-HINT = "ctrl+y copies the command"
 
 
-def hint(lines: Iterable[str]) -> str:
+@runtime_checkable
+class Copies(Protocol):
+    """An app that copies what is shown."""
+
+    @property
+    def copy_key(self) -> str:
+        """The key that does it, as the user has set it; empty for none."""
+
+
+def hint(app: object, lines: Iterable[str]) -> str:
     """What to say on the frame where *lines* are shown; empty without a command among them."""
-    return HINT if any(line.startswith(_SAID) for line in lines) else ""
+    key = app.copy_key if isinstance(app, Copies) else ""
+    shown = key and any(line.startswith(_SAID) for line in lines)
+    return f"{key} copies the command" if shown else ""
 
 
 def shown(screen: Screen[object]) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ class ConfirmDialog(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """Lay out the question and its two answers."""
         with Vertical(classes="dialog") as box:
-            box.border_subtitle = hint(self._details)
+            box.border_subtitle = hint(self.app, self._details)
             yield Label(Content(self._question), classes="question")
             for line in self._details:
                 yield Label(Content(line), classes="detail")

@@ -19,7 +19,7 @@ from textual.widgets import Static
 from lxtui import format as text
 from lxtui.clock import Clock
 from lxtui.model import FleetSnapshot, Job, JobState, Operation
-from lxtui.screens.copying import HINT
+from lxtui.screens.copying import hint
 
 
 class OperationDialog(ModalScreen[None]):
@@ -64,10 +64,9 @@ class OperationDialog(ModalScreen[None]):
         of, now = self._of, self._clock()
         running = isinstance(of, Job) and of.state is JobState.RUNNING
         hints = ["c cancels"] if running else []
-        hints += [HINT] if isinstance(of, Job) and of.commands else []
-        page = self.query_one(VerticalScroll)
-        page.border_subtitle = " · ".join([*hints, "escape closes"])
         lines = _job(of, now) if isinstance(of, Job) else _operation(of, now)
+        hints += [hint(self.app, map(str, lines)), "escape closes"]
+        self.query_one(VerticalScroll).border_subtitle = " · ".join(filter(None, hints))
         self.query_one("#operation", Static).update(Content("\n").join(lines))
 
 

@@ -8,6 +8,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from lxtui.backend.demo import DemoBackend
+from lxtui.config import Settings
 from lxtui.errors import OperationError
 from lxtui.model import FleetSnapshot, Job, JobState, Progress, Ref
 from lxtui.screens.main import MainScreen
@@ -31,7 +32,7 @@ async def _on(stage: Stage, pilot: Pilot[None], host: str, name: str) -> None:
 
 def _row(stage: Stage) -> list[str]:
     pane = _main(stage).query_one(OperationsPane)
-    return [str(cell) for cell in pane.get_row_at(0)]
+    return [str(cell) for cell in pane.get_row_at(0)] if pane.row_count else ["", "", "", ""]
 
 
 def test_what_asks_nothing_is_shown_when_it_is_done_and_copied() -> None:
@@ -135,3 +136,23 @@ def test_rate_and_time_left_of_what_runs_stay_on_the_screen(width: int) -> None:
         assert sum(cell_len(cell) for cell in row) <= pane.size.width
 
     stage.run(script, size=(width, 24))
+
+
+@pytest.mark.parametrize(("key", "hint"), [("f6", "f6 copies the command"), ("", "")])
+def test_another_key_copies_where_the_user_says_so(key: str, hint: str) -> None:
+    """Everywhere, and the frame names that one; without any it names none."""
+    stage = Stage(Settings(keys={"copy-command": key}))
+
+    async def script(pilot: Pilot[None]) -> None:
+        await _on(stage, pilot, "oslo", "web1")
+        await pilot.press("x")
+        await until(pilot, lambda: len(stage.app.screen_stack) == 3)
+        box = stage.app.screen.query_one(".dialog")
+        assert (box.border_subtitle or "") == hint
+        await pilot.press("ctrl+y")
+        assert stage.app.clipboard == ""
+        if key:
+            await pilot.press(key)
+            assert stage.app.clipboard == "lxc stop oslo:web1"
+
+    stage.run(script)
