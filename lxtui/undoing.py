@@ -47,6 +47,8 @@ from lxtui.model import Kind, Ref, StateAction
 
 Read = Callable[[str, Path, Mapping[str, str]], Document]
 """What a path of a host's API answers; raises LxtuiError."""
+STAYS = "stays: "
+"""Before the reason why something cannot be taken back."""
 _OPPOSITE = {
     StateAction.START: StateAction.STOP,
     StateAction.STOP: StateAction.START,
@@ -220,7 +222,7 @@ def plan(done: Done, read: Read, kind_of: Callable[[str], Kind]) -> Plan:
         try:
             found.append(taken_back(trace, read))
         except LxtuiError as error:
-            left.append(f"stays: {error}")
+            left.append(f"{STAYS}{error}")
     lines: list[str] = []
     for one in found:
         lines += [one.command.title, *(f"  {line}" for line in one.lines)]

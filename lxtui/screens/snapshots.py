@@ -141,12 +141,13 @@ class SnapshotsDialog(ModalScreen[None]):
             return
         calls = tuple(DeleteSnapshot(ref, name) for name in chosen)
         count = len(calls)
-        question = f"Delete {count} snapshot{'s' if count != 1 else ''} of {ref}?"
+        what = f"{count} snapshot{'s' if count != 1 else ''} of {ref}"
+        question = f"Delete {what}?"
         details = [f"as: {one.equivalent(self._kind)}" for one in calls]
 
         def go(yes: bool | None) -> None:
             if yes:
-                self._begin(Many(calls, f"delete {count} snapshots of {ref}"))
+                self._begin(Many(calls, f"delete {what}"))
 
         self.app.push_screen(
             ConfirmDialog(text.plain(question), list(map(text.plain, details))), go

@@ -18,7 +18,7 @@ from lxtui import format as text
 from lxtui.model import FleetSnapshot, Kind, Ref
 from lxtui.screens.asking import Wiring
 from lxtui.screens.looking_first import LookingDialog
-from lxtui.undoing import Done, Plan, plan
+from lxtui.undoing import STAYS, Done, Plan, plan
 from lxtui.widgets.fleet_table import FleetTable
 
 _MARKINGS = 50
@@ -54,6 +54,8 @@ class Undoing:
         self._marks: frozenset[Ref] = frozenset()
         self._markings: list[tuple[datetime, frozenset[Ref]]] = []
         """When the marks were changed, and how they were before."""
+        self._stuck: dict[int, str] = {}
+        """Why jobs could not be taken back when that was last looked at."""
 
     def saw_marks(self) -> None:
         """The marks may have changed: remember how they were."""
@@ -65,7 +67,7 @@ class Undoing:
     def undo(self) -> None:
         """Take back what was done last: marks at once, all else after a look."""
         done = self._wiring.done()
-        latest = next((one for one in done if not one.reason), None)
+        latest = self._latest(done)
         marked_at = self._markings[-1][0] if self._markings else None
         if marked_at is not None and (latest is None or marked_at > latest.ended_at):
             self._restore_marks()
@@ -75,12 +77,23 @@ class Undoing:
         else:
             self._ask(latest, done[: done.index(latest)])
 
+    def _latest(self, done: Sequence[Done]) -> Done | None:
+        """The latest that may go back; what was found to be stuck only after all the others."""
+        free = [one for one in done if not one.reason]
+        return next((one for one in free if one.number not in self._stuck), next(iter(free), None))
+
     def _ask(self, done: Done, later: Sequence[Done]) -> None:
         age = text.age(done.ended_at, self._wiring.clock())
-        question = (f"Take back: {done.title}, {age} ago?", *map(_staying, later))
+        stay = (_staying(one, self._stuck.get(one.number, "")) for one in later)
+        question = (f"Take back: {done.title}, {age} ago?", *stay)
 
         def look() -> Plan:
-            return plan(done, self._wiring.read, self._kind)
+            found = plan(done, self._wiring.read, self._kind)
+            if found.command is None:
+                self._stuck[done.number] = "; ".join(found.lines).removeprefix(STAYS)
+            else:
+                self._stuck.pop(done.number, None)
+            return found
 
         def go(found: Plan | None) -> None:
             if found is not None and found.command is not None:
@@ -106,5 +119,5 @@ class Undoing:
         return self._screen.query_one(FleetTable)
 
 
-def _staying(done: Done) -> str:
-    return f"Not taken back: {done.title}: {done.reason}."
+def _staying(done: Done, stuck: str = "") -> str:
+    return f"Not taken back: {done.title}: {done.reason or stuck}."

@@ -119,6 +119,34 @@ def test_what_cannot_be_taken_back_is_passed_over_and_said() -> None:
     stage.run(script)
 
 
+def test_what_is_stuck_does_not_hold_up_what_was_done_before() -> None:
+    """A snapshot was taken and deleted again: the next ``u`` goes to what was done before, and says
+    what stays; where nothing else is left, the stuck one is looked at again.
+    """
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        await _did(pilot, stage, ChangeState(WEB1, StateAction.STOP))
+        await _did(pilot, stage, CreateSnapshot(WEB1, "mine"))
+        await _did(pilot, stage, DeleteSnapshot(WEB1, "mine"))
+        question, way = await _way_back(pilot, stage, "stays: ")
+        assert question.startswith("Take back: snapshot oslo:web1/mine")
+        await pilot.press("n")
+        question, _ = await _way_back(pilot, stage, "as: lxc start oslo:web1")
+        assert question.startswith("Take back: stop oslo:web1")
+        assert f"Not taken back: snapshot oslo:web1/mine: {way.removeprefix('stays: ')}" in question
+        await pilot.press("y")
+        await until(pilot, lambda: _status(stage, WEB1) == "Running" and len(_free(stage)) == 1)
+        question, _ = await _way_back(pilot, stage, "stays: ")
+        assert question.startswith("Take back: snapshot oslo:web1/mine")
+
+    stage.run(script)
+
+
+def _free(stage: Stage) -> list[str]:
+    return [one.title for one in stage.fleet.jobs.done if not one.reason]
+
+
 def test_many_are_taken_back_at_once() -> None:
     """Each with its line; what one has become since stays, and is named."""
     stage = Stage()
