@@ -15,6 +15,9 @@ from lxtui.actions import Selection
 from lxtui.arranging import Scope
 from lxtui.model import FleetSnapshot, Host, HostStatus, JobState, Member
 
+_ANSWERING = {HostStatus.UNTRUSTED, HostStatus.UNSUPPORTED}
+"""Hosts that answer, and of which nothing comes all the same."""
+
 
 def summary(fleet: FleetSnapshot, marked: int) -> Content:
     """The line on top."""
@@ -29,9 +32,13 @@ def summary(fleet: FleetSnapshot, marked: int) -> Content:
     ]
     if marked:
         parts.append(Content.styled(f"  marked {marked}", "bold"))
-    silent = [host.name for host in fleet.hosts if host.error and not host.online]
-    if silent:
-        parts.append(Content.styled(f"  no answer: {', '.join(silent)}", "bold red"))
+    absent: dict[str, list[str]] = {}
+    for host in fleet.hosts:
+        if host.error and not host.online:
+            why = host.status.value if host.status in _ANSWERING else "no answer"
+            absent.setdefault(why, []).append(host.name)
+    for why, names in sorted(absent.items()):
+        parts.append(Content.styled(f"  {why}: {', '.join(names)}", "bold red"))
     if not fleet.hosts:
         parts.append(
             Content.styled("  no hosts: add one with 'lxtui hosts add NAME ADDRESS'", "red")

@@ -29,7 +29,7 @@ from lxtui.model import (
 from lxtui.saved_theme import SavedTheme
 from lxtui.screens.dialogs import ConfirmDialog
 from lxtui.screens.main import MainScreen
-from lxtui.screens.texts import about, nothing
+from lxtui.screens.texts import about, nothing, summary
 from lxtui.themes import TERMINAL
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import HOST_DOTS, STATE_DOTS, FleetTree
@@ -126,6 +126,16 @@ def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any(len(set(one)) > 1 for one in colours())
     monkeypatch.setenv("NO_COLOR", "1")
     assert all(max(one) - min(one) <= 1 for one in colours())
+
+
+def test_the_line_on_top_says_why_nothing_comes() -> None:
+    """Hosts that answer and let us in not, or by no way of ours, are not said to be silent."""
+    oidc = replace(
+        SILENT, name="oslo", status=HostStatus.UNSUPPORTED, error="oslo: logs in by OIDC"
+    )
+    line = str(summary(FleetSnapshot((replace(ONE, name="lima"), SILENT, oidc, DENIED)), 0))
+    assert line.endswith("  no answer: rome  unsupported: oslo  untrusted: bern")
+    assert "lima" not in line
 
 
 def test_no_two_states_have_one_sign() -> None:
