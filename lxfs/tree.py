@@ -124,6 +124,8 @@ class Tree:
 
         Raises ENOTDIR, and as ``find`` does.
         """
+        if path == TOP and self._cgroups is not None:
+            return self._cgroups.top(pid)
         if (fixed := self._listings.get(path)) is not None:
             return fixed
         if isinstance(self._fixed.get(path), File):

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from lxfs.cgroupfs.files import ControlFile, Lists, Table
 from lxfs.cgroupfs.groups import Here, Machine
-from lxfs.cgroupfs.layout import DIRECTORIES, TOP, Branch, Seat, parts
+from lxfs.cgroupfs.layout import DIRECTORIES, TOP, UNIFIED, Branch, Seat, parts
 from lxfs.cgroupfs.rights import Rights
 from lxfs.cgroupfs.spaces import Spaces
 from lxfs.identity import Address
@@ -123,6 +123,8 @@ class Looking:
         self.world = world
         self.table = table
         self._spaces = Spaces(world.host)
+        self.has_v2_on_top = not world.hierarchies.v1
+        """Whether ``cgroup/`` itself is v2's as well: on hosts where callers know of no other."""
 
     def caller(self, pid: int) -> Caller:
         """Return a caller. Raises ESRCH for one that cannot be placed."""
@@ -168,6 +170,8 @@ class Looking:
     @contextmanager
     def _looking(self, path: str, caller: Caller, *, whole: bool) -> Iterator[Found]:
         names = parts(path)[1:]
+        if self.has_v2_on_top and (not names or names[0] not in DIRECTORIES):
+            names = (UNIFIED, *names)
         if not f"{path}/".startswith(f"{TOP}/") or not names or names[0] not in DIRECTORIES:
             raise no_such(path)
         if len(names) > MAX_DEPTH or len(path) > _MAX_PATH or not {".", ".."}.isdisjoint(names):

@@ -119,6 +119,14 @@ class Cgroups:
 
         return self._ask(path, pid, question, whole=True)
 
+    def top(self, pid: int) -> Mapping[str, int]:
+        """Return what a caller sees in ``cgroup/`` itself, as ``listing`` does; never fails."""
+        listed: dict[str, int] = {}
+        if self._looking.has_v2_on_top:
+            with suppress(OSError):
+                listed.update(self.listing(TOP, pid))
+        return dict(sorted((listed | dict.fromkeys(self.names, stat.S_IFDIR)).items()))
+
     def attributes(self, path: str, pid: int) -> Entry:
         """Return what stat(2) tells a caller of a path. Raises as ``find``."""
 
@@ -217,8 +225,10 @@ class Cgroups:
         if not path.startswith(f"{TOP}/"):
             raise refused(errno.EROFS, path)
         above, _, name = path.rpartition("/")
-        if above == TOP:
-            raise refused(errno.EEXIST if name in DIRECTORIES else errno.EACCES, path)
+        if above == TOP and name in DIRECTORIES:
+            raise refused(errno.EEXIST, path)
+        if above == TOP and not self._looking.has_v2_on_top:
+            raise refused(errno.EACCES, path)
         caller = self._looking.caller(pid)
 
         def question(found: Found) -> None:
@@ -270,10 +280,17 @@ class Cgroups:
         with suppress(OSError):
             caller = self._looking.caller(pid)
             left = [f"{TOP}/{name}" for name in self.names]
+            left += [TOP] if self._looking.has_v2_on_top else []
             for path in left:
                 with suppress(OSError):
-                    below = self._looking.ask(path, caller, self._looking.below)
-                    files = self._table.get(path.split("/")[2], {})
+                    below, files = self._looking.ask(
+                        path,
+                        caller,
+                        lambda found: (
+                            self._looking.below(found),
+                            self._table.get(found.branch.name, {}),
+                        ),
+                    )
                     yield from (f"{path}/{name}" for name in (*below, *files))
                     left += [f"{path}/{name}" for name in below][: most - len(left)]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lxfs.cgroupfs.layout import DIRECTORIES
 from tests.drivers.inmates import FIRST_ID
 
 ALONE = 'umount -R -l /sys/fs/cgroup && mount -t cgroup2 c /sys/fs/cgroup && exec "$0" "$@"'
@@ -15,7 +16,10 @@ ALONE = 'umount -R -l /sys/fs/cgroup && mount -t cgroup2 c /sys/fs/cgroup && exe
 
 @pytest.mark.usefixtures("driver")
 def test_v1_directories_on_v2_alone(driver: str) -> None:
-    """Containers list, make, fill, freeze and are refused to remove cgroups in both shapes."""
+    """Containers list, make, fill, freeze and are refused to remove cgroups in both shapes.
+
+    The top of all is v2's as well: where a container's own cgroup is there, with v1's directories.
+    """
     command = [sys.executable, "-m", "tests.drivers.v2_alone", driver]
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", ALONE, *command],
@@ -26,7 +30,10 @@ def test_v1_directories_on_v2_alone(driver: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for seen, owner in zip(json.loads(done.stdout), (0, 0, FIRST_ID), strict=True):
+    # Without a cgroup namespace its own cgroup is further down, where v1's directories are not.
+    kinds = ((0, sorted(DIRECTORIES)), (0, []), (FIRST_ID, sorted(DIRECTORIES)))
+    for seen, (owner, more) in zip(json.loads(done.stdout), kinds, strict=True):
         assert seen.pop("frozen") == "1\n"
+        assert seen.pop("listed") == more
         expected = ["1\n", errno.ENOENT, None, True, True, owner, errno.EBUSY]
-        assert seen == dict.fromkeys(("systemd", "freezer", "unified"), expected)
+        assert seen == dict.fromkeys(("systemd", "freezer", "unified", ""), expected)

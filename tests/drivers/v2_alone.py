@@ -24,8 +24,9 @@ def look(mount: Mount, *, user: bool, cgroup: bool) -> dict[str, object]:
             ("systemd", "tasks"),
             ("freezer", "tasks"),
             ("unified", "cgroup.procs"),
+            ("", "cgroup.procs"),  # the top is v2's, too
         ):
-            top = f"{mount.directory}/cgroup/{name}"
+            top = f"{mount.directory}/cgroup/{name}".rstrip("/")
             made = f"{top}{inside}/x"
             one(f"os.mkdir('{made}')")
             one("p = subprocess.Popen(['sleep', '100'])")
@@ -45,6 +46,10 @@ def look(mount: Mount, *, user: bool, cgroup: bool) -> dict[str, object]:
                 one(f"write('{made}/freezer.state', 'THAWED')")
             one("p.kill() or p.wait()")
             one(f"os.rmdir('{made}')")
+        both = [
+            f"os.listdir('{mount.directory}/cgroup{name}{inside}')" for name in ("", "/unified")
+        ]
+        seen["listed"] = sorted(set(one(both[0])) - set(one(both[1])))
     return seen
 
 
