@@ -31,7 +31,8 @@ def test_v1_directories_on_v2_alone(driver: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     # Without a cgroup namespace its own cgroup is further down, where v1's directories are not.
-    kinds = ((0, sorted(DIRECTORIES)), (0, []), (FIRST_ID, sorted(DIRECTORIES)))
+    v1 = sorted(DIRECTORIES)
+    kinds: list[tuple[int, list[str]]] = [(0, v1), (0, []), (FIRST_ID, v1)]
     for seen, (owner, more) in zip(json.loads(done.stdout), kinds, strict=True):
         assert seen.pop("frozen") == "1\n"
         assert seen.pop("listed") == more
