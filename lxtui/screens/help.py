@@ -21,7 +21,7 @@ _FIXED = (
     ("left right", "In the tree: close or open"),
     ("[ ]", "In an instance's or a host's pages: the page beside; 1 to 9: that page"),
     ("escape", "From there back to the table"),
-    ("tab", "From the table to the tree to the operations"),
+    ("tab", "From the table to the operations to the tree; shift+tab: the other way"),
     ("ctrl+q", "Quit"),
 )
 

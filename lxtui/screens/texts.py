@@ -57,7 +57,7 @@ def nothing(
         return (
             "No hosts yet.",
             f"{add or ':add-host'} adds one, as does 'lxtui hosts add NAME ADDRESS'.",
-            "Daemons of this machine are found by themselves; 'lxtui doctor' says why not.",
+            "This machine's daemons are found by themselves; else see 'lxtui doctor'.",
             "'lxtui --demo' shows a simulated fleet.",
         )
     if fleet.instances and matching:

@@ -301,6 +301,26 @@ def test_dialogs_fit(keys: list[str], size: tuple[int, int]) -> None:
     stage.run(script, size=size)
 
 
+@pytest.mark.parametrize("size", SIZES[:2], ids=["60x20", "80x24"])
+def test_nothing_of_a_question_is_cut(size: tuple[int, int]) -> None:
+    """What is longer than the dialog goes on below: every sign of a fingerprint can be compared."""
+    fingerprint = "0123456789abcdef" * 3 + "fedcba9876543210"
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        question = f"Add it? Look whether this is its fingerprint: {'and look again ' * 3}well"
+        stage.app.push_screen(ConfirmDialog(question, [f"fingerprint {fingerprint}"]))
+        await until(pilot, lambda: isinstance(stage.app.screen, ConfirmDialog))
+        await pilot.pause()
+        dialog = stage.app.screen.query_one(".dialog").content_region
+        rows = _drawn(stage.app)[dialog.y : dialog.bottom]
+        text = "".join(row[dialog.x : dialog.right].strip() for row in rows)
+        assert fingerprint in text
+        assert "well" in text
+
+    stage.run(script, size=size)
+
+
 def test_deleting_with_snapshots_asks_for_the_name() -> None:
     """Yes is not enough where snapshots go, too; another word is not, and the name is."""
     stage = Stage()

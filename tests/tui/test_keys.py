@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -448,6 +449,26 @@ def test_help_begins_with_the_keys_of_the_page() -> None:
         await until(pilot, lambda: isinstance(stage.app.screen, TextDialog))
         told = _helped(stage)
         assert told.index("Pull") < told.index("Push") < told.index("Start")
+
+    stage.run(script)
+
+
+def test_tab_goes_round_as_help_says() -> None:
+    """From the table tab leads to the panes in the order that the help page names."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        met = []
+        for _ in range(3):
+            await pilot.press("tab")
+            assert stage.app.focused is not None
+            met.append({"instances": "table"}.get(str(stage.app.focused.id), stage.app.focused.id))
+        assert met[-1] == "table"
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(stage.app.screen, TextDialog))
+        (told,) = (one for one in _helped(stage) if one.startswith("From the table"))
+        words = [one for one in re.findall(r"\w+", told) if one in met]
+        assert words == ["table", *met[:-1]]
 
     stage.run(script)
 
