@@ -272,7 +272,10 @@ class MainScreen(Screen[None]):
             if yes:
                 self._wiring.cancel_job(number)
 
-        details = ["A move puts everything back; anything else is no longer waited for."]
+        details = [
+            "A move or an export puts everything back, files that are whole stay;",
+            "anything else is no longer waited for, and the host may finish it.",
+        ]
         self.app.push_screen(ConfirmDialog(f"Cancel: {text.plain(job.title)}?", details), go)
 
     @property

@@ -18,6 +18,7 @@ from lxtui.model import FleetSnapshot, Job, JobState, Operation
 
 _STYLES = {JobState.RUNNING: "yellow", JobState.DONE: "green", JobState.FAILED: "bold red"}
 _SHOWN = 30
+_LABELS = ("STATE", "WHAT", "HOW FAR", "SINCE")
 _AROUND = 8
 """Columns of the four cells' own margins."""
 _AT_LEAST = 12
@@ -37,7 +38,7 @@ class OperationsPane(DataTable[Text]):
 
     def on_mount(self) -> None:
         """Make the columns."""
-        for label in ("STATE", "WHAT", "HOW FAR", "SINCE"):
+        for label in _LABELS:
             self.add_column(label, key=label)
 
     @property
@@ -80,6 +81,8 @@ class OperationsPane(DataTable[Text]):
             keys, row = list(self._shown), self.cursor_row
             at = keys[row] if 0 <= row < len(keys) else ""
             self.clear()
+            for one in self.columns.values():  # which else stay as wide as they once were
+                one.content_width = one.label.cell_len
             for key, cells in rows.items():
                 self.add_row(*cells, key=key)
             if at in rows:
@@ -89,8 +92,11 @@ class OperationsPane(DataTable[Text]):
 
 def _fitted(rows: dict[str, tuple[Text, ...]], width: int) -> dict[str, tuple[Text, ...]]:
     """The same with WHAT and HOW FAR cut so that SINCE stays on the screen; enter shows it all."""
-    widest = [max((row[at].cell_len for row in rows.values()), default=0) for at in range(4)]
-    room = width - max(widest[0], len("STATE")) - max(widest[3], len("SINCE"))
+    widest = [
+        max([len(label), *(row[at].cell_len for row in rows.values())])
+        for at, label in enumerate(_LABELS)
+    ]
+    room = width - widest[0] - widest[3]
     what = min(widest[1], max(room - min(widest[2], room // 2), _AT_LEAST))
     how_far = max(room - what, _AT_LEAST)
     for row in rows.values():

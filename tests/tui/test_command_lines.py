@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from rich.cells import cell_len
+from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Static
 
 from lxtui.backend.demo import DemoBackend
 from lxtui.config import Settings
 from lxtui.errors import OperationError
-from lxtui.model import FleetSnapshot, Job, JobState, Progress, Ref
+from lxtui.model import FleetSnapshot, Job, JobState, Operation, Progress, Ref
 from lxtui.screens.main import MainScreen
 from lxtui.screens.operation import OperationDialog
 from lxtui.widgets.fleet_table import FleetTable
@@ -156,3 +159,33 @@ def test_another_key_copies_where_the_user_says_so(key: str, hint: str) -> None:
             assert stage.app.clipboard == "lxc stop oslo:web1"
 
     stage.run(script)
+
+
+class Bare(App[None]):
+    """The pane alone."""
+
+    def compose(self) -> ComposeResult:
+        """Nothing else."""
+        yield OperationsPane()
+
+
+def test_a_long_line_that_is_gone_leaves_no_wide_column() -> None:
+    """What was wide in WHAT and what is wide in HOW FAR after it fit the pane, one by one."""
+    wide = Operation("1", "oslo", "Backing up " + "x" * 40, created_at=NOW)
+    said = Progress("exporting oslo:web1: " + "y" * 60)
+    job = Job(1, "export oslo:web1", JobState.RUNNING, said, NOW)
+
+    async def play() -> None:
+        app = Bare()
+        async with app.run_test(size=(80, 24)) as pilot:
+            pane = app.query_one(OperationsPane)
+            for fleet in (
+                FleetSnapshot(operations=(wide,)),
+                FleetSnapshot(jobs=(job,)),
+                FleetSnapshot(operations=(wide,)),
+            ):
+                pane.show(fleet, NOW)
+                await pilot.pause()
+                assert pane.virtual_size.width <= pane.size.width
+
+    asyncio.run(play())
