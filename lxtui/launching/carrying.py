@@ -19,7 +19,9 @@ from lxtui.errors import (
     LxtuiError,
     NotFoundError,
     OperationError,
+    OperationLostError,
 )
+from lxtui.launching.failures import from_server
 from lxtui.launching.spec import ServerImage
 from lxtui.model import CLI, Kind, Operation, Ref, StateAction
 
@@ -94,38 +96,15 @@ def _fetch(command: Launch | CopyImage, backends: Mapping[str, Backend], wait: W
     try:
         wait(backend, backend.request(command.request))
     except LxtuiError as error:
-        if isinstance(command, Launch) and isinstance(command.spec.image, ServerImage):
-            if isinstance(error, OperationError | NotFoundError):
-                raise OperationError(_of_server(command, command.spec.image, error)) from error
-            raise
+        image = command.spec.image if isinstance(command, Launch) else None
+        refused = isinstance(error, OperationError | NotFoundError)
+        if isinstance(image, ServerImage) and refused and not isinstance(error, OperationLostError):
+            said = from_server(command.ref.host, backend.remote.kind, image, str(error))
+            raise OperationError(said) from error
         if isinstance(error, InterruptedByUserError) or not command.secret:
             raise
         # The daemon's own words may repeat what it was asked.
         raise type(error)(str(error).replace(command.secret, "(hidden)")) from None
-
-
-def _of_server(command: Launch, image: ServerImage, error: LxtuiError) -> str:
-    """What went wrong between the host and an image server, and what to do.
-
-    The daemon says it in words of Go's library; its own stand behind.
-    """
-    host, said, lower = command.ref.host, str(error), str(error).lower()
-    if any(one in lower for one in ("couldn't be found", "image not found")):
-        return (
-            f"{image.remote} has no image {image.alias!r} for {host} ({said}): "
-            f"'{CLI[command.kind]} image list {image.remote}:' lists what it has"
-        )
-    if any(one in lower for one in ("x509:", "tls: ")):
-        return (
-            f"{host} does not believe the certificate of {image.server} ({said}): its authority "
-            f"has to be among those that its system trusts, and the daemon started anew after that"
-        )
-    if any(one in lower for one in ("dial tcp", "no such host", "timeout", "proxyconnect")):
-        return (
-            f"{host} does not reach {image.server} ({said}): it fetches images itself; where it "
-            f"needs a proxy, its core.proxy_https says which"
-        )
-    return f"{host} could not fetch {image.word(host)} from {image.server}: {said}"
 
 
 def _log(ref: Ref, kind: Kind) -> str:

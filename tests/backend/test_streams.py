@@ -29,7 +29,7 @@ from lxtui.model import JobState
 from lxtui.screens.dialogs import ChoiceDialog
 from lxtui.screens.launch import LaunchDialog
 from lxtui.screens.main import MainScreen
-from tests.lab.client import make_certificate, sign
+from tests.lab.client import make_authority, sign
 from tests.lab.lab import Host, Lab
 from tests.lab.streams import SPLIT, UNIFIED, StreamsServer, build
 from tests.lab.tools import SYSTEM_PATH
@@ -170,7 +170,10 @@ def test_a_server_that_nobody_vouches_for(
     """Its certificate is refused by the host, which is said as that; nothing is made."""
     address = lab.plan.gateway.partition("/")[0]
     name = fleet.name(host, "none")
-    with closing(StreamsServer(content, address, make_certificate(tmp_path / "self"))) as wrong:
+    other = tmp_path / "other" / "ca.crt"
+    make_authority(other)
+    certificate = sign(tmp_path / "server", other, address)
+    with closing(StreamsServer(content, address, certificate)) as wrong:
         fleet.serve("images", wrong.url)
         status, said = _launch(capsys, f"images:{SPLIT}", f"{host}:{name}")
     assert status == 1

@@ -97,18 +97,26 @@ class _Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    """Without a word about clients that turn away: some do not believe the certificate."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
 class StreamsServer:
     """Serves FOLDER over HTTPS at ADDRESS with CERTIFICATE, whose key lies beside it."""
 
     def __init__(self, folder: Path, address: str, certificate: Path) -> None:
-        self._server = ThreadingHTTPServer((address, 0), partial(_Quiet, directory=str(folder)))
+        self._server = _Server((address, 0), partial(_Quiet, directory=str(folder)))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, certificate.with_suffix(".key"))
         # The handshake is made by the thread of the request, not by the one that accepts.
         self._server.socket = context.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
-        self._server.daemon_threads = True
         self.url = f"https://{address}:{self._server.server_port}"
         Thread(target=self._server.serve_forever, daemon=True).start()
 
