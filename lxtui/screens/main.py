@@ -133,7 +133,8 @@ class MainScreen(Screen[None]):
         """Why the table is empty, should it be."""
         table = self.query_one(FleetTable)
         add = self._settings.keys.get("add-host", BY_ID["add-host"].key)
-        table.say_instead(nothing(self._fleet, table.view.filter, add, table.scope))
+        said = nothing(self._fleet, table.view.filter, add, table.scope)
+        table.say_instead([*said, *table.arranged.query.problems])
 
     def _show_marks(self) -> None:
         self._undoing.saw_marks()

@@ -218,7 +218,7 @@ class FleetTable(LineTable):
         arranged, view = self.arranged, self.view
         parts = []
         if view.filter:
-            parts.append(f"{len(arranged.shown)} of {arranged.total} match {view.filter}")
+            parts.append(f"{len(arranged.shown)} of {arranged.total} match")
         parts += arranged.query.problems
         if view.group:
             parts.append(f"by {view.group}")

@@ -252,6 +252,24 @@ def test_labels_are_offered_as_groups() -> None:
     stage.run(script)
 
 
+def test_what_is_not_understood_is_said_whole_where_nothing_is_left() -> None:
+    """Below 80 columns there is no room for two sentences; in the empty table there is."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = await _filled(pilot, stage)
+        await pilot.press("slash")
+        stage.app.screen.query_one("#filter", Input).value = "mem>x hosst:oslo"
+        await until(pilot, lambda: table.row_count == 0)
+        await pilot.pause()
+        drawn = "\n".join(table.render_line(row).text for row in range(1, 10))
+        for problem in table.arranged.query.problems:
+            assert problem in drawn
+        assert table.subtitle.startswith("0 of 10 match; mem>x")
+
+    stage.run(script, (80, 24))
+
+
 def test_what_a_filter_does_not_understand_is_said_below() -> None:
     """It hides nothing, and the subtitle says so."""
     stage = Stage()
