@@ -155,10 +155,9 @@ def _groups(text: bytes, control: ControlFile, group: _Noting) -> Iterator[Lines
 
 def _sources(origin: Origin, control: ControlFile, group: _Noting) -> Iterator[Source]:
     """Yield what was read of what an origin names: of files of the other shape, or of a list."""
-    either = (origin.v1, origin.v2)
-    readings = (
-        (*origin.v1, *origin.v2) if isinstance(control.view, Lists) else either[control.shape == 1]
-    )
+    readings = origin.v2 if control.shape == 1 else origin.v1
+    if isinstance(control.view, Lists):
+        readings = (*origin.v1, *origin.v2)
     for reading in dict.fromkeys((*readings, *origin.host)):
         notes = list(dict.fromkeys(note for note in group.notes if note.file == reading.file))
         if reading.kind == "zero":

@@ -94,7 +94,7 @@ def test_containers_start_without_lxfs(
         hook = tmp_path / "usr/share/lxfs/lxfs-hook"
         text = hook.read_text().replace(f"view={lab.plan.view}", f"view={tmp_path}/none")
         # It runs as the container's root, and this machine has no log for logger(1) to write to.
-        hook.write_text(text.replace("    logger ", f"    echo >>{said} "))
+        hook.write_text(text.replace("timeout 5 logger ", f"echo >>{said} "))
         stack.callback(said.unlink)
         said.touch()
         said.chmod(0o666)
