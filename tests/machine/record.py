@@ -28,6 +28,7 @@ python3 -m tests.fixtures.huge /root/recorded/huge-v2.json
 mount -t cgroup -o hugetlb none /run/hugetlb
 python3 -m tests.fixtures.huge /root/recorded/huge-v1.json
 umount /run/hugetlb
+until grep -qw hugetlb /sys/fs/cgroup/cgroup.controllers; do sleep 0.1; done
 for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
     echo +$controller > /sys/fs/cgroup/cgroup.subtree_control
 done

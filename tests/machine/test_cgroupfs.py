@@ -41,7 +41,10 @@ def huge_pages_on_v1(machine: Machine) -> Iterator[None]:
     """The controller of huge pages in a hierarchy of v1, as long as v2 hands it to nobody."""
     machine.shell("mkdir /run/hugetlb; mount -t cgroup -o hugetlb none /run/hugetlb")
     yield
-    machine.shell("umount /run/hugetlb; rmdir /run/hugetlb")
+    given_back = "grep -qw hugetlb /sys/fs/cgroup/cgroup.controllers"
+    machine.shell(
+        f"umount /run/hugetlb; rmdir /run/hugetlb; until {given_back}; do sleep 0.1; done"
+    )
 
 
 @pytest.mark.long
