@@ -55,6 +55,7 @@ from lxtui.migrate.recovery import resume, undo
 from lxtui.migrate.report import MoveReport, resumed
 from lxtui.model import CLI, Instance, Kind, Operation, Progress, StateAction
 from lxtui.names import snapshot_name_trouble
+from lxtui.remaining import Remaining
 from lxtui.undoing import Trace, looks_after, looks_before
 
 Report = Callable[[Progress], None]
@@ -140,13 +141,15 @@ def _perform(
         return Outcome(said, transfer=done)
 
     def wait(backend: Backend, operation: Operation) -> None:
+        remaining = Remaining()
+
         def on_progress(now: Operation) -> None:
             if stop.is_set():
                 backend.cancel(now)
                 raise InterruptedByUserError(
                     f"{command.title}: no longer waited for; the host may still finish it"
                 )
-            said = now.progress or now.description
+            said = remaining.said(now)
             report(Progress(said, now.processed, now.rate, now.percent, passing=True))
 
         report(Progress(operation.description, passing=True))
