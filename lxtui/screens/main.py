@@ -74,6 +74,7 @@ class MainScreen(Screen[None]):
             for key in BY_ID[name].key.split(","):  # Textual's keymap takes no key away
                 self._bindings.key_to_bindings.pop(key, None)
         self._fleet = FleetSnapshot()
+        self._filtering = False
         self._viewing = Viewing(
             self, lambda: self._fleet, wiring.views, self.action_do, self._open_table
         )
@@ -194,13 +195,20 @@ class MainScreen(Screen[None]):
                 table.unmark_all()
             self._show_marks()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter while it is typed."""
-        self._viewing.set_filter(event.value)
+    def on_input_changed(self) -> None:
+        """Filter while it is typed; keys that came in the meantime are looked at together."""
+        if not self._filtering:
+            self._filtering = True
+            self.call_later(self._filter)
+
+    def _filter(self) -> None:
+        self._filtering = False
+        self._viewing.set_filter(self.query_one("#filter", Input).value)
         self._say_nothing()
 
     def on_input_submitted(self) -> None:
         """Keep the filter, go back to the table."""
+        self._filter()
         self._viewing.remember()
         self.query_one(FleetTable).focus()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.strip import Strip
@@ -169,6 +170,22 @@ def test_a_key_draws_two_lines(large: Large) -> None:
         assert sorted(set(counts.lines)) == [1, 2]
         assert counts.layouts == 0
 
+    large.run(script)
+
+
+def test_letters_that_came_together_are_one_filter(large: Large) -> None:
+    """Of keys that wait each is not a look at every instance, and the last one counts."""
+
+    async def script(pilot: Pilot[None]) -> None:
+        await pilot.press("slash")
+        await pilot.pause(0.3)
+        with patch.object(FleetTable, "set_view", autospec=True, side_effect=set_view) as looks:
+            for letter in "shopweb" * 3:
+                large.app.post_message(Key(letter, letter))
+            await until(pilot, lambda: large.table.view.filter == "shopweb" * 3)
+        assert looks.call_count < 7
+
+    set_view = FleetTable.set_view
     large.run(script)
 
 
