@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -29,6 +30,8 @@ _FEW = 8
 
 _ABOVE = 2
 """Lines above what is said where there is no line: the header, and a blank one."""
+_MARGINS = 4
+"""Cells beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +217,24 @@ class LineTable(ScrollView, can_focus=True):
         row = self.scroll_offset.y + y - 1
         if row >= self.row_count:
             at = y - _ABOVE
-            if self.row_count or not 0 <= at < len(self._instead):
+            said = [] if self.row_count else self._wrapped(width)
+            if not 0 <= at < len(said):
                 return Strip.blank(width, base)
-            said = sized(f"  {plain(self._instead[at])}", width)
-            return Strip([Segment(said, base + Style(dim=at > 0))], width)
+            line, dim = said[at]
+            return Strip([Segment(sized(f"  {line}", width), base + Style(dim=dim))], width)
         look = self._looks[y] = self._with_cursor(row)
         return self._strip(look, base, width)
+
+    def _wrapped(self, width: int) -> list[tuple[str, bool]]:
+        """What stands there instead, no line wider than the table, and whether it is dim.
+
+        What is to be done about it is at the end of a line.
+        """
+        return [
+            (part, at > 0)
+            for at, line in enumerate(self._instead)
+            for part in wrap(plain(line), max(width - _MARGINS, 1))
+        ]
 
     @property
     def _seen(self) -> int:

@@ -176,6 +176,23 @@ def test_the_about_line_says_how_old_a_state_is() -> None:
     assert "has not answered yet" in str(about(Selection(ASKED), NOW, 1, 1))
 
 
+def test_what_to_do_about_a_host_is_whole_on_a_small_screen() -> None:
+    """The advice stands at the end of a long line, which goes on below instead of being cut."""
+    stage, advice = Stage(), "on the host, 'lxc config trust add --name NAME' gives a token for us"
+
+    async def script(pilot: Pilot[None]) -> None:
+        table = stage.app.screen_stack[1].query_one(FleetTable)
+        table.show((), (), NOW)
+        table.say_instead((f"bern is untrusted: the host does not trust us; {advice}", "second"))
+        rows = ["".join(part.text for part in table.render_line(y)).strip() for y in range(2, 6)]
+        assert " ".join(rows).startswith("bern is untrusted: ")
+        assert advice in " ".join(rows)
+        assert "second" in rows
+        await pilot.pause()
+
+    stage.run(script, size=(80, 24))
+
+
 def test_without_hosts_the_screen_says_what_to_do() -> None:
     """The first screen of somebody new."""
 
