@@ -111,7 +111,7 @@ def _fitted(rows: dict[str, tuple[Text, ...]], width: int) -> dict[str, tuple[Te
 def _keep_end(cell: Text, width: int) -> None:
     """Cut what runs in front: rate and time left stand at the end."""
     if cell.cell_len > width:
-        shown = cell.plain
+        shown = cell.plain[-width:]  # no letter is narrower than a cell
         while cell_len(shown) >= width:
             shown = shown[1:]
         cell.plain = f"…{shown}"
