@@ -71,7 +71,8 @@ def test_from_installation_to_purge(machine: Machine, deb: Path, next_deb: Path)
         return machine("systemctl", "show", "-P", "MainPID", "lxfs").stdout.strip()
 
     def files() -> str:
-        return machine.shell("find /etc /usr/bin /usr/lib /usr/share /var/lib -name '*lxfs*'")
+        found = "find /etc /usr/bin /usr/lib /usr/share /var/lib -name '*lxfs*'"
+        return machine.shell(found, timeout=300)  # all of an emulated disk
 
     def processes() -> str:
         return machine("pgrep", "-af", "lxfs.drivers.native.holder", check=False).stdout
