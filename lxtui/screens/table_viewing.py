@@ -48,6 +48,7 @@ class TableViewing:
         self._show = show
         self._open_table = open_table
         self._saved = saved
+        self._filtering = False
         last = saved.last if saved.remembered else View(columns=table.default)
         self.view = replace(last, filter=words)
 
@@ -66,8 +67,17 @@ class TableViewing:
             "command": self._command,
         }  # fmt: skip
 
-    def set_filter(self, words: str) -> None:
-        """Show what matches."""
+    def follow_filter(self) -> None:
+        """Show what matches the field, once for letters that came together."""
+        if not self._filtering:
+            self._filtering = True
+            self._screen.call_later(self._filter)
+
+    def _filter(self) -> None:
+        self._filtering = False
+        self._set_filter(self._screen.query_one("#filter", Input).value)
+
+    def _set_filter(self, words: str) -> None:
         self._set(replace(self.view, filter=words.strip()))
 
     def clear_filter(self) -> bool:
@@ -76,7 +86,7 @@ class TableViewing:
         was = field.display or bool(self.view.filter)
         field.value = ""
         field.display = False
-        self.set_filter("")
+        self._set_filter("")
         self._screen.query_one(ResourceTable).focus()
         return was
 

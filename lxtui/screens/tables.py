@@ -155,9 +155,9 @@ class TableScreen(Screen[None]):
         if self.is_mounted:
             self._render_soon()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def on_input_changed(self) -> None:
         """Filter while it is typed."""
-        self._viewing.set_filter(event.value)
+        self._viewing.follow_filter()
 
     def on_input_submitted(self) -> None:
         """Keep the filter, go back to the table."""

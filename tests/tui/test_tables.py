@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from threading import Event as Flag
+from unittest.mock import patch
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Footer, Input, Static
 
@@ -12,7 +14,9 @@ from lxtui.backend.demo import DemoBackend
 from lxtui.config import Settings
 from lxtui.errors import HostUnreachableError, NotTrustedError
 from lxtui.model import Ref
+from lxtui.resources.arranging import arrange
 from lxtui.resources.catalog import TABLES
+from lxtui.screens import tables
 from lxtui.screens.bulk import BulkDialog
 from lxtui.screens.dialogs import ChoiceDialog, ConfirmDialog, NameDialog
 from lxtui.screens.entry_page import EntryPage
@@ -126,6 +130,23 @@ def test_filter_and_order() -> None:
         assert names(stage, "size")[0] == "134 MiB"
         await command(pilot, "sort nonsense")
         assert "there is no" in said(stage, "#trouble") or "no column" in said(stage, "#trouble")
+
+    stage.run(script)
+
+
+def test_letters_that_came_together_are_one_filter() -> None:
+    """Of keys that wait each is not a look at every entry, and the last one counts."""
+    stage = Stage()
+
+    async def script(pilot: Pilot[None]) -> None:
+        await opened(pilot, stage, "images", 13)
+        await pilot.press("slash")
+        with patch.object(tables, "arrange", side_effect=arrange) as looks:
+            for letter in "ubuntu" * 3:
+                stage.app.post_message(Key(letter, letter))
+            await until(pilot, lambda: table(stage).row_count == 0)
+            await until(pilot, lambda: stage.app.screen.query_one(Input).value == "ubuntu" * 3)
+        assert looks.call_count < 9
 
     stage.run(script)
 
