@@ -109,7 +109,7 @@ def enrol(candidate: Candidate, secret: str, environ: Mapping[str, str], home: P
         if not secret:
             raise NotTrustedError(
                 f"{wish.name}: does not trust us yet; on the host, "
-                f"'{logins.TOKEN[greeting.kind]}' gives a token"
+                f"'{logins.TOKEN[greeting.kind]}' gives a token: write it here, or after --token"
             )
         ask_for_trust(remote, greeting, secret)
     entry: dict[str, str | bool] = {
