@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Lock, Thread
 
+from lxtui.audit.entry import scrubbed
 from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.clock import Clock, utc_now
@@ -97,7 +98,7 @@ class Jobs:
                 JobState.RUNNING,
                 Progress("waiting"),
                 self._clock(),
-                commands=typed_each(command, kind_of(self._backends)),
+                commands=self._typed(command),
             )
             self._stops[number] = stop
             self._threads[number] = thread
@@ -122,6 +123,10 @@ class Jobs:
         for thread in threads:
             thread.join(seconds)
         return not any(thread.is_alive() for thread in threads)
+
+    def _typed(self, command: Command | Many | MoveMany) -> tuple[str, ...]:
+        """What one would type, as the journal has it: it stays on the screen, without secrets."""
+        return tuple(scrubbed(one)[0] for one in typed_each(command, kind_of(self._backends)))
 
     def _run(
         self,

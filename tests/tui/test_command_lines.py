@@ -11,7 +11,9 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from lxtui.backend.demo import DemoBackend
+from lxtui.calls.documents import PutDocument
 from lxtui.config import Settings
+from lxtui.editing.documents import of_instance, shown
 from lxtui.errors import OperationError
 from lxtui.model import FleetSnapshot, Job, JobState, Operation, Progress, Ref
 from lxtui.screens.main import MainScreen
@@ -157,6 +159,25 @@ def test_another_key_copies_where_the_user_says_so(key: str, hint: str) -> None:
         if key:
             await pilot.press(key)
             assert stage.app.clipboard == "lxc stop oslo:web1"
+
+    stage.run(script)
+
+
+def test_no_secret_stays_in_the_operations_pane() -> None:
+    """What looks like one is left out there and in what is copied later, as in the journal."""
+    stage = Stage()
+    what = of_instance(Ref("oslo", "default", "web1"))
+
+    async def script(pilot: Pilot[None]) -> None:
+        await _on(stage, pilot, "oslo", "web1")
+        document = stage.demo.backends()[0].read(what.path, what.parameters)
+        config = {**document.value["config"], "environment.TOKEN": "hunter2"}
+        after = {**shown(what, document.value), "config": config}
+        stage.fleet.submit(PutDocument(what, document, after))
+        await until(pilot, lambda: _row(stage)[0] == "done")
+        (job,) = stage.fleet.jobs.all
+        assert "environment.TOKEN" in job.commands[0]
+        assert "hunter2" not in f"{job} {_row(stage)}"
 
     stage.run(script)
 
