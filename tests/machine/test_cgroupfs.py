@@ -52,3 +52,10 @@ def huge_pages_on_v1(machine: Machine) -> Iterator[None]:
 def test_huge_pages_of_v1_beside_the_kernel_s_own(machine: Machine) -> None:
     """Where v1 has the controller of huge pages its files are the kernel's, and so are refusals."""
     passes(machine, "not fusepy and hugetlb", BESIDE, 6)
+
+
+@pytest.mark.long
+@pytest.mark.newest_kernel
+def test_abuse_on_v2(machine: Machine) -> None:
+    """What a container does to its cgroups' files by the thousand touches nothing else on v2."""
+    passes(machine, "native", "tests/drivers/test_cgroupfs_abuse.py", 5)
