@@ -21,7 +21,7 @@ from lxtui.screens.main import MainScreen
 from lxtui.widgets.fleet_table import FleetTable
 from lxtui.widgets.fleet_tree import FleetTree
 from lxtui.widgets.line_table import sized
-from tests.tui.conftest import Stage, until
+from tests.tui.conftest import Stage, settled, until
 
 
 def _table(stage: Stage) -> FleetTable:
@@ -365,12 +365,14 @@ def test_a_large_host_begins_closed_in_the_tree() -> None:
     stage.run(script)
 
 
+@pytest.mark.usefixtures("one_look")  # a look at the rates would be one more change
 def test_what_comes_often_is_shown_soon() -> None:
     """Of many changes in a row the last is on the screen, though not each was drawn."""
     stage = Stage()
 
     async def script(pilot: Pilot[None]) -> None:
         table = await _filled(pilot, stage)
+        await settled(pilot, stage)
         drawn = []
         table._show = lambda: drawn.append(1)  # type: ignore[method-assign]
         stage.app._cost = 0.05  # as if showing took that long
