@@ -208,7 +208,7 @@ class FleetTable(LineTable):
 
     def on_resize(self) -> None:
         """Lay the columns out for the new width."""
-        self._measured = None
+        self._measured = self._wanted_of = None
         self._measure()
         super().on_resize()
 
@@ -289,7 +289,7 @@ class FleetTable(LineTable):
         return None
 
     def _wanted_widths(self, chosen: Sequence[Column]) -> tuple[list[int | None], int]:
-        """The same for the same instances, in whatever order and groups they are."""
+        """Of what is shown; of many, not measured anew for another order or other groups."""
         shown, view, marks = self.arranged.shown, self.view, bool(self._marked)
         state = (view.filter, view.columns, self.scope, len(shown), marks)
         if state != self._wanted_of or len(shown) <= _MEASURED:
