@@ -256,7 +256,7 @@ def carry_out(
 
 
 def finish_jobs(jobs: Jobs) -> bool:
-    """After the screen: have what still runs put back, and say what failed; whether any did.
+    """After the screen: have what still runs put back, and say what was not done; whether any was.
 
     However the screen ended, a move in the middle must not end with it.
     """
@@ -268,10 +268,10 @@ def finish_jobs(jobs: Jobs) -> bool:
         left = [job for job in jobs.all if job.state is JobState.RUNNING]
         for job in left:
             _complain(f"{job.title}: {text.plain(job.progress.text)}")
-    failed = [job for job in jobs.all if job.id in running and job.state is JobState.FAILED]
-    for job in failed:
+    undone = [job for job in jobs.all if job.id in running and job.state is not JobState.DONE]
+    for job in undone:
         _complain(text.plain(job.progress.text))
-    return bool(failed)
+    return bool(undone)
 
 
 def _complain(line: str) -> None:

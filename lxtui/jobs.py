@@ -21,7 +21,7 @@ from lxtui.audit.journal import SILENT, Audit
 from lxtui.backend.base import Backend
 from lxtui.clock import Clock, utc_now
 from lxtui.commands import Command, Many, MoveMany, typed_each
-from lxtui.errors import LxtuiError
+from lxtui.errors import InterruptedByUserError, LxtuiError
 from lxtui.evacuation import move_many
 from lxtui.migrate.journal import default_folder
 from lxtui.model import Job, JobState, Progress
@@ -145,7 +145,8 @@ class Jobs:
             outcome = self._carry_out(command, report, stop, traces)
         except LxtuiError as error:
             self._remember(number, command.title, traces, None)  # some of many may be done
-            self._end(number, JobState.FAILED, str(error))
+            asked = isinstance(error, InterruptedByUserError)
+            self._end(number, JobState.CANCELLED if asked else JobState.FAILED, str(error))
             ended(error)
         except Exception as error:  # noqa: BLE001 a job's bug must not end the program
             _log.exception("job %s: %s", number, command.title)

@@ -79,6 +79,8 @@ class JobState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    """Stopped because somebody asked for it; its text says what became of things."""
 
 
 class Ref(NamedTuple):

@@ -54,7 +54,7 @@ def kind_of(mode: int) -> Kind:
 def split(written: str) -> tuple[str, bytes]:
     """``HOST:NAME/PATH`` as what names the instance, and the path; UsageError for a bad one."""
     instance, slash, path = written.partition("/")
-    if not instance:
+    if not instance or instance.endswith(":") or instance.count(":") > 1:
         raise UsageError(f"{written!r}: write it as HOST:NAME/PATH")
     if "\0" in path:
         raise UsageError(f"{written!r}: a path has no zero byte")

@@ -16,7 +16,12 @@ from textual.widgets import DataTable
 from lxtui import format as text
 from lxtui.model import FleetSnapshot, Job, JobState, Operation
 
-_STYLES = {JobState.RUNNING: "yellow", JobState.DONE: "green", JobState.FAILED: "bold red"}
+_STYLES = {
+    JobState.RUNNING: "yellow",
+    JobState.DONE: "green",
+    JobState.FAILED: "bold red",
+    JobState.CANCELLED: "bold",
+}
 _SHOWN = 30
 _LABELS = ("STATE", "WHAT", "HOW FAR", "SINCE")
 _AROUND = 8

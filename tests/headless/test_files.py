@@ -139,6 +139,7 @@ def test_standard_input_is_pushed() -> None:
         ("push", "README.md", "oslo:web1/x", "--mode", "rw"),
         ("push", "README.md", "oslo:web1/x", "--mode", "4755"),
         ("ls", "/etc"),
+        ("ls", "oslo:web1:/etc"),
         ("rm", "oslo:web1/a", "oslo:web2/b"),
     ],
 )

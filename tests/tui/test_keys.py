@@ -566,7 +566,7 @@ def test_cancelling_a_move_puts_everything_back() -> None:
         await until(pilot, lambda: bool(stage.fleet.snapshot.jobs))
         await pilot.press("c")
         await until(
-            pilot, lambda: stage.fleet.snapshot.jobs[0].state is JobState.FAILED, seconds=20
+            pilot, lambda: stage.fleet.snapshot.jobs[0].state is JobState.CANCELLED, seconds=20
         )
         assert "runs where it was" in stage.fleet.snapshot.jobs[0].progress.text
         await until(pilot, lambda: _status(stage, "oslo", "web1") == "Running")
