@@ -55,6 +55,8 @@ _WAIT_SECONDS = 1
 """How long one wait request may hang: the daemon answers at once when the operation ends, and
 with its progress when the time is over."""
 _LOST_AFTER = 20.0
+_BEGUN_AFTER = 0.2
+"""By then an operation of LXD has long begun; see ``cancel``."""
 """Seconds without an answer after which an operation's end counts as unknown."""
 
 
@@ -117,7 +119,13 @@ class Rest:
             return self.get(path, {})
 
     def cancel(self, operation: Operation) -> None:
-        """Ask the daemon to give the operation up."""
+        """Ask the daemon to give the operation up.
+
+        LXD 5.0.2 dies of a cancel that comes before the operation's own thread of work has begun
+        (operations.go, Start: it calls what the cancel has set to nil), so it is given a moment.
+        """
+        if self.remote.kind is Kind.LXD:
+            time.sleep(_BEGUN_AFTER)
         try:
             with self.translated():
                 self.node(f"operations/{quoted(operation.id)}").delete(timeout=TIMEOUT)

@@ -165,6 +165,15 @@ class Daemon:
         self.start()
         self.wait_ready()
 
+    def revive(self) -> str:
+        """Start it if it has ended by itself, as a service manager does; return its last words."""
+        if self.pid is not None:
+            return ""
+        said = f"{self.plan.name} has ended by itself:\n{self.complaint()}"
+        self.start()
+        self.wait_ready()
+        return said
+
     def configure(self, certificate: Path, image: Path) -> None:
         """Give a fresh daemon its address, trust, pool, network, profile and image."""
         call = self.api.call

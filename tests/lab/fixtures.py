@@ -132,8 +132,16 @@ def incus1(lab: Lab) -> Host:
 
 
 @pytest.fixture
-def make_instance(lab: Lab) -> Iterator[MakeInstance]:
-    """Make containers of one's own; tests leave those of the plan as they are."""
+def make_instance(lab: Lab, pytestconfig: pytest.Config) -> Iterator[MakeInstance]:
+    """Make containers of one's own; tests leave those of the plan as they are.
+
+    A daemon that has died in another test is that one's failure, and not all later ones', too.
+    """
+    for host in lab.hosts:
+        if said := host.revive():
+            capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+            with capture.global_and_fixture_disabled():
+                print(f"\n{said}")
     made: list[str] = []
 
     def make(

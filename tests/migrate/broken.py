@@ -138,15 +138,13 @@ def _end(scene: Scene) -> str:
 
 
 def _up_again(scene: Scene, host: Host) -> None:
-    """Start a daemon that has ended by itself, as a service manager does, and say its last words.
+    """Start a daemon that has ended by itself, and say its last words.
 
-    LXD 5.0.2 was seen to, once in some 2000 broken moves.
+    LXD 5.0.2 was seen to, once in some 2000 broken moves: see ``Rest.cancel``.
     """
-    if host.pid is None:
-        scene.said.append(f"{host.name} has ended by itself:\n{host.complaint()}")
-        print(scene.said[-1])
-        host.start()
-        host.wait_ready()
+    if said := host.revive():
+        scene.said.append(said)
+        print(said)
 
 
 def _recover(scene: Scene) -> None:
