@@ -60,6 +60,7 @@ from lxtui.screens.tables import TableScreen
 from lxtui.screens.unfinished import UnfinishedDialog
 from lxtui.screens.working import WorkDialog
 from lxtui.shelves import Shelves
+from lxtui.turns import Answered, Turns
 
 COPY = BY_ID["copy-command"]
 _REST = 9.0
@@ -123,6 +124,7 @@ class LxtuiApp(App[None]):
         self._shown_at = self._cost = 0.0
         self._announced = False
         self._pauses = Pauses()
+        self._turns = Turns(self, super().on_event)
         if not self.copy_key:  # Textual's keymap takes no key away
             self._bindings.key_to_bindings.pop(COPY.key, None)
         reach = Reach(fleet)
@@ -178,10 +180,17 @@ class LxtuiApp(App[None]):
         self._at_ease()
 
     async def on_event(self, event: events.Event) -> None:
-        """Notice that somebody is at the keys."""
+        """Notice that somebody is at the keys, and take one key after the other."""
         if isinstance(event, events.InputEvent):
             self._pauses.touched()
-        await super().on_event(event)
+        if isinstance(event, events.Key | events.Paste):
+            await self._turns.come(event)
+        else:
+            await super().on_event(event)
+
+    def on_turns_answered(self, message: Answered) -> None:
+        """The next key's turn."""
+        self._turns.answered(message.turn)
 
     def _remember_theme(self, theme: Theme) -> None:
         if theme.name != self._saved_theme.over(self._settings.theme):

@@ -541,8 +541,7 @@ def test_a_dead_host_keeps_its_instances() -> None:
             ),
         )
         assert table.row_count == 10
-        states = _column(table, "state")
-        assert states.count("Running?") == 2
+        await until(pilot, lambda: _column(table, "state").count("Running?") == 2)
         _select(stage, "lima", "mail")
         await pilot.press("x")
         await pilot.pause()
