@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test machine test-deb deb man matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs soak soak-machine bench bench-moves bench-tui bench-day docs clean
+.PHONY: help setup run test machine test-deb deb man matrix check format fixtures lab-up lab-down lab-status lab-env pictures screenshots compare-lxcfs soak soak-machine bench bench-lxfs bench-moves bench-tui bench-day docs clean
 
 help: ## What each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,7 +90,9 @@ soak-machine: $(STAMP) ## The same in the emulated machine, on Linux 6.12 and 6.
 	@sh packaging/test-packages.sh
 	@$(BIN)/python -m tests.machine.soaking $(SOAK)
 
-bench: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; writes docs/benchmarks.md
+bench: bench-lxfs bench-tui bench-moves ## Those of lxfs, of the screen and of moves, for a quiet machine
+
+bench-lxfs: $(STAMP) ## Time lxfs beside the installed LXCFS, as root; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.lxfs_reads --write
 
 bench-moves: $(STAMP) ## Time moves beside lxc move, in a lab of real daemons, as root; writes docs/benchmarks.md

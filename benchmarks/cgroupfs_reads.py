@@ -1,6 +1,6 @@
 """How fast control files are read, beside the kernel's own; and whether /proc is slower by them.
 
-Run as root: ``python -m benchmarks.cgroupfs_reads``, or as a part of ``make bench``.
+Run as root: ``python -m benchmarks.cgroupfs_reads``, or as a part of ``make bench-lxfs``.
 
 Role: one lxfs with ``--cgroupfs ro`` and one with ``off``; one container reads by turns from both
 and from the kernel's cgroupfs.

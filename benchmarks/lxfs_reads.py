@@ -1,6 +1,6 @@
 """How fast each served file is read: lxfs through both drivers beside LXCFS, in one container.
 
-Run as root: ``make bench``, or ``python -m benchmarks.lxfs_reads [--quick] [--write]``.
+Run as root: ``make bench-lxfs``, or ``python -m benchmarks.lxfs_reads [--quick] [--write]``.
 
 Role: mounts the installed LXCFS, this checkout's lxfs by each of its drivers, and by each driver a
 tree in which every file is the same constant text, all at once; lets one container read from them
@@ -375,7 +375,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if lxcfs_command(Path()) is None:
         print("lxcfs is not installed: lxfs alone", file=sys.stderr)
-    command = "make bench" if arguments.write else " ".join(["make bench", *sys.argv[1:]])
+    command = "make bench-lxfs" if arguments.write else " ".join(["make bench-lxfs", *sys.argv[1:]])
     text = _measure(QUICK if arguments.quick else WHOLE, command)
     print(text, end="")
     if arguments.write:

@@ -1,6 +1,6 @@
 """What of a read is the tree's own: without FUSE, and how much of that is the kernel's files.
 
-Run as root: ``python -m benchmarks.tree_reads``, or as a part of ``make bench``.
+Run as root: ``python -m benchmarks.tree_reads``, or as a part of ``make bench-lxfs``.
 
 Role: opens, reads and closes each file through the tree in this process, as a caller in a
 container; notes which system calls that makes and makes the same ones again, alone. The
