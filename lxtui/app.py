@@ -124,7 +124,7 @@ class LxtuiApp(App[None]):
         self._shown_at = self._cost = 0.0
         self._announced = False
         self._pauses = Pauses()
-        self._turns = Turns(self, super().on_event)
+        self.turns = Turns(self, super().on_event)
         if not self.copy_key:  # Textual's keymap takes no key away
             self._bindings.key_to_bindings.pop(COPY.key, None)
         reach = Reach(fleet)
@@ -184,13 +184,13 @@ class LxtuiApp(App[None]):
         if isinstance(event, events.InputEvent):
             self._pauses.touched()
         if isinstance(event, events.Key | events.Paste):
-            await self._turns.come(event)
+            await self.turns.come(event)
         else:
             await super().on_event(event)
 
     def on_turns_answered(self, message: Answered) -> None:
         """The next key's turn."""
-        self._turns.answered(message.turn)
+        self.turns.answered(message.turn)
 
     def _remember_theme(self, theme: Theme) -> None:
         if theme.name != self._saved_theme.over(self._settings.theme):

@@ -47,6 +47,11 @@ class Turns:
         self._asked: MessagePump = app
         self._watch: Timer | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether what a key has led to is not done, or another one waits for that."""
+        return self._current is not None or bool(self._waiting)
+
     async def come(self, event: events.Event) -> None:
         """Take a key from the terminal, or one that nobody has stopped on its way up."""
         if not getattr(event, "is_forwarded", False):

@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import tempfile
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -91,6 +91,7 @@ class Stage:
 
         async def play() -> None:
             async with self.app.run_test(size=size) as pilot:
+                pilot.press = self._pressing(pilot)  # type: ignore[method-assign]
                 await settled(pilot, self)
                 await script(pilot)
 
@@ -98,6 +99,17 @@ class Stage:
             asyncio.run(play())
         finally:
             self.close()
+
+    def _pressing(self, pilot: Pilot[None]) -> Callable[..., Coroutine[None, None, None]]:
+        """Pilot's ``press``, which knows nothing of keys that wait for others (lxtui.turns)."""
+        press = pilot.press
+
+        async def until_done(*keys: str) -> None:
+            for key in keys:
+                await press(key)
+                await until(pilot, lambda: not self.app.turns.busy)
+
+        return until_done
 
     def close(self) -> None:
         """End what runs: threads of hosts that nobody looks at any more would slow what follows."""

@@ -328,11 +328,12 @@ def test_nothing_changes_on_a_read_only_host() -> None:
         ):
             await opened(pilot, stage, line, rows)
             for key in keys:
-                before = len(stage.app._notifications)
+                before = {one.identity for one in stage.app._notifications}
                 await pilot.press(key)
                 await pilot.pause()
                 assert isinstance(stage.app.screen, TableScreen), (line, key)
-                assert len(stage.app._notifications) == before + 1, (line, key)
+                said = {one.identity for one in stage.app._notifications} - before
+                assert len(said) == 1, (line, key)  # older ones may have gone
             assert all("read-only" in one.message for one in stage.app._notifications)
         assert stage.fleet.snapshot.jobs == ()
 
