@@ -34,6 +34,10 @@ AHEAD = 1024 * 1024
 CONSOLE_SECONDS = 20.0
 TAKEN = "if somebody else has the console, it is free when they leave it"
 _LOOKS, _LOOK_SECONDS = 6, 0.25
+_LAST_SECONDS = 0.2
+"""Between the last of a console and our leave of it. LXD 5.0.2 says good-bye when we do, and dies
+("concurrent write to websocket connection") if it has not quite finished with its last write.
+"""
 _CONNECTED = "console is already connected"
 _HEARD = (signal.SIGWINCH, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP)
 
@@ -89,12 +93,14 @@ def run_interactive(
         if ended is _End.DETACHED:
             return None
         if ended is _End.LOST and not there.ending.over:
-            raise HostUnreachableError(
-                f"{asked.ref.host}: the connection was lost; {asked.title} has ended here"
-            )
+            said = f"{asked.ref.host}: the connection was lost; {asked.title} has ended here"
+            if console and _runs_on(asked, backend):  # Incus may cut the first one off
+                said += ", or somebody else has taken the console"
+            raise HostUnreachableError(said)
         if not isinstance(asked, Console):
             there.channels["0"].close()  # until then the daemons wait for us
             return there.status()
+        time.sleep(_LAST_SECONDS)
         there.close()
         try:
             status = there.ending.status(CONSOLE_SECONDS)

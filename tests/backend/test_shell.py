@@ -110,7 +110,9 @@ def test_a_shell_at_a_terminal(there: There, terminal: Callable[..., OnTerminal]
     shell.type("\x1a")
     shell.expect("Stopped")
     shell.expect(prompt)
-    shell.type("kill -9 %1; wait; echo killed-$((40 + 2))\r")
+    shell.type(
+        "kill -9 %1; while jobs -s | grep -q .; do sleep 0.1; done; echo killed-$((40 + 2))\r"
+    )
     shell.expect("killed-42")
     shell.expect(prompt)
     shell.type("printf 'a\\033[31mb'\r")
@@ -264,12 +266,27 @@ def test_a_console_ends_with_its_instance(
     there: There, terminal: Callable[..., OnTerminal]
 ) -> None:
     """Without a complaint: nobody has taken it."""
+    if said := _ended_with_its_instance(there, terminal):
+        # LXD 5.0.2 closes a console's websocket while it may be writing to it, and dies of that.
+        assert "concurrent write to websocket connection" in said
+        print(f"{said}\nonce more", file=sys.stderr)
+        assert not _ended_with_its_instance(there, terminal)
+
+
+def _ended_with_its_instance(there: There, terminal: Callable[..., OnTerminal]) -> str:
+    """Why the daemon has died of it; nothing when all was as it should be."""
+    there.run("start", there.ref.plain)
     console = terminal("console", there.ref.plain)
     console.expect("leaves the console")
     there.run("shell", there.ref.plain, "--", "sh", "-c", "echo from-inside > /dev/console")
     console.expect("from-inside")
     there.run("stop", "--force", there.ref.plain)
-    assert "lxtui: " not in console.expect("status=0")
+    shown = console.expect(r"status=\d")
+    if said := there.lab.host(there.ref.host).revive():
+        return said
+    assert "status=0" in shown
+    assert "lxtui: " not in shown
+    return ""
 
 
 def test_only_the_two_keys_are_taken() -> None:

@@ -52,6 +52,8 @@ DIRECTORY = {"lxd": "LXD_DIR", "incus": "INCUS_DIR"}
 PACKAGED = {"lxd": "/var/lib/lxd", "incus": "/var/lib/incus"}
 """Where the daemon of a package has its directory. What CRIU has saved names files by it, so two
 daemons between which that goes must see theirs at one place, each in its own mount namespace."""
+_LAST_WORDS = 40
+"""Lines of a log at its end, in which a panic of the daemon begins."""
 
 
 def program(kind: str) -> str | None:
@@ -127,7 +129,12 @@ class Daemon:
             lines = self.plan.log.read_text(errors="replace").splitlines()
         except OSError:
             return "no log"
-        return "\n".join(lines[-8:])
+        lines = lines[-_LAST_WORDS:]
+        # A panic says why in its first line, and where in all others.
+        begins = [
+            at for at, line in enumerate(lines) if line.startswith(("panic:", "fatal error:"))
+        ]
+        return "\n".join(lines[begins[-1] if begins else -8 :])
 
     def wait_ready(self, seconds: float = 120) -> None:
         """Wait until it serves; raise LabUnavailable with its own words when it does not.
