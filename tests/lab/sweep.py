@@ -37,7 +37,7 @@ def _orphan_cgroups(root: Path) -> set[Path]:
     They stay when monitors were killed. Another lab's may be called alike (liblxc appends -1, -2 to
     a name that is taken): those have processes, and could not be removed anyway.
     """
-    names = {path.name for path in root.glob("*/containers/*")}
+    names = {path.name for host in _parts(root) for path in _parts(host / "containers")}
     found = set()
     for top in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")):
         for path in top.glob("lxc.*"):
@@ -45,6 +45,13 @@ def _orphan_cgroups(root: Path) -> set[Path]:
             if match and match[1] in names and _is_empty(path):
                 found.add(path)
     return found
+
+
+def _parts(folder: Path) -> list[Path]:
+    """What is in FOLDER; nothing of one that cannot be read, as the mount of a killed lxfs."""
+    with contextlib.suppress(OSError):
+        return list(folder.iterdir())
+    return []
 
 
 def _is_empty(cgroup: Path) -> bool:
