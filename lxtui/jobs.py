@@ -31,7 +31,7 @@ from lxtui.undoing import Done, Trace
 
 _log = logging.getLogger(__name__)
 Ended = Callable[[LxtuiError | None], None]
-_KEEP = 50
+KEEP = 50
 """How many ended jobs stay in the list, and how many can be taken back."""
 
 
@@ -189,7 +189,7 @@ class Jobs:
                 self._done = tuple(one for one in self._done if one.number != undoes)
             elif traces:
                 fresh = Done(number, title, tuple(traces), self._clock())
-                self._done = (fresh, *self._done[: _KEEP - 1])
+                self._done = (fresh, *self._done[: KEEP - 1])
 
     def _set(self, number: int, progress: Progress) -> None:
         with self._lock:
@@ -209,5 +209,5 @@ class Jobs:
 
     def _forget_old(self) -> None:
         ended = [number for number, job in self._jobs.items() if job.state is not JobState.RUNNING]
-        for number in ended[: max(len(ended) - _KEEP, 0)]:
+        for number in ended[: max(len(ended) - KEEP, 0)]:
             del self._jobs[number]
