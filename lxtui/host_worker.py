@@ -12,6 +12,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from random import uniform
 from threading import Event as Flag
 from threading import Lock, Thread
 from time import monotonic
@@ -32,6 +33,10 @@ _SETTLED = 5.0
 """Seconds after which an event stream counts as one that worked."""
 _RATE_SECONDS = 1.0
 """Two samples nearer than this make a rate of noise."""
+_SPREAD = 0.25
+"""Share of the time between two looks by which one comes sooner at most, by chance: hosts that
+began together would else all answer together, and a key has to wait until they are read.
+"""
 _NAMED = 3
 """Parts of the path of something with a name; before them are nothing, ``1.0`` and its kind."""
 _INSTANCES = frozenset({"instances", "containers", "virtual-machines"})
@@ -139,7 +144,8 @@ class HostWorker:
             target=self._listen, args=(session,), name=f"events-{host.name}", daemon=True
         )
         listener.start()
-        pause = min(_RATE_SECONDS, self._poll_seconds)  # the second look makes the first rates
+        # The second look makes the first rates, and none comes too soon for them.
+        pause = soonest = min(_RATE_SECONDS, self._poll_seconds)
         try:
             until = 0.0
             while not self._stop.is_set():
@@ -147,7 +153,9 @@ class HostWorker:
                 named = self._taken()
                 if named is None or monotonic() >= until:
                     self._sample(host)
-                    until, pause = monotonic() + pause, self._poll_seconds
+                    until = monotonic() + pause
+                    sooner = self._poll_seconds * uniform(1 - _SPREAD, 1)  # noqa: S311 no secret
+                    pause = max(soonest, sooner)
                 elif named and not self._look_at(named):
                     self._sample(host)
                 if self._dirty.wait(max(until - monotonic(), 0.0)):
