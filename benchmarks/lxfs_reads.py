@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from benchmarks import cgroupfs_reads, document, tree_reads
 from benchmarks.containers import Container, containers
-from benchmarks.peers import LXFS, Server, confine, lxcfs_command, place, served
+from benchmarks.peers import LXFS, Server, confine, lxcfs_command, over_a_containers, place, served
 from lxfs.limits import Limits
 
 LIMITS = Limits(memory=256 << 20, cpus=Fraction(2), pids=200)
@@ -94,7 +94,14 @@ def _servers() -> Iterator[tuple[dict[str, Server], dict[str, Server]]]:
             found[driver] = stack.enter_context(served([*LXFS, *option], top / driver))
             constant = [sys.executable, "-m", "benchmarks.constant", driver]
             floors[driver] = stack.enter_context(served(constant, top / f"{driver}-floor"))
-        yield found, floors
+
+        def there(servers: Mapping[str, Server], part: str) -> dict[str, Server]:
+            return {
+                name: stack.enter_context(over_a_containers(server, FILES, top / part / name))
+                for name, server in servers.items()
+            }
+
+        yield there(found, "views"), there(floors, "floors")
 
 
 class Placement(NamedTuple):

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from lxfs.sources.cgroups import Hierarchies
 from lxfs.sources.host import Host
 
 _SECONDS = 10.0
+_CPUS = "sys/devices/system/cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +162,21 @@ def served(command: Sequence[str], directory: Path) -> Iterator[Server]:
         process.wait()
         with contextlib.suppress(OSError):
             syscalls.umount(str(directory), syscalls.MNT_DETACH)
+
+
+@contextlib.contextmanager
+def over_a_containers(server: Server, names: Iterable[str], directory: Path) -> Iterator[Server]:
+    """Yield the server with its files where a container has them: each of proc a mount of its own,
+    and the directory of CPUs one. The way to a file there asks the server for no name but a CPU's.
+    """
+    with contextlib.ExitStack() as stack:
+        for name in {_CPUS if name.startswith(_CPUS) else name for name in names}:
+            source, target = server.directory / name, directory / name
+            if not source.exists():
+                continue
+            (target if source.is_dir() else target.parent).mkdir(parents=True, exist_ok=True)
+            if not source.is_dir():
+                target.touch()
+            syscalls.mount(str(source), str(target), flags=syscalls.MS_BIND)
+            stack.callback(syscalls.umount, str(target), syscalls.MNT_DETACH)
+        yield Server(directory, server.pid)
