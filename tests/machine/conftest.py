@@ -21,7 +21,10 @@ COLD_SECONDS = 900  # of one test, with the making of the image
 RUNG_SECONDS = 900
 KERNELS = tuple(version for version, _ in Recipe().kernels)
 
-MARKERS = ("newest_kernel: of the machine's kernels only the newest, unless LXTUI_MACHINE=full",)
+MARKERS = (
+    "newest_kernel: of the machine's kernels only the newest, unless LXTUI_MACHINE=full",
+    "full: only with LXTUI_MACHINE=full",
+)
 
 _began = pytest.StashKey[float]()
 
@@ -58,6 +61,8 @@ def _is_worth_it(item: pytest.Item) -> bool:
     asked = os.environ.get("LXTUI_MACHINE")
     if asked == "full":
         return True
+    if item.get_closest_marker("full") is not None:
+        return False
     callspec = getattr(item, "callspec", None)
     if item.get_closest_marker("newest_kernel") is None or callspec is None:
         return True
