@@ -442,6 +442,8 @@ class Pool:
     """Its custom volumes."""
     members: frozenset[str] = frozenset()
     """The members of a cluster that have it."""
+    roots: frozenset[str] = frozenset()
+    """The containers that it has a root volume of, whether they are there or not."""
 
 
 @dataclass(frozen=True, slots=True)

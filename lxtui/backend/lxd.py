@@ -313,8 +313,10 @@ class LxdBackend:
     def _pool(self, entry: Mapping[str, Any], project: str) -> Pool:
         path = f"storage-pools/{quoted(str(entry['name']))}"
         resources = self._rest.tolerated(f"{path}/resources", {})
-        volumes = self._rest.tolerated(f"{path}/volumes/custom", {"project": project}, None)
-        return wire.pool_from(entry, resources, volumes)
+        scope = {"project": project}
+        volumes = self._rest.tolerated(f"{path}/volumes/custom", scope, None)
+        roots = self._rest.tolerated(f"{path}/volumes/container", scope, ())
+        return wire.pool_from(entry, resources, volumes, roots)
 
     def create_profile(self, project: str, name: str, profile: Profile) -> None:
         """Make a profile that is not there yet."""

@@ -126,15 +126,18 @@ def profile_from(entry: Json) -> Profile:
     )
 
 
-def pool_from(entry: Json, resources: Json, volumes: Iterable[Any] | None) -> Pool:
-    """A storage pool, its ``resources``, and the addresses of its custom volumes."""
+def pool_from(
+    entry: Json, resources: Json, volumes: Iterable[Any] | None, roots: Iterable[Any]
+) -> Pool:
+    """A storage pool, its ``resources``, and the addresses of its custom and container volumes."""
     space = _mapping(resources.get("space"))
     total, used = _count(space.get("total")), _count(space.get("used"))
     # A driver that does not know answers with zeros.
     free = max(total - used, 0) if total and used is not None else None
     names = None if volumes is None else frozenset(map(last_part, volumes))
     members = frozenset(map(str, entry.get("locations") or ()))
-    return Pool(str(entry.get("driver", "")), free, names, members)
+    containers = frozenset(map(last_part, roots))
+    return Pool(str(entry.get("driver", "")), free, names, members, containers)
 
 
 def members_from(entries: Any) -> dict[str, Member]:

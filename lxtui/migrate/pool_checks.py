@@ -17,6 +17,7 @@ def check_pools(facts: MoveFacts, transport: Transport) -> Iterator[Finding]:
     """Room, and whether what comes after the first pass sends only what has changed."""
     yield from _space(facts)
     yield from _passes(facts, transport)
+    yield from _volume(facts)
 
 
 def _passes(facts: MoveFacts, transport: Transport) -> Iterator[Finding]:
@@ -35,6 +36,22 @@ def _passes(facts: MoveFacts, transport: Transport) -> Iterator[Finding]:
         yield ok(
             "both pools are of the driver btrfs, which would send everything again at each pass: "
             "further passes go through this machine, file by file"
+        )
+
+
+def _volume(facts: MoveFacts) -> Iterator[Finding]:
+    """A volume that a daemon has left of an instance which is gone."""
+    ours = facts.counted or facts.went_live is not None  # of a copy that this move has begun
+    name = facts.destination.name
+    if facts.root_pool is None or ours or name in facts.placement.instance_names:
+        return
+    pool, there = facts.root_pool
+    if name in there.roots:
+        yield blocker(
+            f"pool {pool} of {facts.target.name} has a volume container/{name} that belongs to no "
+            f"instance: {facts.target.kind} refuses a copy of that name",
+            f"give it another name there ({facts.target.name}:NAME), choose another pool (--pool), "
+            f"or have its administrator remove the volume",
         )
 
 

@@ -30,6 +30,7 @@ from lxtui.migrate.ends import (
 )
 from lxtui.migrate.exchange import find, give_back, stop_copy
 from lxtui.migrate.journal import Header, Journal
+from lxtui.migrate.leftovers import clear
 from lxtui.migrate.plan import StepKind
 from lxtui.migrate.profiles import remove_profiles
 from lxtui.model import Ref
@@ -113,6 +114,8 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
     # A daemon may delete what it still copies into, and would write on where it was.
     if begun & COPYING and still():
         undo(f"delete {there}", target, lambda: remove_marked(target, there, token))
+        what = f"see that no volume is left of {there}"
+        undo(what, target, lambda: clear(journal, target, there), aloud=False)
     if StepKind.REPLICA in begun and still():
         undo(
             f"take the mark off {there}",
