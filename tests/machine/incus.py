@@ -17,7 +17,10 @@ profiles: [{name: default, devices: {root: {type: disk, path: /, pool: default}}
 """
 BUILD = "from pathlib import Path; from tests.lab.image import build; build(Path('/tmp/tiny.tar'))"
 BURN = "while :; do :; done"
-_SHORT = 2.0
+_COUNTED = """
+counted() { echo "$EPOCHREALTIME $(grep usage_usec /sys/fs/cgroup/cpu.stat)"; }
+counted; "$0" "$@"; counted
+"""
 
 
 class Container:
@@ -94,7 +97,10 @@ def busy_share(before: str, after: str) -> float:
     return busy / (busy + last[3] - first[3])
 
 
-def share_of(container: Container, seconds: float = _SHORT) -> float:
-    """Return how busy a container is by its own stat, over some seconds."""
-    lines = container("sh", "-c", f"head -n1 /proc/stat; sleep {seconds}; head -n1 /proc/stat")
-    return busy_share(*lines.splitlines())
+def counted(container: Container, *argv: str) -> tuple[list[str], float]:
+    """Run a program in it; the lines that it prints, and how many CPUs the kernel counted as used
+    by the container meanwhile (cpu.stat).
+    """
+    first, *lines, last = container("bash", "-c", _COUNTED, *argv).splitlines()
+    (began, _, before), (ended, _, after) = first.split(), last.split()
+    return lines, (int(after) - int(before)) / 1e6 / (float(ended) - float(began))
