@@ -27,8 +27,6 @@ PURE = tuple(
     for name in ("detail", "headless", "parse", "resources", "sources", "tree", "tui", "views")
 )
 """Folders whose tests need no daemon."""
-MOVES = FOLDER / "migrate"
-"""Half of its tests need none: they run beside those that do."""
 _STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -42,7 +40,7 @@ class Beside:
 
 
 BESIDE = (
-    Beside("pure", "without daemons", (*PURE, MOVES)),
+    Beside("pure", "without daemons", PURE),
     Beside("machine", "in the emulated machine", (MACHINE,)),
 )
 
@@ -63,14 +61,14 @@ def main(arguments: list[str]) -> int:
                             words,
                             stdout=output,
                             stderr=subprocess.STDOUT,
-                            env=_environment(folder / one.name, "demo"),
+                            env={**os.environ, "LXTUI_RUNGS": str(folder / one.name)},
                         )
                     )
-            ignored = [f"--ignore={path}" for path in (*PURE, MACHINE)]
+            ignored = [f"--ignore={path}" for one in BESIDE for path in one.folders]
             runs.append(
                 subprocess.Popen(
                     [*pytest, str(FOLDER), *ignored],
-                    env=_environment(folder / "most", "lab"),
+                    env={**os.environ, "LXTUI_RUNGS": str(folder / "most")},
                 )
             )
             for number in _STOPPING:
@@ -86,11 +84,6 @@ def main(arguments: list[str]) -> int:
         rows = [table.read_text() for table in tables if table.exists()]
         print("\n".join([f"\n{' all rungs ':=^80}", HEAD, *rows]), flush=True)
     return int(any(statuses))
-
-
-def _environment(table: Path, moves: str) -> dict[str, str]:
-    """What a run is started with: where its table goes, and which half of the moves is its own."""
-    return {**os.environ, "LXTUI_RUNGS": str(table), "LXTUI_MOVES": moves}
 
 
 def _interrupt(runs: list[subprocess.Popen[bytes]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,22 +16,6 @@ from tests.migrate.scene import Cell
 
 RESULTS = pytest.StashKey[dict[Cell, str]]()
 """What came of each cell of the fault matrix."""
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With LXTUI_MOVES=lab or =demo only the moves that are made there: tests.whole runs the two
-    beside each other.
-    """
-    if not (wanted := os.environ.get("LXTUI_MOVES")):
-        return
-    kept: list[pytest.Item] = []
-    spared: list[pytest.Item] = []
-    for item in items:
-        kind = "lab" if "lab" in getattr(item, "fixturenames", ()) else "demo"
-        other = Path(__file__).parent in item.path.parents and kind != wanted
-        (spared if other else kept).append(item)
-    config.hook.pytest_deselected(items=spared)
-    items[:] = kept
 
 
 def pytest_terminal_summary(
