@@ -20,6 +20,7 @@ from contextlib import ExitStack, suppress
 from lxtui.backend.base import Backend
 from lxtui.errors import LxtuiError, NotFoundError, NotTrustedError, OperationError
 from lxtui.migrate import MARK
+from lxtui.migrate.ends import remove_marked
 from lxtui.migrate.journal import Journal
 from lxtui.model import InstanceSpec, Ref
 
@@ -40,6 +41,12 @@ def note_free(journal: Journal, target: Backend, ref: Ref) -> None:
         journal.note(_FREE, json.dumps(free))
 
 
+def remove_copy(journal: Journal, target: Backend, ref: Ref) -> None:
+    """Remove the partial copy *ref*, if it bears the move's mark, and all that is left of it."""
+    remove_marked(target, ref, journal.record.header.token)
+    clear(journal, target, ref)
+
+
 def clear(journal: Journal, target: Backend, ref: Ref) -> None:
     """Wait until the host has taken back the volume of a copy that is over; remove it if it does
     not.
@@ -53,6 +60,8 @@ def clear(journal: Journal, target: Backend, ref: Ref) -> None:
             _remove(target, ref, pool, journal.record.header.token)
             break
         time.sleep(_PAUSE)
+    else:
+        return
     if pool := stranded(target, ref, free):
         raise LxtuiError(
             f"{ref.host} keeps a volume container/{ref.name} in pool {pool} that belongs to no "
@@ -119,7 +128,7 @@ def _remove(target: Backend, ref: Ref, pool: str, token: str) -> None:
         with ExitStack() as channels:
             for name in sink.secrets:
                 channels.enter_context(target.channel(sink, name))
-            target.wait(target.delete_instance(ref))
+            remove_marked(target, ref, token)
     finally:
         with suppress(OperationError):  # it fails, having received nothing
             target.wait(sink.operation)

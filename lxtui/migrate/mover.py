@@ -24,10 +24,10 @@ from lxtui.migrate import MARK
 from lxtui.migrate.contents import SECOND, UNSETTLED, Doubt, Window, doubt
 from lxtui.migrate.copying import Pass
 from lxtui.migrate.ending import BEGAN, conclude
-from lxtui.migrate.ends import claim, halt, insist, put_to_sleep, remove_marked, start
+from lxtui.migrate.ends import claim, halt, insist, put_to_sleep, start
 from lxtui.migrate.exchange import assume_name, yield_name
 from lxtui.migrate.journal import Journal
-from lxtui.migrate.leftovers import clear, note_free
+from lxtui.migrate.leftovers import note_free, remove_copy
 from lxtui.migrate.live import Absence, arrived, near_live_instead, settle
 from lxtui.migrate.looks import LAST_USED, Looks
 from lxtui.migrate.plan import ENDINGS, MovePlan, StepKind
@@ -287,8 +287,7 @@ class Mover:
         known = not (refresh or plan.snapshots)  # of a snapshot's size the daemons may say nothing
         self._whole = (plan.estimate.size or 0) if known else 0
         runs = self._source.instance(plan.source).running
-        if not refresh:
-            self._insist(lambda: note_free(self._journal, self._target, plan.spec.ref))
+        self._insist(lambda: note_free(self._journal, self._target, plan.spec.ref))
 
         def on_detour(line: str) -> None:
             self._say(line)
@@ -381,8 +380,7 @@ class Mover:
         raise kind(f"{plan.source} was not moved: {said}; {after}") from error
 
     def _remove_target(self) -> None:
-        insist(lambda: remove_marked(self._target, self._looks.there, self._plan.token))
-        insist(lambda: clear(self._journal, self._target, self._looks.there))
+        insist(lambda: remove_copy(self._journal, self._target, self._looks.there))
 
     def _check_stop(self) -> None:
         if self._stop.is_set():

@@ -24,13 +24,12 @@ from lxtui.migrate.ends import (
     insist,
     quiesce,
     release,
-    remove_marked,
     settled,
     stop_marked,
 )
 from lxtui.migrate.exchange import find, give_back, stop_copy
 from lxtui.migrate.journal import Header, Journal
-from lxtui.migrate.leftovers import clear
+from lxtui.migrate.leftovers import remove_copy
 from lxtui.migrate.plan import StepKind
 from lxtui.migrate.profiles import remove_profiles
 from lxtui.model import Ref
@@ -113,9 +112,7 @@ def take_back(journal: Journal, source: Backend, target: Backend, say: Say) -> t
         waits = not undo(f"start {here}", source, start)
     # A daemon may delete what it still copies into, and would write on where it was.
     if begun & COPYING and still():
-        undo(f"delete {there}", target, lambda: remove_marked(target, there, token))
-        what = f"see that no volume is left of {there}"
-        undo(what, target, lambda: clear(journal, target, there), aloud=False)
+        undo(f"delete {there}", target, lambda: remove_copy(journal, target, there))
     if StepKind.REPLICA in begun and still():
         undo(
             f"take the mark off {there}",

@@ -20,7 +20,7 @@ from lxtui.migrate.preflight import check
 from lxtui.migrate.prepare import gather
 from lxtui.model import InstanceSpec, Ref
 from tests.lab.fixtures import MakeInstance
-from tests.lab.lab import Host
+from tests.lab.lab import Host, Lab
 
 NOTE = "pools free"
 
@@ -41,6 +41,13 @@ def journal_of(tmp_path: Path) -> Iterator[Callable[[Ref, Ref], Journal]]:
         journal.close()
 
 
+@pytest.fixture
+def source(lxd1: Host, make_instance: MakeInstance, monkeypatch: pytest.MonkeyPatch) -> Ref:
+    """A container to be copied to a host that is not waited for long."""
+    monkeypatch.setattr("lxtui.migrate.leftovers._SETTLES", 0.5)
+    return Ref("lxd1", "default", make_instance(lxd1, start=False))
+
+
 def _forget(host: Host, name: str) -> None:
     """Strike an instance off the host's books; its volume stays, in the pool and in the books."""
     query = f"DELETE FROM instances WHERE name='{name}'"  # noqa: S608 a name of ours
@@ -52,16 +59,13 @@ def _on_disk(host: Host, name: str) -> list[Path]:
 
 
 def test_a_volume_that_lxd_has_left_is_removed(
-    lxd1: Host,
+    source: Ref,
     lxd2: Host,
     backends: dict[str, Backend],
     make_instance: MakeInstance,
     journal_of: Callable[[Ref, Ref], Journal],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Once it is known that it was not there before the copy; then the name is good again."""
-    monkeypatch.setattr("lxtui.migrate.leftovers._SETTLES", 0.5)
-    source = Ref("lxd1", "default", make_instance(lxd1, start=False))
     there, target = source._replace(host="lxd2"), backends["lxd2"]
     journal = journal_of(source, there)
     note_free(journal, target, there)
@@ -81,16 +85,9 @@ def test_a_volume_that_lxd_has_left_is_removed(
 
 
 def test_a_volume_that_was_there_before_is_left_and_told_of(
-    lxd1: Host,
-    lxd2: Host,
-    backends: dict[str, Backend],
-    make_instance: MakeInstance,
-    journal_of: Callable[[Ref, Ref], Journal],
-    monkeypatch: pytest.MonkeyPatch,
+    source: Ref, lxd2: Host, backends: dict[str, Backend], journal_of: Callable[[Ref, Ref], Journal]
 ) -> None:
     """It may be all that somebody has: no move touches it, and none begins."""
-    monkeypatch.setattr("lxtui.migrate.leftovers._SETTLES", 0.5)
-    source = Ref("lxd1", "default", make_instance(lxd1, start=False))
     there, target = source._replace(host="lxd2"), backends["lxd2"]
     lxd2.launch(there.name, {}, start=False)
     _forget(lxd2, there.name)
@@ -115,15 +112,15 @@ def test_a_volume_that_was_there_before_is_left_and_told_of(
 def test_a_copy_that_was_given_up_is_waited_for(
     here: str,
     there: str,
-    request: pytest.FixtureRequest,
+    lab: Lab,
     backends: dict[str, Backend],
     make_instance: MakeInstance,
     journal_of: Callable[[Ref, Ref], Journal],
 ) -> None:
     """Nothing is on the target's disk any more when it is called clear."""
     source, target = backends[here], backends[there]
-    host: Host = request.getfixturevalue(there)
-    name = make_instance(request.getfixturevalue(here), start=False)
+    host = lab.host(there)
+    name = make_instance(lab.host(here), start=False)
     ref, copy = Ref(here, "default", name), Ref(there, "default", name)
     journal = journal_of(ref, copy)
     note_free(journal, target, copy)
